@@ -1,0 +1,66 @@
+namespace Pawl.Storage;
+
+/// <summary>Where journals and heads live. Decisions are the engine's; a store does conditional writes and reads.</summary>
+/// <remarks>
+/// Thread safe. The laws below are checked by <c>StoreConformance.Laws</c>:
+/// <list type="bullet">
+/// <item>A commit is all or nothing, and when <see cref="CommitAsync"/> has returned <see cref="CommitResult.Committed"/> it survives the
+/// death of the process and, for a durable store, of the machine.</item>
+/// <item>A commit with an older token than the run's is rejected whole, and so is one that does not begin right behind the run's last record;
+/// the same commit sent again is a no-op that answers <see cref="CommitResult.Committed"/>.</item>
+/// <item>Each claim raises the run's token. At most one claim is live; one whose process is dead is taken over at once on the same machine.</item>
+/// <item>Reads never write and never delete. A damaged record is reported, never skipped.</item>
+/// <item>The first message to a name is kept, later ones to the same name change nothing.</item>
+/// </list>
+/// </remarks>
+public interface ICheckpointStore : IAsyncDisposable
+{
+    /// <summary>What the store is, and how durable.</summary>
+    StoreInfo Info { get; }
+
+    /// <summary>Creates a run with its first checkpoint. With a claimant the new run is claimed in the same act.</summary>
+    /// <returns>The lease (null without a claimant), or the head of the run that has the id already.</returns>
+    ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken);
+
+    /// <summary>Takes the right to execute a run.</summary>
+    /// <exception cref="JournalCorruptException">The store found damage that no crash explains.</exception>
+    ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken);
+
+    /// <summary>Extends a lease. A store whose leases live as long as their process does nothing.</summary>
+    /// <exception cref="LeaseLostException">The lease is no longer valid.</exception>
+    ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken);
+
+    /// <summary>Gives the right back. Never fails for a lease that was lost.</summary>
+    ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken);
+
+    /// <summary>Appends records, and their payloads, in one act.</summary>
+    /// <exception cref="IOException">Nothing was acknowledged; the caller may send the same commit again.</exception>
+    ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken);
+
+    /// <summary>The head of a run, or null.</summary>
+    ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken);
+
+    /// <summary>Heads, newest first.</summary>
+    IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken);
+
+    /// <summary>The journal in order from a sequence number, each record with its exact <see cref="Checkpoint.Line"/>. Empty for an unknown run.</summary>
+    /// <exception cref="JournalCorruptException">The store itself found damage.</exception>
+    IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken);
+
+    /// <summary>A payload, checked against its hash.</summary>
+    /// <exception cref="JournalCorruptException">It is missing or damaged.</exception>
+    ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken);
+
+    /// <summary>Leaves a message for a run, durable when this returns.</summary>
+    /// <returns>False when a message with this name was there already; the first one stays.</returns>
+    /// <exception cref="RunNotFoundException">No such run.</exception>
+    ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken);
+
+    /// <summary>The messages of a run in the order of arrival.</summary>
+    ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken);
+
+    /// <summary>Removes a run whole.</summary>
+    /// <returns>False when there is no such run.</returns>
+    /// <exception cref="ResumeRefusedException">A live process holds it.</exception>
+    ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken);
+}
