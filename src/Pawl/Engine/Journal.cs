@@ -4,25 +4,28 @@ using Pawl.Storage;
 namespace Pawl.Engine;
 
 /// <summary>What the journal knows of one step: its last decisive record.</summary>
-sealed class JournalEntry
+sealed class JournalEntry(string path, Checkpoint record)
 {
-    public required string Path { get; init; }
-    public long Seq { get; set; }
-    public StepStatus? Status { get; set; }
-    public SkipCause Cause { get; set; }
-    public int Attempt { get; set; }
-    public bool Tolerated { get; set; }
-    public TimeSpan Duration { get; set; }
-    public string? Reason { get; set; }
-    public StepError? Error { get; set; }
-    public PayloadRef? OutputRef { get; set; }
+    public string Path => path;
+    public long Seq { get; set; } = record.Seq;
+    public int Attempt => record.Attempt;
+    public StepStatus? Status => IsForgotten ? null : record.Status;
+    public SkipCause Cause => record.Cause;
+    public bool Tolerated => record.Tolerated;
+    public TimeSpan Duration => record.Duration;
+    public string? Reason => record.Reason;
+    public StepError? Error => record.Error;
+    public PayloadRef? OutputRef => record.OutputRef;
+    public ReadOnlyMemory<byte> Progress => record.Progress;
+    public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
+
+    /// <summary>The result no longer counts; the attempts made stay counted.</summary>
+    public bool IsForgotten { get; init; }
     public ReadOnlyMemory<byte> OutputBytes { get; set; }
     public bool OutputInStore { get; set; }
-    public DateTimeOffset? TimerDue { get; set; }
-    public ReadOnlyMemory<byte> Progress { get; set; }
-    public bool AfterFailure { get; set; }
+    public DateTimeOffset? TimerDue { get; init; }
 
-    public bool HasOutput => OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty;
+    public bool HasOutput => !IsForgotten && (OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty);
 
     /// <summary>The step is not executed again by a resume.</summary>
     public bool IsDone => Status switch
@@ -32,6 +35,10 @@ sealed class JournalEntry
         StepStatus.Failed => Tolerated,
         _ => false,
     };
+
+    public JournalEntry Forget() => new(path, record) { IsForgotten = true };
+
+    public JournalEntry Rename(string to) => new(to, record) { OutputBytes = OutputBytes, OutputInStore = OutputInStore, TimerDue = TimerDue };
 }
 
 /// <summary>A run's checkpoints: the index in memory, and the only way to write them. One lock; any thread.</summary>
@@ -46,9 +53,9 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
 
     readonly Lock _lock = new();
     readonly Dictionary<string, JournalEntry> _entries = [];
-    readonly Dictionary<string, RawJson> _state = [];
     readonly List<JournalEntry> _order = [];
     List<(Checkpoint Draft, JournalEntry? Entry)> _pending = [];
+    List<(Checkpoint Draft, JournalEntry? Entry)> _spare = [];
     List<Payload> _payloads = [];
     TaskCompletionSource? _next;
     bool _flushing;
@@ -64,7 +71,8 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
 
     /// <summary>Done steps in the order of their records; newest last.</summary>
     public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
-    public IReadOnlyDictionary<string, RawJson> State { get { lock (_lock) return new Dictionary<string, RawJson>(_state); } }
+    /// <summary>Shared state behind the newest record. Replaced, never changed: a step keeps the one it began with.</summary>
+    public IReadOnlyDictionary<string, RawJson> State { get; private set; } = new Dictionary<string, RawJson>();
     public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
 
     public void Attach(RunLease lease) => _lease = lease;
@@ -99,7 +107,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     /// <summary>Begins the journal of a new run.</summary>
     public Checkpoint Begin(Checkpoint created)
     {
-        var record = CheckpointCodec.Encode(created with { Seq = 1 }, "");
+        var record = CheckpointCodec.Encode(created, 1, more: false, "");
         CreatedData = JsonDocument.Parse(record.Data);
         Head = Transitions.Apply(null, record);
         return record;
@@ -118,7 +126,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
                 break;
             case CheckpointKind.Timer:
                 using (var data = JsonDocument.Parse(record.Data))
-                    _entries[record.Path!] = new JournalEntry { Path = record.Path!, Seq = record.Seq, TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+_entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
                 break;
             case CheckpointKind.Compensating:
                 Compensating = true;
@@ -134,23 +142,22 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
 
     JournalEntry Put(Checkpoint record)
     {
-        var entry = new JournalEntry
+        var entry = new JournalEntry(record.Path!, record)
         {
-            Path = record.Path!, Seq = record.Seq, Status = record.Status, Cause = record.Cause, Attempt = record.Attempt, Tolerated = record.Tolerated,
-            Duration = record.Duration, Reason = record.Reason, Error = record.Error, OutputRef = record.OutputRef, Progress = record.Progress,
             OutputBytes = record.Output.Length <= KeepInMemory ? record.Output : default, OutputInStore = record.Output.Length > KeepInMemory,
-            AfterFailure = record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0,
         };
         _entries[entry.Path] = entry;
         if (entry.IsDone) _order.Add(entry);
         if (!record.State.IsEmpty)
         {
+            var state = new Dictionary<string, RawJson>(State);
             using var delta = JsonDocument.Parse(record.State);
             foreach (var change in delta.RootElement.EnumerateObject())
             {
-                if (change.Value.ValueKind == JsonValueKind.Null) _state.Remove(change.Name);
-                else _state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
+                if (change.Value.ValueKind == JsonValueKind.Null) state.Remove(change.Name);
+                else state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
             }
+            State = state;
         }
         return entry;
     }
@@ -172,11 +179,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
         {
             _entries.Remove(old.Path);
             var path = to + old.Path[from.Length..];
-            _entries[path] = new JournalEntry
-            {
-                Path = path, Seq = old.Seq, Status = old.Status, Cause = old.Cause, Attempt = old.Attempt, Tolerated = old.Tolerated, Duration = old.Duration,
-                Reason = old.Reason, Error = old.Error, OutputRef = old.OutputRef, OutputBytes = old.OutputBytes, OutputInStore = old.OutputInStore, TimerDue = old.TimerDue,
-            };
+            _entries[path] = old.Rename(path);
         }
     }
 
@@ -184,8 +187,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     {
         foreach (var entry in _entries.Values.Where(entry => paths.Any(path => IsUnder(entry.Path, path))).ToList())
         {
-            // The attempts made stay counted.
-            _entries[entry.Path] = new JournalEntry { Path = entry.Path, Seq = entry.Seq, Attempt = entry.Attempt };
+            _entries[entry.Path] = entry.Forget();
             _order.Remove(entry);
         }
     }
@@ -306,13 +308,14 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
             List<Payload> payloads;
             lock (_lock)
             {
-                (batch, _pending) = (_pending, []);
+                (batch, _pending) = (_pending, _spare);
                 payloads = _payloads;
                 if (payloads.Count > 0) _payloads = [];
             }
             try
             {
                 if (batch.Count > 0) await CommitAsync(batch, payloads);
+                batch.Clear();
             }
             catch (Exception error)
             {
@@ -330,6 +333,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
             bool more;
             lock (_lock)
             {
+                _spare = batch;
                 (waiters, _next) = (_next, null);
                 more = waiters is not null;
                 if (!more) _flushing = false;
@@ -357,7 +361,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
         var head = Head;
         for (var i = 0; i < records.Length; i++)
         {
-            records[i] = CheckpointCodec.Encode(batch[i].Draft with { Seq = head.Seq + 1, More = i < records.Length - 1 }, head.Hash);
+            records[i] = CheckpointCodec.Encode(batch[i].Draft, head.Seq + 1, more: i < records.Length - 1, head.Hash);
             head = Transitions.Apply(head, records[i]);
         }
         var commit = new Commit(_lease!, records, payloads, head);
