@@ -16,7 +16,6 @@ sealed class JournalEntry(string path, Checkpoint record)
     public string? Reason => record.Reason;
     public StepError? Error => record.Error;
     public PayloadRef? OutputRef => record.OutputRef;
-    public ReadOnlyMemory<byte> Progress => record.Progress;
     public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
 
     /// <summary>The result no longer counts; the attempts made stay counted.</summary>
@@ -54,13 +53,14 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     readonly Lock _lock = new();
     readonly Dictionary<string, JournalEntry> _entries = [];
     readonly List<JournalEntry> _order = [];
+    readonly Dictionary<string, ReadOnlyMemory<byte>> _progress = [];
     List<(Checkpoint Draft, JournalEntry? Entry)> _pending = [];
     List<(Checkpoint Draft, JournalEntry? Entry)> _spare = [];
     List<Payload> _payloads = [];
     TaskCompletionSource? _next;
     bool _flushing;
     RunLease? _lease;
-    CheckpointWriteException? _broken;
+    PawlException? _broken;
 
     public RunHead Head { get; private set; } = null!;
     public CheckpointStrategy Strategy { get; set; } = CheckpointStrategy.EveryStep;
@@ -145,9 +145,17 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
         var entry = new JournalEntry(record.Path!, record)
         {
             OutputBytes = record.Output.Length <= KeepInMemory ? record.Output : default, OutputInStore = record.Output.Length > KeepInMemory,
+            // A sleep that was stopped still ends when it was to end.
+            TimerDue = _entries.GetValueOrDefault(record.Path!)?.TimerDue,
         };
         _entries[entry.Path] = entry;
         if (entry.IsDone) _order.Add(entry);
+        if (!record.Progress.IsEmpty)
+        {
+            // A sub-step's checkpoint carries the progress of the step above it.
+            _progress[entry.Path] = record.Progress;
+            if (entry.Path.LastIndexOf('/') is > 0 and var cut) _progress[entry.Path[..cut]] = record.Progress;
+        }
         if (!record.State.IsEmpty)
         {
             var state = new Dictionary<string, RawJson>(State);
@@ -216,7 +224,10 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
         }
     }
 
-    public JsonElement? LastProgress(string path) => Find(path) is { Progress.IsEmpty: false } entry ? new RawJson(entry.Progress).ToElement() : null;
+    public JsonElement? LastProgress(string path)
+    {
+        lock (_lock) return _progress.TryGetValue(path, out var progress) ? new RawJson(progress).ToElement() : null;
+    }
 
     public ReadOnlyMemory<byte> Output(JournalEntry entry)
     {
@@ -244,7 +255,7 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
     {
         var isStep = draft.Kind is CheckpointKind.Step;
         var isPassEnd = draft.Kind is CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
-        Task? joined;
+        TaskCompletionSource? joined = null;
         lock (_lock)
         {
             if (_broken is { } broken) throw broken;
@@ -253,9 +264,8 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
             {
                 entry = Put(draft);
                 // Until it is written the index holds the whole output.
-                entry.OutputBytes = draft.Output;
+                entry.OutputBytes = draft.OutputRef is null ? draft.Output : payloads![0].Content;
                 entry.OutputInStore = false;
-                if (draft.OutputRef is not null && payloads is { Count: > 0 }) entry.OutputBytes = payloads[0].Content;
             }
             else Index(draft);
             if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
@@ -264,95 +274,71 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
             var writes = isPassEnd || draft.Kind is CheckpointKind.Compensating
                 || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
             if (!writes) return Task.CompletedTask;
-            if (_flushing)
-            {
-                _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                joined = _next.Task;
-            }
-            else
-            {
-                _flushing = true;
-                joined = null;
-            }
+            if (_flushing) joined = _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            else _flushing = true;
         }
-        var flush = joined ?? FlushLoopAsync();
-        return Durability == Durability.Sync || isPassEnd ? flush : Detach(flush);
-    }
-
-    /// <summary>Writes everything that is still pending.</summary>
-    public Task FlushAsync()
-    {
-        lock (_lock)
-        {
-            if (_broken is { } broken) throw broken;
-            if (_flushing) return (_next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-            if (_pending.Count == 0) return Task.CompletedTask;
-            _flushing = true;
-        }
-        return FlushLoopAsync();
-    }
-
-    /// <summary>A failed write under <see cref="Durability.Async"/> is met by the next append, at latest by the end of the pass.</summary>
-    static Task Detach(Task flush)
-    {
-        _ = flush.ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        if (Durability == Durability.Sync || isPassEnd) return joined?.Task ?? FlushAsync();
+        _ = FlushBehindAsync(joined);
         return Task.CompletedTask;
     }
 
-    async Task FlushLoopAsync()
+    /// <summary>A failed write under <see cref="Durability.Async"/> is met by the next append, at latest by the end of the pass.</summary>
+    async Task FlushBehindAsync(TaskCompletionSource? joined)
     {
-        TaskCompletionSource? waiters = null;
-        while (true)
+        try
         {
-            List<(Checkpoint Draft, JournalEntry? Entry)> batch;
-            List<Payload> payloads;
-            lock (_lock)
-            {
-                (batch, _pending) = (_pending, _spare);
-                payloads = _payloads;
-                if (payloads.Count > 0) _payloads = [];
-            }
-            try
-            {
-                if (batch.Count > 0) await CommitAsync(batch, payloads);
-                batch.Clear();
-            }
-            catch (Exception error)
-            {
-                lock (_lock)
-                {
-                    _broken = error as CheckpointWriteException ?? new CheckpointWriteException(error.Message, error);
-                    _flushing = false;
-                    _next?.TrySetException(error);
-                    _next = null;
-                }
-                waiters?.TrySetException(error);
-                throw;
-            }
-            var done = waiters;
-            bool more;
+            await Task.Yield();
+            await (joined?.Task ?? FlushAsync());
+        }
+        catch (PawlException)
+        {
+            // Kept in _broken.
+        }
+    }
+
+    async Task FlushAsync()
+    {
+        List<(Checkpoint Draft, JournalEntry? Entry)> batch;
+        List<Payload> payloads;
+        lock (_lock)
+        {
+            (batch, _pending) = (_pending, _spare);
+            (payloads, _payloads) = (_payloads, _payloads.Count > 0 ? [] : _payloads);
+        }
+        TaskCompletionSource? next;
+        try
+        {
+            await CommitAsync(batch, payloads);
+            batch.Clear();
             lock (_lock)
             {
                 _spare = batch;
-                (waiters, _next) = (_next, null);
-                more = waiters is not null;
-                if (!more) _flushing = false;
+                (next, _next) = (_next, null);
+                if (next is null) _flushing = false;
             }
-            done?.TrySetResult();
-            if (!more) return;
-            // Another's records are next: they must not keep this caller, whose own are durable, from going on.
-            if (done is null) { _ = ContinueAsync(waiters!); return; }
         }
-
-        async Task ContinueAsync(TaskCompletionSource first)
+        catch (Exception error)
         {
-            try
+            lock (_lock)
             {
-                await FlushLoopAsync();
-                first.TrySetResult();
+                _broken = error as PawlException ?? new CheckpointWriteException(error.Message, error);
+                (next, _next) = (_next, null);
             }
-            catch (Exception error) { first.TrySetException(error); }
+            next?.TrySetException(_broken);
+            throw;
         }
+        // Others' records wait: they must not keep this caller, whose own are durable, from going on.
+        if (next is not null) _ = FlushForAsync(next);
+    }
+
+    async Task FlushForAsync(TaskCompletionSource waiters)
+    {
+        try
+        {
+            await FlushAsync();
+            waiters.TrySetResult();
+        }
+        catch (Exception error) { waiters.TrySetException(error); }
     }
 
     async ValueTask CommitAsync(List<(Checkpoint Draft, JournalEntry? Entry)> batch, List<Payload> payloads)
