@@ -4,6 +4,11 @@ using Pawl.Benchmarks;
 var benchmarks = new (string Name, Func<Task> Run)[]
 {
     ("engine", EngineOverhead.RunAsync),
+    ("memory", LongRun.MemoryAsync),
+    ("file-one", FileStoreRates.OneRunAsync),
+    ("file-many", FileStoreRates.ManyRunsAsync),
+    ("flat", LongRun.FlatCostAsync),
+    ("cli", CommandStart.RunAsync),
 };
 foreach (var name in args)
     if (benchmarks.All(benchmark => benchmark.Name != name)) { Console.Error.WriteLine($"There is no benchmark '{name}'. They are: {string.Join(", ", benchmarks.Select(one => one.Name))}"); return 2; }
