@@ -69,7 +69,13 @@ sealed class GraphScheduler(Run run)
         {
             // A leaf takes its place before anything about it is decided, so that a stop in the meantime keeps it from starting.
             try { await RunNodeAsync(node, parent, cancellation, selected, () => halted); }
-            catch (Exception error) { run.RequestStop(StopReason.WriteFailed, error); node.State = NodeState.NotStarted; }
+            catch (Exception error)
+            {
+                // Not a user's failure, those are results: a fault of the engine itself must surface, not be recorded as something else.
+                run.RequestStop(StopReason.Interrupt);
+                ended.Writer.TryComplete(error);
+                return;
+            }
             ended.Writer.TryWrite(node);
         }
 

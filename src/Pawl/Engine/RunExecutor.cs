@@ -160,7 +160,7 @@ static class RunExecutor
             }
             var status = failure is null ? StepStatus.Completed : StepStatus.Failed;
             await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensated, At = run.Time.GetUtcNow(), Path = path, Status = status, Attempt = attempt, Duration = run.Time.GetElapsedTime(began), Error = failure, Reason = "compensation" }, marked: true, null);
-            run.Publish(new RunEvent.StepEnded(run.Time.GetUtcNow(), path, status, attempt, run.Time.GetElapsedTime(began), Restored: false, "compensation", failure, null));
+            run.StepEnded(new StepReport(path, status, attempt, run.Time.GetElapsedTime(began), Restored: false, "compensation", failure));
             return failure is null ? null : $"'{path}': {failure.Message}";
         }
     }
