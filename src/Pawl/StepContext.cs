@@ -148,7 +148,7 @@ public sealed class StepContext
     /// <summary>Shows a warning to whoever watches, and logs it.</summary>
     public void Warn(string message) => _run.Warn(message);
 
-    internal StepAttempt AttemptState => _attempt;
+    internal System.Text.Json.JsonSerializerOptions Json => _run.Json;
 
     ReadOnlyMemory<byte> OutputBytes(string path)
     {

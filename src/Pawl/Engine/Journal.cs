@@ -1,0 +1,403 @@
+using System.Text.Json;
+using Pawl.Storage;
+
+namespace Pawl.Engine;
+
+/// <summary>What the journal knows of one step: its last decisive record.</summary>
+sealed class JournalEntry
+{
+    public required string Path { get; init; }
+    public long Seq { get; set; }
+    public StepStatus? Status { get; set; }
+    public SkipCause Cause { get; set; }
+    public int Attempt { get; set; }
+    public bool Tolerated { get; set; }
+    public TimeSpan Duration { get; set; }
+    public string? Reason { get; set; }
+    public StepError? Error { get; set; }
+    public PayloadRef? OutputRef { get; set; }
+    public ReadOnlyMemory<byte> OutputBytes { get; set; }
+    public bool OutputInStore { get; set; }
+    public DateTimeOffset? TimerDue { get; set; }
+    public ReadOnlyMemory<byte> Progress { get; set; }
+    public bool AfterFailure { get; set; }
+
+    public bool HasOutput => OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty;
+
+    /// <summary>The step is not executed again by a resume.</summary>
+    public bool IsDone => Status switch
+    {
+        StepStatus.Completed => true,
+        StepStatus.Skipped => Cause != SkipCause.Blocked,
+        StepStatus.Failed => Tolerated,
+        _ => false,
+    };
+}
+
+/// <summary>A run's checkpoints: the index in memory, and the only way to write them. One lock; any thread.</summary>
+/// <remarks>
+/// Writes that arrive while one is under way share the next commit: parallel steps of a run cost one flush together.
+/// An entry is in the index as soon as it is appended; <see cref="AppendAsync"/> returns when it is as durable as the run's mode promises.
+/// </remarks>
+sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
+{
+    // Outputs above this are read again from the store when they are needed: a long run must not live in memory.
+    const int KeepInMemory = 4096;
+
+    readonly Lock _lock = new();
+    readonly Dictionary<string, JournalEntry> _entries = [];
+    readonly Dictionary<string, RawJson> _state = [];
+    readonly List<JournalEntry> _order = [];
+    List<(Checkpoint Draft, JournalEntry? Entry)> _pending = [];
+    List<Payload> _payloads = [];
+    TaskCompletionSource? _next;
+    bool _flushing;
+    RunLease? _lease;
+    CheckpointWriteException? _broken;
+
+    public RunHead Head { get; private set; } = null!;
+    public CheckpointStrategy Strategy { get; set; } = CheckpointStrategy.EveryStep;
+    public Durability Durability { get; set; } = Durability.Sync;
+    public JsonDocument? CreatedData { get; private set; }
+    public List<Checkpoint> Passes { get; } = [];
+    public bool Compensating { get; private set; }
+
+    /// <summary>Done steps in the order of their records; newest last.</summary>
+    public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
+    public IReadOnlyDictionary<string, RawJson> State { get { lock (_lock) return new Dictionary<string, RawJson>(_state); } }
+    public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
+
+    public void Attach(RunLease lease) => _lease = lease;
+
+    /// <summary>Reads a run's journal and checks its chain.</summary>
+    /// <exception cref="JournalCorruptException">A record does not fit.</exception>
+    /// <exception cref="ResumeRefusedException">It was written by a newer version.</exception>
+    public static async Task<Journal> LoadAsync(ICheckpointStore store, PawlOptions options, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue)
+    {
+        var journal = new Journal(store, options, keep: true);
+        RunHead? head = null;
+        await foreach (var record in store.ReadAsync(runId, 1, cancellationToken))
+        {
+            if (record.Seq > throughSeq) break;
+            if (record.Seq != (head?.Seq ?? 0) + 1) throw new JournalCorruptException(runId, (head?.Seq ?? 0) + 1, $"record {(head?.Seq ?? 0) + 1} is missing");
+            if (record.Kind == CheckpointKind.Created) journal.ReadCreated(record);
+            head = Transitions.Apply(head, record);
+            journal.Index(record);
+        }
+        journal.Head = head ?? throw new RunNotFoundException(runId);
+        return journal;
+    }
+
+    void ReadCreated(Checkpoint record)
+    {
+        CreatedData = JsonDocument.Parse(record.Data);
+        var format = CreatedData.RootElement.TryGetProperty("format", out var f) ? f.GetInt32() : 1;
+        if (format > CheckpointCodec.Format)
+            throw new ResumeRefusedException(new Refusal(RefusalReason.NewerFormat, $"The journal has format {format}; this version of Pawl knows format {CheckpointCodec.Format}.", "Use a newer Pawl."));
+    }
+
+    /// <summary>Begins the journal of a new run.</summary>
+    public Checkpoint Begin(Checkpoint created)
+    {
+        var record = CheckpointCodec.Encode(created with { Seq = 1 }, "");
+        CreatedData = JsonDocument.Parse(record.Data);
+        Head = Transitions.Apply(null, record);
+        return record;
+    }
+
+    void Index(Checkpoint record)
+    {
+        switch (record.Kind)
+        {
+            case CheckpointKind.Resumed:
+                Passes.Add(record);
+                BeginPass(record);
+                break;
+            case CheckpointKind.Step:
+                Put(record);
+                break;
+            case CheckpointKind.Timer:
+                using (var data = JsonDocument.Parse(record.Data))
+                    _entries[record.Path!] = new JournalEntry { Path = record.Path!, Seq = record.Seq, TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+                break;
+            case CheckpointKind.Compensating:
+                Compensating = true;
+                break;
+            case CheckpointKind.Failed:
+                Compensating = false;
+                break;
+            case CheckpointKind.Compensated when record.Status == StepStatus.Completed:
+                Forget([record.Path!]);
+                break;
+        }
+    }
+
+    JournalEntry Put(Checkpoint record)
+    {
+        var entry = new JournalEntry
+        {
+            Path = record.Path!, Seq = record.Seq, Status = record.Status, Cause = record.Cause, Attempt = record.Attempt, Tolerated = record.Tolerated,
+            Duration = record.Duration, Reason = record.Reason, Error = record.Error, OutputRef = record.OutputRef, Progress = record.Progress,
+            OutputBytes = record.Output.Length <= KeepInMemory ? record.Output : default, OutputInStore = record.Output.Length > KeepInMemory,
+            AfterFailure = record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0,
+        };
+        _entries[entry.Path] = entry;
+        if (entry.IsDone) _order.Add(entry);
+        if (!record.State.IsEmpty)
+        {
+            using var delta = JsonDocument.Parse(record.State);
+            foreach (var change in delta.RootElement.EnumerateObject())
+            {
+                if (change.Value.ValueKind == JsonValueKind.Null) _state.Remove(change.Name);
+                else _state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
+            }
+        }
+        return entry;
+    }
+
+    /// <summary>What a new pass decides anew: steps asked for by name, steps that ran because of a failure, and mapped names.</summary>
+    void BeginPass(Checkpoint record)
+    {
+        foreach (var entry in _entries.Values.Where(entry => entry.AfterFailure).Select(entry => entry.Path).ToList()) Forget([entry]);
+        if (record.Data.IsEmpty) return;
+        using var data = JsonDocument.Parse(record.Data);
+        if (data.RootElement.TryGetProperty("rerun", out var rerun)) Forget([.. rerun.EnumerateArray().Select(path => path.GetString()!)]);
+        if (!data.RootElement.TryGetProperty("map", out var map)) return;
+        foreach (var pair in map.EnumerateObject()) Rename(pair.Value.GetString()!, pair.Name);
+    }
+
+    void Rename(string from, string to)
+    {
+        foreach (var old in _entries.Values.Where(entry => IsUnder(entry.Path, from)).ToList())
+        {
+            _entries.Remove(old.Path);
+            var path = to + old.Path[from.Length..];
+            _entries[path] = new JournalEntry
+            {
+                Path = path, Seq = old.Seq, Status = old.Status, Cause = old.Cause, Attempt = old.Attempt, Tolerated = old.Tolerated, Duration = old.Duration,
+                Reason = old.Reason, Error = old.Error, OutputRef = old.OutputRef, OutputBytes = old.OutputBytes, OutputInStore = old.OutputInStore, TimerDue = old.TimerDue,
+            };
+        }
+    }
+
+    void Forget(IReadOnlyList<string> paths)
+    {
+        foreach (var entry in _entries.Values.Where(entry => paths.Any(path => IsUnder(entry.Path, path))).ToList())
+        {
+            // The attempts made stay counted.
+            _entries[entry.Path] = new JournalEntry { Path = entry.Path, Seq = entry.Seq, Attempt = entry.Attempt };
+            _order.Remove(entry);
+        }
+    }
+
+    public static bool IsUnder(string path, string root) =>
+        path.StartsWith(root, StringComparison.Ordinal) && (path.Length == root.Length || path[root.Length] is '/' or '[');
+
+    public JournalEntry? Find(string path)
+    {
+        lock (_lock) return _entries.GetValueOrDefault(path);
+    }
+
+    /// <summary>Looks a path up beside a step first, then outwards.</summary>
+    public JournalEntry? Resolve(string path, string from)
+    {
+        lock (_lock)
+        {
+            for (var scope = from; ;)
+            {
+                var cut = scope.LastIndexOf('/');
+                if (cut < 0) break;
+                scope = scope[..cut];
+                if (_entries.TryGetValue($"{scope}/{path}", out var near) && near.Status is not null) return near;
+            }
+            return _entries.TryGetValue(path, out var entry) && entry.Status is not null ? entry : null;
+        }
+    }
+
+    public JsonElement? LastProgress(string path) => Find(path) is { Progress.IsEmpty: false } entry ? new RawJson(entry.Progress).ToElement() : null;
+
+    public ReadOnlyMemory<byte> Output(JournalEntry entry)
+    {
+        if (!entry.OutputBytes.IsEmpty) return entry.OutputBytes;
+        return entry.OutputRef is { } payload
+            ? Wait(store.ReadPayloadAsync(Head.RunId, payload, CancellationToken.None))
+            : Wait(ReadOutputAsync(entry.Seq));
+        // Outputs are asked for inside synchronous expressions; the embedded stores answer from a local file without suspending.
+        static ReadOnlyMemory<byte> Wait(ValueTask<ReadOnlyMemory<byte>> read) => read.IsCompletedSuccessfully ? read.Result : read.AsTask().GetAwaiter().GetResult();
+    }
+
+    async ValueTask<ReadOnlyMemory<byte>> ReadOutputAsync(long seq)
+    {
+        await foreach (var record in store.ReadAsync(Head.RunId, seq, CancellationToken.None)) return record.Output;
+        throw new JournalCorruptException(Head.RunId, seq, "the record is gone");
+    }
+
+    /// <summary>Appends one record. Returns when it is durable as the mode promises.</summary>
+    /// <param name="draft">All but seq, hash and line.</param>
+    /// <param name="marked">Under <see cref="CheckpointStrategy.Marked"/>: this step writes. Ends of passes always write.</param>
+    /// <param name="payloads">Content the draft refers to.</param>
+    /// <exception cref="CheckpointWriteException">It could not be made durable; nothing more can be written.</exception>
+    /// <exception cref="LeaseLostException">Another process has the run.</exception>
+    public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null)
+    {
+        var isStep = draft.Kind is CheckpointKind.Step;
+        var isPassEnd = draft.Kind is CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
+        Task? joined;
+        lock (_lock)
+        {
+            if (_broken is { } broken) throw broken;
+            JournalEntry? entry = null;
+            if (isStep)
+            {
+                entry = Put(draft);
+                // Until it is written the index holds the whole output.
+                entry.OutputBytes = draft.Output;
+                entry.OutputInStore = false;
+                if (draft.OutputRef is not null && payloads is { Count: > 0 }) entry.OutputBytes = payloads[0].Content;
+            }
+            else Index(draft);
+            if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
+            _pending.Add((draft, entry));
+            if (payloads is not null) _payloads.AddRange(payloads);
+            var writes = isPassEnd || draft.Kind is CheckpointKind.Compensating
+                || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
+            if (!writes) return Task.CompletedTask;
+            if (_flushing)
+            {
+                _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                joined = _next.Task;
+            }
+            else
+            {
+                _flushing = true;
+                joined = null;
+            }
+        }
+        var flush = joined ?? FlushLoopAsync();
+        return Durability == Durability.Sync || isPassEnd ? flush : Detach(flush);
+    }
+
+    /// <summary>Writes everything that is still pending.</summary>
+    public Task FlushAsync()
+    {
+        lock (_lock)
+        {
+            if (_broken is { } broken) throw broken;
+            if (_flushing) return (_next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            if (_pending.Count == 0) return Task.CompletedTask;
+            _flushing = true;
+        }
+        return FlushLoopAsync();
+    }
+
+    /// <summary>A failed write under <see cref="Durability.Async"/> is met by the next append, at latest by the end of the pass.</summary>
+    static Task Detach(Task flush)
+    {
+        _ = flush.ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return Task.CompletedTask;
+    }
+
+    async Task FlushLoopAsync()
+    {
+        TaskCompletionSource? waiters = null;
+        while (true)
+        {
+            List<(Checkpoint Draft, JournalEntry? Entry)> batch;
+            List<Payload> payloads;
+            lock (_lock)
+            {
+                (batch, _pending) = (_pending, []);
+                payloads = _payloads;
+                if (payloads.Count > 0) _payloads = [];
+            }
+            try
+            {
+                if (batch.Count > 0) await CommitAsync(batch, payloads);
+            }
+            catch (Exception error)
+            {
+                lock (_lock)
+                {
+                    _broken = error as CheckpointWriteException ?? new CheckpointWriteException(error.Message, error);
+                    _flushing = false;
+                    _next?.TrySetException(error);
+                    _next = null;
+                }
+                waiters?.TrySetException(error);
+                throw;
+            }
+            var done = waiters;
+            bool more;
+            lock (_lock)
+            {
+                (waiters, _next) = (_next, null);
+                more = waiters is not null;
+                if (!more) _flushing = false;
+            }
+            done?.TrySetResult();
+            if (!more) return;
+            // Another's records are next: they must not keep this caller, whose own are durable, from going on.
+            if (done is null) { _ = ContinueAsync(waiters!); return; }
+        }
+
+        async Task ContinueAsync(TaskCompletionSource first)
+        {
+            try
+            {
+                await FlushLoopAsync();
+                first.TrySetResult();
+            }
+            catch (Exception error) { first.TrySetException(error); }
+        }
+    }
+
+    async ValueTask CommitAsync(List<(Checkpoint Draft, JournalEntry? Entry)> batch, List<Payload> payloads)
+    {
+        var records = new Checkpoint[batch.Count];
+        var head = Head;
+        for (var i = 0; i < records.Length; i++)
+        {
+            records[i] = CheckpointCodec.Encode(batch[i].Draft with { Seq = head.Seq + 1, More = i < records.Length - 1 }, head.Hash);
+            head = Transitions.Apply(head, records[i]);
+        }
+        var commit = new Commit(_lease!, records, payloads, head);
+        await WriteAsync(commit);
+        lock (_lock)
+        {
+            Head = head;
+            for (var i = 0; i < records.Length; i++)
+            {
+                if (batch[i].Entry is not { } entry) continue;
+                entry.Seq = records[i].Seq;
+                if (entry.OutputBytes.Length <= KeepInMemory) continue;
+                entry.OutputInStore = entry.OutputRef is null;
+                entry.OutputBytes = default;
+            }
+        }
+    }
+
+    async ValueTask WriteAsync(Commit commit)
+    {
+        for (var failures = 0; ; failures++)
+        {
+            try
+            {
+                switch (await store.CommitAsync(commit, CancellationToken.None))
+                {
+                    case CommitResult.Committed: return;
+                    case CommitResult.LeaseLost: throw new LeaseLostException(commit.Lease.RunId);
+                    default: throw new CheckpointWriteException($"Run '{commit.Lease.RunId}' was changed by another writer behind record {commit.Records[0].Seq - 1}; nothing was written.");
+                }
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException or TimeoutException)
+            {
+                Diagnostics.Telemetry.CheckpointFailures.Add(1);
+                if (failures >= options.WriteRetries)
+                    throw new CheckpointWriteException($"The checkpoint of {Describe(commit)} could not be written: {error.Message} The run stopped; what was acknowledged before is safe. Mend the cause, then resume.", error);
+                await Task.Delay(TimeSpan.FromMilliseconds(100 * Math.Pow(4, failures)), options.Time, CancellationToken.None);
+            }
+        }
+    }
+
+    static string Describe(Commit commit) => commit.Records.LastOrDefault(record => record.Path is not null)?.Path is { } path ? $"step '{path}'" : $"run '{commit.Lease.RunId}'";
+}
