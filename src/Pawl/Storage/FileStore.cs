@@ -34,18 +34,15 @@ public sealed partial class FileStore : ICheckpointStore
         (_root, _options) = (root, options);
         var (durability, remark) = DurabilityProbe.Classify(DurabilityProbe.FileSystemOf(root));
         Info = new StoreInfo($"file:{root}", durability, remark);
+        CheckRoot();
     }
 
     /// <summary>Opens the store in a directory. Nothing is written before the first run is created, claimed or deleted.</summary>
     /// <param name="directory">Made when it is missing. Relative paths are taken from the current directory.</param>
     /// <param name="options">Clock, and who may read.</param>
     /// <exception cref="IOException">The directory belongs to another user, and the store is not shared.</exception>
-    public static FileStore Open(string directory, FileStoreOptions? options = null)
-    {
-        var store = new FileStore(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)), options ?? new FileStoreOptions());
-        store.CheckRoot();
-        return store;
-    }
+    public static FileStore Open(string directory, FileStoreOptions? options = null) =>
+        new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)), options ?? new FileStoreOptions());
 
     /// <inheritdoc/>
     public StoreInfo Info { get; }
