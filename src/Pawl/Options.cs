@@ -162,6 +162,9 @@ public sealed record StartOptions
     /// <summary>Facts about the surroundings, stored for people and for the resume guards (<c>git_branch</c>, <c>git_commit</c>, …).</summary>
     public IReadOnlyDictionary<string, string>? Environment { get; init; }
 
+    /// <summary>How the run was asked for (<c>auto</c>, <c>parallel</c>, …), stored for people.</summary>
+    public IReadOnlyDictionary<string, bool>? Mode { get; init; }
+
     /// <summary>The folder of the project the run works on; a resume from another one is refused. Null is not checked.</summary>
     public string? ProjectPath { get; init; }
 

@@ -52,6 +52,10 @@ public sealed record StepResult
     public static StepResult Fail(string message, ErrorClass errorClass = ErrorClass.Permanent, string type = "failed", string? detail = null) =>
         new() { Status = StepStatus.Failed, Error = new StepError(type, message, errorClass, detail) };
 
+    internal static StepResult Canceled() => new() { Status = StepStatus.Canceled };
+
+    internal StepResult WithEncoded(RawJson output) => this with { Output = output };
+
     /// <summary>Not needed: steps that explicitly need this one are skipped too, unless <paramref name="unchanged"/>.</summary>
     /// <param name="reason">Shown by <c>explain</c>.</param>
     /// <param name="output">The stored output to use, when unchanged.</param>

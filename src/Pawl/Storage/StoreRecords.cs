@@ -79,11 +79,11 @@ public readonly record struct Payload(PayloadRef Ref, ReadOnlyMemory<byte> Conte
 /// <param name="By">Who sent it.</param>
 public sealed record RunMessage(string Name, RawJson? Body, DateTimeOffset At, string? By = null)
 {
-    /// <summary>Asks the executing process to cancel.</summary>
-    public const string Cancel = "pawl:cancel";
+    /// <summary>Asks the pass with this fencing token to cancel. Bound to the pass, so it cannot hit a later one.</summary>
+    public static string Cancel(long token) => $"pawl:cancel:{token}";
 
-    /// <summary>Asks the executing process to pause.</summary>
-    public const string Pause = "pawl:pause";
+    /// <summary>Asks the pass with this fencing token to pause.</summary>
+    public static string Pause(long token) => $"pawl:pause:{token}";
 }
 
 /// <summary>Which runs to list. All conditions must hold.</summary>

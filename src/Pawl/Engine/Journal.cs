@@ -1,0 +1,393 @@
+using System.Text.Json;
+using Pawl.Storage;
+
+namespace Pawl.Engine;
+
+/// <summary>What the journal knows of one step: its last decisive record.</summary>
+sealed class JournalEntry(string path, Checkpoint record)
+{
+    public string Path => path;
+    public long Seq { get; set; } = record.Seq;
+    public int Attempt => record.Attempt;
+    public StepStatus? Status => IsForgotten ? null : record.Status;
+    public SkipCause Cause => record.Cause;
+    public bool Tolerated => record.Tolerated;
+    public TimeSpan Duration => record.Duration;
+    public string? Reason => record.Reason;
+    public StepError? Error => record.Error;
+    public PayloadRef? OutputRef => record.OutputRef;
+    public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
+
+    /// <summary>The result no longer counts; the attempts made stay counted.</summary>
+    public bool IsForgotten { get; init; }
+    public ReadOnlyMemory<byte> OutputBytes { get; set; }
+    public bool OutputInStore { get; set; }
+    public DateTimeOffset? TimerDue { get; init; }
+
+    public bool HasOutput => !IsForgotten && (OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty);
+
+    /// <summary>The step is not executed again by a resume.</summary>
+    public bool IsDone => Status switch
+    {
+        StepStatus.Completed => true,
+        StepStatus.Skipped => Cause != SkipCause.Blocked,
+        StepStatus.Failed => Tolerated,
+        _ => false,
+    };
+
+    public JournalEntry Forget() => new(path, record) { IsForgotten = true };
+
+    public JournalEntry Rename(string to) => new(to, record) { OutputBytes = OutputBytes, OutputInStore = OutputInStore, TimerDue = TimerDue };
+}
+
+/// <summary>A run's checkpoints: the index in memory, and the only way to write them. One lock; any thread.</summary>
+/// <remarks>
+/// Writes that arrive while one is under way share the next commit: parallel steps of a run cost one flush together.
+/// An entry is in the index as soon as it is appended; <see cref="AppendAsync"/> returns when it is as durable as the run's mode promises.
+/// </remarks>
+sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
+{
+    // Outputs above this are read again from the store when they are needed: a long run must not live in memory.
+    const int KeepInMemory = 4096;
+
+    readonly Lock _lock = new();
+    readonly Dictionary<string, JournalEntry> _entries = [];
+    readonly List<JournalEntry> _order = [];
+    readonly Dictionary<string, ReadOnlyMemory<byte>> _progress = [];
+    List<(Checkpoint Draft, JournalEntry? Entry)> _pending = [];
+    List<(Checkpoint Draft, JournalEntry? Entry)> _spare = [];
+    List<Payload> _payloads = [];
+    TaskCompletionSource? _next;
+    bool _flushing;
+    RunLease? _lease;
+    PawlException? _broken;
+
+    public RunHead Head { get; private set; } = null!;
+    public CheckpointStrategy Strategy { get; set; } = CheckpointStrategy.EveryStep;
+    public Durability Durability { get; set; } = Durability.Sync;
+    public JsonDocument? CreatedData { get; private set; }
+    public List<Checkpoint> Passes { get; } = [];
+    public bool Compensating { get; private set; }
+
+    /// <summary>Done steps in the order of their records; newest last.</summary>
+    public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
+    /// <summary>Shared state behind the newest record. Replaced, never changed: a step keeps the one it began with.</summary>
+    public IReadOnlyDictionary<string, RawJson> State { get; private set; } = new Dictionary<string, RawJson>();
+    public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
+
+    public void Attach(RunLease lease) => _lease = lease;
+
+    /// <summary>Reads a run's journal and checks its chain.</summary>
+    /// <exception cref="JournalCorruptException">A record does not fit.</exception>
+    /// <exception cref="ResumeRefusedException">It was written by a newer version.</exception>
+    public static async Task<Journal> LoadAsync(ICheckpointStore store, PawlOptions options, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue)
+    {
+        var journal = new Journal(store, options, keep: true);
+        RunHead? head = null;
+        await foreach (var record in store.ReadAsync(runId, 1, cancellationToken))
+        {
+            if (record.Seq > throughSeq) break;
+            if (record.Seq != (head?.Seq ?? 0) + 1) throw new JournalCorruptException(runId, (head?.Seq ?? 0) + 1, $"record {(head?.Seq ?? 0) + 1} is missing");
+            if (record.Kind == CheckpointKind.Created) journal.ReadCreated(record);
+            head = Transitions.Apply(head, record);
+            journal.Index(record);
+        }
+        journal.Head = head ?? throw new RunNotFoundException(runId);
+        return journal;
+    }
+
+    void ReadCreated(Checkpoint record)
+    {
+        CreatedData = JsonDocument.Parse(record.Data);
+        var format = CreatedData.RootElement.TryGetProperty("format", out var f) ? f.GetInt32() : 1;
+        if (format > CheckpointCodec.Format)
+            throw new ResumeRefusedException(new Refusal(RefusalReason.NewerFormat, $"The journal has format {format}; this version of Pawl knows format {CheckpointCodec.Format}.", "Use a newer Pawl."));
+    }
+
+    /// <summary>Begins the journal of a new run.</summary>
+    public Checkpoint Begin(Checkpoint created)
+    {
+        var record = CheckpointCodec.Encode(created, 1, more: false, "");
+        CreatedData = JsonDocument.Parse(record.Data);
+        Head = Transitions.Apply(null, record);
+        return record;
+    }
+
+    void Index(Checkpoint record)
+    {
+        switch (record.Kind)
+        {
+            case CheckpointKind.Resumed:
+                Passes.Add(record);
+                BeginPass(record);
+                break;
+            case CheckpointKind.Step:
+                Put(record);
+                break;
+            case CheckpointKind.Timer:
+                using (var data = JsonDocument.Parse(record.Data))
+_entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+                break;
+            case CheckpointKind.Compensating:
+                Compensating = true;
+                break;
+            case CheckpointKind.Failed:
+                Compensating = false;
+                break;
+            case CheckpointKind.Compensated when record.Status == StepStatus.Completed:
+                Forget([record.Path!]);
+                break;
+        }
+    }
+
+    JournalEntry Put(Checkpoint record)
+    {
+        var entry = new JournalEntry(record.Path!, record)
+        {
+            OutputBytes = record.Output.Length <= KeepInMemory ? record.Output : default, OutputInStore = record.Output.Length > KeepInMemory,
+            // A sleep that was stopped still ends when it was to end.
+            TimerDue = _entries.GetValueOrDefault(record.Path!)?.TimerDue,
+        };
+        _entries[entry.Path] = entry;
+        if (entry.IsDone) _order.Add(entry);
+        if (!record.Progress.IsEmpty)
+        {
+            // A sub-step's checkpoint carries the progress of the step above it.
+            _progress[entry.Path] = record.Progress;
+            if (entry.Path.LastIndexOf('/') is > 0 and var cut) _progress[entry.Path[..cut]] = record.Progress;
+        }
+        if (!record.State.IsEmpty)
+        {
+            var state = new Dictionary<string, RawJson>(State);
+            using var delta = JsonDocument.Parse(record.State);
+            foreach (var change in delta.RootElement.EnumerateObject())
+            {
+                if (change.Value.ValueKind == JsonValueKind.Null) state.Remove(change.Name);
+                else state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
+            }
+            State = state;
+        }
+        return entry;
+    }
+
+    /// <summary>What a new pass decides anew: steps asked for by name, steps that ran because of a failure, and mapped names.</summary>
+    void BeginPass(Checkpoint record)
+    {
+        foreach (var entry in _entries.Values.Where(entry => entry.AfterFailure).Select(entry => entry.Path).ToList()) Forget([entry]);
+        if (record.Data.IsEmpty) return;
+        using var data = JsonDocument.Parse(record.Data);
+        if (data.RootElement.TryGetProperty("rerun", out var rerun)) Forget([.. rerun.EnumerateArray().Select(path => path.GetString()!)]);
+        if (!data.RootElement.TryGetProperty("map", out var map)) return;
+        foreach (var pair in map.EnumerateObject()) Rename(pair.Value.GetString()!, pair.Name);
+    }
+
+    void Rename(string from, string to)
+    {
+        foreach (var old in _entries.Values.Where(entry => IsUnder(entry.Path, from)).ToList())
+        {
+            _entries.Remove(old.Path);
+            var path = to + old.Path[from.Length..];
+            _entries[path] = old.Rename(path);
+        }
+    }
+
+    void Forget(IReadOnlyList<string> paths)
+    {
+        foreach (var entry in _entries.Values.Where(entry => paths.Any(path => IsUnder(entry.Path, path))).ToList())
+        {
+            _entries[entry.Path] = entry.Forget();
+            _order.Remove(entry);
+        }
+    }
+
+    public static bool IsUnder(string path, string root) =>
+        path.StartsWith(root, StringComparison.Ordinal) && (path.Length == root.Length || path[root.Length] is '/' or '[');
+
+    public JournalEntry? Find(string path)
+    {
+        lock (_lock) return _entries.GetValueOrDefault(path);
+    }
+
+    /// <summary>Looks a path up beside a step first, then outwards.</summary>
+    public JournalEntry? Resolve(string path, string from)
+    {
+        lock (_lock)
+        {
+            for (var scope = from; ;)
+            {
+                var cut = scope.LastIndexOf('/');
+                if (cut < 0) break;
+                scope = scope[..cut];
+                if (_entries.TryGetValue($"{scope}/{path}", out var near) && near.Status is not null) return near;
+            }
+            return _entries.TryGetValue(path, out var entry) && entry.Status is not null ? entry : null;
+        }
+    }
+
+    public JsonElement? LastProgress(string path)
+    {
+        lock (_lock) return _progress.TryGetValue(path, out var progress) ? new RawJson(progress).ToElement() : null;
+    }
+
+    public ReadOnlyMemory<byte> Output(JournalEntry entry)
+    {
+        if (!entry.OutputBytes.IsEmpty) return entry.OutputBytes;
+        return entry.OutputRef is { } payload
+            ? Wait(store.ReadPayloadAsync(Head.RunId, payload, CancellationToken.None))
+            : Wait(ReadOutputAsync(entry.Seq));
+        // Outputs are asked for inside synchronous expressions; the embedded stores answer from a local file without suspending.
+        static ReadOnlyMemory<byte> Wait(ValueTask<ReadOnlyMemory<byte>> read) => read.IsCompletedSuccessfully ? read.Result : read.AsTask().GetAwaiter().GetResult();
+    }
+
+    async ValueTask<ReadOnlyMemory<byte>> ReadOutputAsync(long seq)
+    {
+        await foreach (var record in store.ReadAsync(Head.RunId, seq, CancellationToken.None)) return record.Output;
+        throw new JournalCorruptException(Head.RunId, seq, "the record is gone");
+    }
+
+    /// <summary>Appends one record. Returns when it is durable as the mode promises.</summary>
+    /// <param name="draft">All but seq, hash and line.</param>
+    /// <param name="marked">Under <see cref="CheckpointStrategy.Marked"/>: this step writes. Ends of passes always write.</param>
+    /// <param name="payloads">Content the draft refers to.</param>
+    /// <exception cref="CheckpointWriteException">It could not be made durable; nothing more can be written.</exception>
+    /// <exception cref="LeaseLostException">Another process has the run.</exception>
+    public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null)
+    {
+        var isStep = draft.Kind is CheckpointKind.Step;
+        var isPassEnd = draft.Kind is CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
+        TaskCompletionSource? joined = null;
+        lock (_lock)
+        {
+            if (_broken is { } broken) throw broken;
+            JournalEntry? entry = null;
+            if (isStep)
+            {
+                entry = Put(draft);
+                // Until it is written the index holds the whole output.
+                entry.OutputBytes = draft.OutputRef is null ? draft.Output : payloads![0].Content;
+                entry.OutputInStore = false;
+            }
+            else Index(draft);
+            if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
+            _pending.Add((draft, entry));
+            if (payloads is not null) _payloads.AddRange(payloads);
+            var writes = isPassEnd || draft.Kind is CheckpointKind.Compensating
+                || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
+            if (!writes) return Task.CompletedTask;
+            if (_flushing) joined = _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            else _flushing = true;
+        }
+        if (Durability == Durability.Sync || isPassEnd) return joined?.Task ?? FlushAsync();
+        _ = FlushBehindAsync(joined);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>A failed write under <see cref="Durability.Async"/> is met by the next append, at latest by the end of the pass.</summary>
+    async Task FlushBehindAsync(TaskCompletionSource? joined)
+    {
+        try
+        {
+            await Task.Yield();
+            await (joined?.Task ?? FlushAsync());
+        }
+        catch (PawlException)
+        {
+            // Kept in _broken.
+        }
+    }
+
+    async Task FlushAsync()
+    {
+        List<(Checkpoint Draft, JournalEntry? Entry)> batch;
+        List<Payload> payloads;
+        lock (_lock)
+        {
+            (batch, _pending) = (_pending, _spare);
+            (payloads, _payloads) = (_payloads, _payloads.Count > 0 ? [] : _payloads);
+        }
+        TaskCompletionSource? next;
+        try
+        {
+            await CommitAsync(batch, payloads);
+            batch.Clear();
+            lock (_lock)
+            {
+                _spare = batch;
+                (next, _next) = (_next, null);
+                if (next is null) _flushing = false;
+            }
+        }
+        catch (Exception error)
+        {
+            lock (_lock)
+            {
+                _broken = error as PawlException ?? new CheckpointWriteException(error.Message, error);
+                (next, _next) = (_next, null);
+            }
+            next?.TrySetException(_broken);
+            throw;
+        }
+        // Others' records wait: they must not keep this caller, whose own are durable, from going on.
+        if (next is not null) _ = FlushForAsync(next);
+    }
+
+    async Task FlushForAsync(TaskCompletionSource waiters)
+    {
+        try
+        {
+            await FlushAsync();
+            waiters.TrySetResult();
+        }
+        catch (Exception error) { waiters.TrySetException(error); }
+    }
+
+    async ValueTask CommitAsync(List<(Checkpoint Draft, JournalEntry? Entry)> batch, List<Payload> payloads)
+    {
+        var records = new Checkpoint[batch.Count];
+        var head = Head;
+        for (var i = 0; i < records.Length; i++)
+        {
+            records[i] = CheckpointCodec.Encode(batch[i].Draft, head.Seq + 1, more: i < records.Length - 1, head.Hash);
+            head = Transitions.Apply(head, records[i]);
+        }
+        var commit = new Commit(_lease!, records, payloads, head);
+        await WriteAsync(commit);
+        lock (_lock)
+        {
+            Head = head;
+            for (var i = 0; i < records.Length; i++)
+            {
+                if (batch[i].Entry is not { } entry) continue;
+                entry.Seq = records[i].Seq;
+                if (entry.OutputBytes.Length <= KeepInMemory) continue;
+                entry.OutputInStore = entry.OutputRef is null;
+                entry.OutputBytes = default;
+            }
+        }
+    }
+
+    async ValueTask WriteAsync(Commit commit)
+    {
+        for (var failures = 0; ; failures++)
+        {
+            try
+            {
+                switch (await store.CommitAsync(commit, CancellationToken.None))
+                {
+                    case CommitResult.Committed: return;
+                    case CommitResult.LeaseLost: throw new LeaseLostException(commit.Lease.RunId);
+                    default: throw new CheckpointWriteException($"Run '{commit.Lease.RunId}' was changed by another writer behind record {commit.Records[0].Seq - 1}; nothing was written.");
+                }
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException or TimeoutException)
+            {
+                Diagnostics.Telemetry.CheckpointFailures.Add(1);
+                if (failures >= options.WriteRetries)
+                    throw new CheckpointWriteException($"The checkpoint of {Describe(commit)} could not be written: {error.Message} The run stopped; what was acknowledged before is safe. Mend the cause, then resume.", error);
+                await Task.Delay(TimeSpan.FromMilliseconds(100 * Math.Pow(4, failures)), options.Time, CancellationToken.None);
+            }
+        }
+    }
+
+    static string Describe(Commit commit) => commit.Records.LastOrDefault(record => record.Path is not null)?.Path is { } path ? $"step '{path}'" : $"run '{commit.Lease.RunId}'";
+}

@@ -1,0 +1,132 @@
+using System.Reflection;
+using System.Text.Json;
+using Pawl.Storage;
+
+namespace Pawl.Engine;
+
+/// <summary>The records that begin a run and a pass, as drafts. Their <c>data</c> is documented in docs/journal.md.</summary>
+static class PassRecords
+{
+    static readonly string s_version = typeof(PassRecords).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    public static Checkpoint Created(string runId, Workflow workflow, IReadOnlyDictionary<string, RawJson> given, StartOptions start, PawlOptions options) => new()
+    {
+        Kind = CheckpointKind.Created,
+        At = options.Time.GetUtcNow(),
+        Data = Write(w =>
+        {
+            w.WriteNumber("format", CheckpointCodec.Format);
+            w.WriteString("run_id", runId);
+            w.WriteString("workflow", workflow.Name);
+            w.WriteNumber("version", workflow.Version);
+            w.WriteString("engine", s_version);
+            w.WriteString("strategy", JsonNamingPolicy.SnakeCaseLower.ConvertName(workflow.Options.Strategy.ToString()));
+            w.WriteString("durability", JsonNamingPolicy.SnakeCaseLower.ConvertName(workflow.Options.Durability.ToString()));
+            Definition(w, workflow);
+            Values(w, "params", ParamBinder.WithoutSecrets(workflow, given));
+            Words(w, "partition", start.Partition);
+            Words(w, "tags", start.Tags);
+            Words(w, "environment", start.Environment);
+            if (start.ParentRunId is { } parent) w.WriteString("parent", parent);
+            if (start.ProjectPath is { } project) w.WriteString("project_path", project);
+            if (start.Mode is { Count: > 0 } mode)
+            {
+                w.WriteStartObject("mode");
+                foreach (var (name, on) in mode) w.WriteBoolean(name, on);
+                w.WriteEndObject();
+            }
+            w.WriteStartObject("host");
+            w.WriteString("user", Environment.UserName);
+            w.WriteString("hostname", Environment.MachineName);
+            w.WriteNumber("pid", Environment.ProcessId);
+            w.WriteEndObject();
+        }),
+    };
+
+    /// <summary>The beginning of a pass. <paramref name="plan"/> is null for the first.</summary>
+    public static Checkpoint Resumed(Workflow workflow, ResumePlan? plan, ResumeOptions? resume, IReadOnlyDictionary<string, RawJson>? overrides, string? storedFingerprint, long token, PawlOptions options) => new()
+    {
+        Kind = CheckpointKind.Resumed,
+        At = options.Time.GetUtcNow(),
+        Token = token,
+        Reason = plan is null ? null : "resumed",
+        Data = Write(w =>
+        {
+            if (plan is null) return;
+            w.WriteNumber("done", plan.Steps.Count(step => step.Decision == StepDecision.Reuse));
+            List(w, "rerun", plan.Steps.Where(step => step.Decision == StepDecision.Rerun).Select(step => step.Path));
+            List(w, "jumped", plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path));
+            Words(w, "map", resume!.Map);
+            Words(w, "environment", resume.Environment);
+            if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.WithoutSecrets(workflow, overrides));
+            if (resume.Force) w.WriteBoolean("forced", true);
+            if (workflow.Fingerprint != storedFingerprint) Definition(w, workflow);
+            w.WriteNumber("pid", Environment.ProcessId);
+            w.WriteString("hostname", Environment.MachineName);
+        }),
+    };
+
+    static void Definition(Utf8JsonWriter w, Workflow workflow)
+    {
+        w.WriteString("fingerprint", workflow.Fingerprint);
+        w.WriteStartArray("steps");
+        foreach (var step in workflow.Steps)
+        {
+            w.WriteStartObject();
+            w.WriteString("id", step.Id);
+            w.WriteString("kind", step.Kind);
+            if (step.Options.Title is { } title) w.WriteString("title", title);
+            if (step.Options.Fingerprint is { } print) w.WriteString("fingerprint", print);
+            List(w, "needs", step.Needs.Concat(step.After));
+            w.WriteEndObject();
+        }
+        w.WriteEndArray();
+        if (workflow.Source is not { } source) return;
+        w.WriteStartObject("definition");
+        w.WriteString("format", source.Format);
+        if (source.Path is not null) w.WriteString("path", source.Path);
+        w.WriteString("text", source.Text);
+        w.WriteEndObject();
+    }
+
+    static byte[] Write(Action<Utf8JsonWriter> members)
+    {
+        using var stream = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            writer.WriteStartObject();
+            members(writer);
+            writer.WriteEndObject();
+        }
+        return stream.ToArray();
+    }
+
+    static void Values(Utf8JsonWriter w, string name, IReadOnlyDictionary<string, RawJson> values)
+    {
+        w.WriteStartObject(name);
+        foreach (var (key, value) in values)
+        {
+            w.WritePropertyName(key);
+            using var document = JsonDocument.Parse(value.Utf8);
+            document.RootElement.WriteTo(w);
+        }
+        w.WriteEndObject();
+    }
+
+    static void Words(Utf8JsonWriter w, string name, IReadOnlyDictionary<string, string>? words)
+    {
+        if (words is not { Count: > 0 }) return;
+        w.WriteStartObject(name);
+        foreach (var (key, value) in words) w.WriteString(key, value);
+        w.WriteEndObject();
+    }
+
+    static void List(Utf8JsonWriter w, string name, IEnumerable<string> items)
+    {
+        var all = items.ToList();
+        if (all.Count == 0) return;
+        w.WriteStartArray(name);
+        foreach (var item in all) w.WriteStringValue(item);
+        w.WriteEndArray();
+    }
+}

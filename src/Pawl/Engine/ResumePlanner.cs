@@ -1,0 +1,178 @@
+using System.Text.Json;
+using Pawl.Storage;
+
+namespace Pawl.Engine;
+
+/// <summary>(definition, journal, surroundings) → plan. Pure: no I/O, no clock of its own.</summary>
+static class ResumePlanner
+{
+    public static ResumePlan Plan(Workflow workflow, Journal journal, ResumeOptions options, DateTimeOffset now)
+    {
+        var refusals = new List<Refusal>();
+        var warnings = new List<string>();
+        var head = journal.Head;
+        CheckStatus(head, options, refusals);
+        CheckSurroundings(journal, options, now, refusals, warnings);
+        if (workflow.Name != head.Workflow)
+            refusals.Add(new(RefusalReason.OtherWorkflow, $"Run '{head.RunId}' is of workflow '{head.Workflow}', not '{workflow.Name}'.", "Give the right definition."));
+        var map = options.Map ?? new Dictionary<string, string>();
+        CheckNames(workflow, options, map, refusals);
+        CheckFinished(workflow, journal, map, refusals, warnings);
+        return new ResumePlan { Head = head, Steps = Decide(workflow, journal, options, map, warnings), Refusals = refusals, Warnings = warnings };
+    }
+
+    static void CheckStatus(RunHead head, ResumeOptions options, List<Refusal> refusals)
+    {
+        if (head.Status == RunStatus.Completed)
+            refusals.Add(new(RefusalReason.Completed, $"Run '{head.RunId}' is completed; there is nothing to resume.", $"'pawl rerun {head.RunId}' starts a new run with the same params."));
+        if (head.Status == RunStatus.Canceled && !options.Force)
+            refusals.Add(new(RefusalReason.Canceled, $"Run '{head.RunId}' was canceled.", "Resume it with --force if that was a mistake."));
+    }
+
+    static void CheckSurroundings(Journal journal, ResumeOptions options, DateTimeOffset now, List<Refusal> refusals, List<string> warnings)
+    {
+        var data = journal.CreatedData!.RootElement;
+        if (options.ProjectPath is { } project && data.TryGetProperty("project_path", out var stored) && stored.GetString() is { } was && was != project && !options.Force)
+            refusals.Add(new(RefusalReason.ProjectDiffers, $"The run works on the project '{was}', and this is '{project}'.", $"Change to '{was}', or use --force if the project has moved."));
+        var age = now - journal.Head.UpdatedAt;
+        if (age > options.MaxAge)
+            Guard(options.AgeGuard, new(RefusalReason.TooOld, $"The last checkpoint is {Describe(age)} old.", "What finished steps read may have changed since; 'pawl rerun' starts anew."), refusals, warnings);
+        if (options.Environment is not { } present || !data.TryGetProperty("environment", out var environment)) return;
+        foreach (var fact in environment.EnumerateObject())
+        {
+            if (!present.TryGetValue(fact.Name, out var value) || fact.Value.GetString() is not { } before || value == before || !IsGuarded(fact.Name)) continue;
+            Guard(options.EnvironmentGuard, new(RefusalReason.EnvironmentDiffers, $"{fact.Name.Replace('_', ' ')} was '{before}' when the run began and is '{value}' now.", "Go back to it, or start anew with 'pawl rerun'."), refusals, warnings);
+        }
+    }
+
+    static bool IsGuarded(string fact) => fact is "git_branch" or "git_commit";
+
+    static void Guard(GuardPolicy policy, Refusal refusal, List<Refusal> refusals, List<string> warnings)
+    {
+        if (policy == GuardPolicy.Refuse) refusals.Add(refusal);
+        else if (policy == GuardPolicy.Warn) warnings.Add(refusal.Message);
+    }
+
+    static void CheckNames(Workflow workflow, ResumeOptions options, IReadOnlyDictionary<string, string> map, List<Refusal> refusals)
+    {
+        var ids = workflow.Steps.Select(step => step.Id).ToList();
+        foreach (var name in map.Keys.Concat(options.From is { } from ? [from] : []))
+        {
+            if (!ids.Contains(name))
+                refusals.Add(new(RefusalReason.UnknownStep, $"There is no step '{RunIds.Printable(name)}' in the workflow '{workflow.Name}'.", $"Its steps are: {string.Join(", ", ids)}.{Nearest.Hint(name, ids)}"));
+        }
+    }
+
+    /// <summary>By path and by what finished steps depend on, not by one hash: a later step may come, an unfinished one may change.</summary>
+    static void CheckFinished(Workflow workflow, Journal journal, IReadOnlyDictionary<string, string> map, List<Refusal> refusals, List<string> warnings)
+    {
+        var known = workflow.Steps.Select(step => step.Id).ToHashSet();
+        var then = StepsThen(journal);
+        foreach (var entry in journal.Entries.Where(entry => entry.IsDone && Transitions.IsTopLevel(entry.Path) && !known.Contains(entry.Path)).OrderBy(entry => entry.Seq))
+        {
+            if (map.Values.Contains(entry.Path)) continue;
+            var candidates = workflow.Steps.Where(step => journal.Find(step.Id) is null && !map.ContainsKey(step.Id)).ToList();
+            var near = candidates.FirstOrDefault(step => step.Options.Fingerprint is { } print && then.TryGetValue(entry.Path, out var old) && old == print)?.Id
+                ?? Nearest.Find(entry.Path, candidates.Select(step => step.Id));
+            refusals.Add(new(RefusalReason.Incompatible, $"Step '{entry.Path}' is finished in this run (checkpoint {entry.Seq}) and no longer in the workflow.",
+                near is null ? $"Bring it back, or name its successor with --map NEW={entry.Path}." : $"If it is now called '{near}', use --map {near}={entry.Path}; otherwise bring it back."));
+        }
+        foreach (var (step, old) in Changed(workflow, journal, map))
+            warnings.Add($"Step '{step.Id}' was changed since it finished (checkpoint {old.Seq}); its recorded result is used. --rerun-changed runs it again.");
+    }
+
+    static IEnumerable<(Step, JournalEntry)> Changed(Workflow workflow, Journal journal, IReadOnlyDictionary<string, string> map)
+    {
+        var then = StepsThen(journal);
+        foreach (var step in workflow.Steps)
+        {
+            var path = map.GetValueOrDefault(step.Id, step.Id);
+            if (journal.Find(path) is { IsDone: true } entry && step.Options.Fingerprint is { } now && then.TryGetValue(path, out var before) && before is not null && before != now)
+                yield return (step, entry);
+        }
+    }
+
+    /// <summary>Fingerprints as of the last pass that wrote them: each pass stores the definition it ran.</summary>
+    static Dictionary<string, string?> StepsThen(Journal journal)
+    {
+        var prints = new Dictionary<string, string?>();
+        Read(journal.CreatedData!.RootElement, _ => true);
+        foreach (var pass in journal.Passes)
+        {
+            if (pass.Data.IsEmpty) continue;
+            using var data = JsonDocument.Parse(pass.Data);
+            // A finished step keeps the print it finished with; a later pass only re-defines what it still had to run.
+            Read(data.RootElement, id => journal.Find(id) is not { IsDone: true } entry || entry.Seq > pass.Seq);
+        }
+        return prints;
+
+        void Read(JsonElement data, Func<string, bool> take)
+        {
+            if (!data.TryGetProperty("steps", out var steps)) return;
+            foreach (var step in steps.EnumerateArray())
+                if (step.GetProperty("id").GetString() is { } id && take(id)) prints[id] = step.TryGetProperty("fingerprint", out var print) ? print.GetString() : null;
+        }
+    }
+
+    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, List<string> warnings)
+    {
+        var rerun = Descendants(workflow, options.From);
+        var jumped = options.From is { } from ? Ancestors(workflow, from) : [];
+        var changed = options.RerunChanged ? Changed(workflow, journal, map).Select(pair => pair.Item1.Id).ToHashSet() : [];
+        var plans = new List<StepPlan>();
+        foreach (var step in workflow.Steps)
+        {
+            var entry = journal.Find(map.GetValueOrDefault(step.Id, step.Id));
+            StepPlan plan;
+            if (rerun.Contains(step.Id))
+                plan = new(step.Id, entry is { IsDone: true } ? StepDecision.Rerun : StepDecision.Run, $"from '{options.From}' on", default);
+            else if (changed.Contains(step.Id))
+                plan = new(step.Id, StepDecision.Rerun, "changed since it finished", default);
+            else if (entry is { IsDone: true, AfterFailure: true })
+                plan = new(step.Id, StepDecision.Run, "it ran because of a failure: decided anew", default);
+            else if (entry is { IsDone: true })
+                plan = new(step.Id, StepDecision.Reuse, $"recorded as checkpoint {entry.Seq}", entry.Duration);
+            else if (jumped.Contains(step.Id))
+                plan = new(step.Id, StepDecision.Skip, $"jumped over: start from '{options.From}' was asked for", default);
+            else
+                plan = new(step.Id, StepDecision.Run, entry switch
+                {
+                    null => "not yet run",
+                    { Status: StepStatus.Failed } => $"failed: {StepExecutor.Shorten(entry.Error?.Message)}",
+                    { Status: StepStatus.Skipped } => entry.Reason ?? "was blocked",
+                    { Status: StepStatus.Canceled } => "was stopped",
+                    _ => "not finished",
+                }, default);
+            plans.Add(plan);
+        }
+        return plans;
+    }
+
+    /// <summary>A step and all that come after it.</summary>
+    public static HashSet<string> Descendants(Workflow workflow, string? from)
+    {
+        var found = new HashSet<string>();
+        if (from is null) return found;
+        found.Add(from);
+        for (var grew = true; grew;)
+        {
+            grew = false;
+            foreach (var step in workflow.Steps)
+                if (!found.Contains(step.Id) && step.Needs.Concat(step.After).Any(found.Contains)) grew |= found.Add(step.Id);
+        }
+        return found;
+    }
+
+    /// <summary>All that come before a step.</summary>
+    public static HashSet<string> Ancestors(Workflow workflow, string step)
+    {
+        var found = new HashSet<string>();
+        var open = new Stack<string>([step]);
+        while (open.TryPop(out var id))
+            foreach (var need in workflow.Steps.FirstOrDefault(one => one.Id == id) is { } at ? at.Needs.Concat(at.After) : [])
+                if (found.Add(need)) open.Push(need);
+        return found;
+    }
+
+    static string Describe(TimeSpan age) => age.TotalHours >= 48 ? $"{age.TotalDays:0} days" : $"{age.TotalHours:0} hours";
+}

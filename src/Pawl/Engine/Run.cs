@@ -1,0 +1,175 @@
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+
+namespace Pawl.Engine;
+
+/// <summary>Why a pass ends before its graph does.</summary>
+enum StopReason { None, Pause, Interrupt, Cancel, TimeLimit, LeaseLost, WriteFailed }
+
+/// <summary>One pass over one run: everything its steps share.</summary>
+sealed class Run : IDisposable
+{
+    readonly Action<RunEvent>? _onEvent;
+    readonly Lock _events = new();
+    readonly CancellationTokenSource _kill = new();
+    readonly List<StepReport> _reports = [];
+    int _stop;
+
+    public Run(PawlClient client, Workflow workflow, Journal journal, RunParams parameters, bool isResumed, Action<RunEvent>? onEvent, StepSelection? select)
+    {
+        Client = client;
+        Workflow = workflow;
+        Journal = journal;
+        Params = parameters;
+        IsResumed = isResumed;
+        _onEvent = onEvent;
+        Select = select;
+        Gate = new ConcurrencyGate(workflow.Options.Concurrency ?? int.MaxValue);
+        Steps = new StepExecutor(this);
+        Graph = new GraphScheduler(this);
+        Children = new ChildRuns(this);
+        History = new RunHistory(client.Store, workflow.Name, Id);
+        Log = client.Options.Logging.CreateLogger("Pawl.Run");
+    }
+
+    public PawlClient Client { get; }
+    public PawlOptions Options => Client.Options;
+    public JsonSerializerOptions Json => Client.Options.Json;
+    public TimeProvider Time => Client.Options.Time;
+    public string Id => Journal.Head.RunId;
+    public Workflow Workflow { get; }
+    public Journal Journal { get; }
+    public RunParams Params { get; }
+    public bool IsResumed { get; }
+    public StepSelection? Select { get; }
+    public ConcurrencyGate Gate { get; }
+    public StepExecutor Steps { get; }
+    public GraphScheduler Graph { get; }
+    public ChildRuns Children { get; }
+    public RunHistory History { get; }
+    public ILogger Log { get; }
+    public IReadOnlyDictionary<string, RawJson> State => Journal.State;
+
+    /// <summary>Steps seen in this pass, by path, for compensation.</summary>
+    public Dictionary<string, Step> Seen { get; } = [];
+
+    public StopReason Stop => (StopReason)Volatile.Read(ref _stop);
+    public Exception? StopCause { get; private set; }
+    public bool IsStopping => Stop != StopReason.None;
+    public CancellationToken Kill => _kill.Token;
+    public IReadOnlyList<StepReport> Reports { get { lock (_events) return [.. _reports]; } }
+
+    /// <summary>Nothing new starts any more. All reasons but a pause also stop what runs. The first reason stays, but a cancel wins over a pause.</summary>
+    public void RequestStop(StopReason reason, Exception? cause = null)
+    {
+        var before = Interlocked.CompareExchange(ref _stop, (int)reason, (int)StopReason.None);
+        if (before == (int)StopReason.Pause && reason != StopReason.Pause) Interlocked.CompareExchange(ref _stop, (int)reason, before);
+        StopCause ??= cause;
+        if (reason != StopReason.Pause) _kill.Cancel();
+    }
+
+    /// <summary>Somebody listens: only then events are worth making.</summary>
+    public bool IsWatched => _onEvent is not null;
+
+    public void Publish(RunEvent happened)
+    {
+        if (_onEvent is not { } listener) return;
+        lock (_events) listener(happened);
+    }
+
+    public void StepEnded(StepReport report, TimeSpan? retryIn = null)
+    {
+        if (retryIn is null) lock (_events) _reports.Add(report);
+        if (IsWatched) Publish(new RunEvent.StepEnded(Time.GetUtcNow(), report, retryIn));
+    }
+
+    public void Warn(string message)
+    {
+        Diagnostics.Log.Warning(Log, Id, message);
+        Publish(new RunEvent.Warning(Time.GetUtcNow(), message));
+    }
+
+    public void ReportProgress(StepAttempt attempt, double fraction, string? message)
+    {
+        attempt.SetProgress(fraction, message, Json);
+        Publish(new RunEvent.Progress(Time.GetUtcNow(), attempt.Path, fraction, message));
+    }
+
+    public void Dispose()
+    {
+        _kill.Dispose();
+        Journal.CreatedData?.Dispose();
+    }
+}
+
+/// <summary>One try of one step. It is its own lock: there is one for every step of a run.</summary>
+sealed class StepAttempt(string path, int number, string reason, CancellationToken cancellation, bool failedBefore, StepAttempt? parent)
+{
+    HashSet<string>? _names;
+    ReadOnlyMemory<byte> _progress;
+
+    public string Path => path;
+    public int Number => number;
+    public string Reason => reason;
+    public CancellationToken Cancellation => cancellation;
+    public bool FailedBefore => failedBefore;
+    public StepAttempt? Parent => parent;
+
+    /// <summary>A sub-step was refused because the run stops: whatever the body makes of it, this attempt is not a result.</summary>
+    public bool Interrupted { get; private set; }
+
+    public void Interrupt()
+    {
+        for (var attempt = this; attempt is not null; attempt = attempt.Parent) attempt.Interrupted = true;
+    }
+
+    public void Claim(string name)
+    {
+        lock (this)
+        {
+            if (!(_names ??= []).Add(name))
+                throw new InvalidDefinitionException($"Step '{path}' used the sub-step name '{name}' twice. Names are how results are found again: in a loop make each unique, for example '{name}/1', '{name}/2'.");
+        }
+    }
+
+    public void SetProgress(double fraction, string? message, JsonSerializerOptions json)
+    {
+        var bytes = PawlJson.Encode(new Dictionary<string, object?> { ["fraction"] = Math.Round(fraction, 4), ["message"] = message }, json).Utf8;
+        lock (this) _progress = bytes;
+    }
+
+    public ReadOnlyMemory<byte> Progress { get { lock (this) return _progress; } }
+}
+
+/// <summary>A limit on how many run at once; who waits is served in order.</summary>
+sealed class ConcurrencyGate(int places)
+{
+    readonly Lock _lock = new();
+    readonly Queue<TaskCompletionSource> _waiting = new();
+    int _free = places;
+
+    public ValueTask EnterAsync()
+    {
+        lock (_lock)
+        {
+            if (_free > 0)
+            {
+                _free--;
+                return default;
+            }
+            var turn = new TaskCompletionSource();
+            _waiting.Enqueue(turn);
+            return new ValueTask(turn.Task);
+        }
+    }
+
+    public void Leave()
+    {
+        TaskCompletionSource? next;
+        lock (_lock)
+        {
+            if (!_waiting.TryDequeue(out next)) _free++;
+        }
+        next?.SetResult();
+    }
+}

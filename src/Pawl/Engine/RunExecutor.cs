@@ -1,0 +1,168 @@
+using Pawl.Storage;
+
+namespace Pawl.Engine;
+
+/// <summary>One pass over one run: from its claim to the record that ends the pass.</summary>
+static class RunExecutor
+{
+    // How soon a request from another process is seen.
+    static readonly TimeSpan InboxInterval = TimeSpan.FromMilliseconds(100);
+
+    public static async Task<RunResult> ExecuteAsync(Run run, RunLease? lease, CancellationToken cancellation)
+    {
+        var began = run.Time.GetTimestamp();
+        using var ended = new CancellationTokenSource();
+        using var asked = cancellation.Register(() => run.RequestStop(StopReason.Interrupt));
+        using var limit = run.Workflow.Options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
+        using var late = limit?.Token.Register(() => run.RequestStop(StopReason.TimeLimit));
+        var inbox = lease is null ? Task.CompletedTask : WatchAsync(run, lease, ended.Token);
+
+        var reused = run.Journal.Head.Done;
+        Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
+        run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
+        var selected = Selected(run);
+        GraphScheduler.Result graph = new([], Stopped: false);
+        if (!run.Journal.Compensating) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
+        else foreach (var step in run.Workflow.Steps) run.Seen[step.Id] = step;
+
+        var (status, errorStep, error) = await EndAsync(run, graph, selected);
+        await ended.CancelAsync();
+        await inbox;
+        Diagnostics.Log.Ended(run.Log, run.Id, status);
+        run.Publish(new RunEvent.Ended(run.Time.GetUtcNow(), status, error));
+        var reports = run.Reports;
+        return new RunResult
+        {
+            RunId = run.Id, Workflow = run.Workflow.Name, Status = status, Steps = reports, ErrorStep = errorStep, Error = error,
+            CheckpointWriteFailed = run.Stop == StopReason.WriteFailed, Duration = run.Time.GetElapsedTime(began),
+            Saved = TimeSpan.FromTicks(reports.Where(report => report.Restored).Sum(report => report.Duration.Ticks)),
+            Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
+        };
+    }
+
+    /// <summary>Requests from other processes, and the lease's renewal.</summary>
+    static async Task WatchAsync(Run run, RunLease lease, CancellationToken ended)
+    {
+        var (cancel, pause) = (RunMessage.Cancel(lease.Token), RunMessage.Pause(lease.Token));
+        for (var tick = 1; ; tick++)
+        {
+            try
+            {
+                await Task.Delay(InboxInterval, run.Time, ended);
+                foreach (var message in await run.Client.Store.InboxAsync(run.Id, ended))
+                {
+                    if (message.Name == cancel) run.RequestStop(StopReason.Cancel);
+                    else if (message.Name == pause) run.RequestStop(StopReason.Pause);
+                }
+                if (tick % 100 == 0) await run.Client.Store.RenewAsync(lease, ended);
+            }
+            catch (OperationCanceledException) { return; }
+            catch (LeaseLostException lost) { run.RequestStop(StopReason.LeaseLost, lost); return; }
+            catch (IOException error) when (tick % 100 == 0)
+            {
+                run.Warn($"Requests to this run cannot be read at the moment: {error.Message}");
+            }
+            catch (IOException)
+            {
+                // Said every ten seconds by the line above; commits decide about the run, not this look.
+            }
+        }
+    }
+
+    static HashSet<string>? Selected(Run run)
+    {
+        if (run.Select is not { } select) return null;
+        var all = run.Workflow.Steps.Select(step => step.Id).ToHashSet();
+        foreach (var name in (select.Only ?? []).Append(select.From).Append(select.Until).OfType<string>())
+            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{run.Workflow.Name}'.{Nearest.Hint(name, all)}");
+        if (select.Only is { } only) return [.. only];
+        if (select.From is { } from) all.IntersectWith(ResumePlanner.Descendants(run.Workflow, from));
+        if (select.Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(run.Workflow, until), until]);
+        return all;
+    }
+
+    static async Task<(RunStatus, string? Step, string? Error)> EndAsync(Run run, GraphScheduler.Result graph, HashSet<string>? selected)
+    {
+        // A pause or an interruption that came when everything was done already has nothing left to stop.
+        var allDone = graph.Failures.Count == 0 && run.Workflow.Steps.All(step => run.Journal.Find(step.Id) is { IsDone: true });
+        switch (allDone && run.Stop is (StopReason.Pause or StopReason.Interrupt or StopReason.TimeLimit) ? StopReason.None : run.Stop)
+        {
+            case StopReason.WriteFailed:
+                return (RunStatus.Failed, null, $"checkpoint_write_failed: {run.StopCause?.Message}");
+            case StopReason.LeaseLost:
+                return (RunStatus.Failed, null, run.StopCause?.Message ?? "the run was taken over by another process");
+            case StopReason.Cancel:
+                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, "canceled on request");
+            case StopReason.Pause:
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, "paused on request");
+            case StopReason.Interrupt:
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, "interrupted");
+            case StopReason.TimeLimit:
+                var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
+                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);
+        }
+        if (run.Journal.Compensating) return await CompensateAsync(run, run.Journal.Head.ErrorStep, new StepError("compensated", "the run was compensated", ErrorClass.Permanent));
+        if (graph.Failures.Count > 0)
+        {
+            // The step's own record has the detail.
+            var (path, error) = (graph.Failures[0].Path, graph.Failures[0].Error with { Detail = null });
+            if (run.Workflow.Options.OnFailure == FailurePolicy.Compensate) return await CompensateAsync(run, path, error);
+            return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, path, error, null);
+        }
+        var open = run.Workflow.Steps.Where(step => run.Journal.Find(step.Id) is not { IsDone: true }).Select(step => step.Id).ToList();
+        if (selected is not null && run.Select?.From is null && open.Count > 0)
+            return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, $"only a part was asked for; not yet run: {string.Join(", ", open)}");
+        return await RecordAsync(run, CheckpointKind.Completed, RunStatus.Completed, null, null, open.Count > 0 ? $"left out by request: {string.Join(", ", open)}" : null);
+    }
+
+    static async Task<(RunStatus, string?, string?)> RecordAsync(Run run, CheckpointKind kind, RunStatus status, string? step, StepError? error, string? reason)
+    {
+        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason };
+        if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
+        return (RunStatus.Failed, step, run.Stop == StopReason.LeaseLost ? run.StopCause!.Message : $"checkpoint_write_failed: {run.StopCause?.Message}");
+    }
+
+    /// <summary>Undoes finished steps, the last one first. Each undo is recorded, so a run that dies here goes on undoing.</summary>
+    static async Task<(RunStatus, string?, string?)> CompensateAsync(Run run, string? failedStep, StepError error)
+    {
+        if (!run.Journal.Compensating && !await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensating, At = run.Time.GetUtcNow(), Path = failedStep, Reason = error.Message }, marked: true, null))
+            return (RunStatus.Failed, failedStep, $"checkpoint_write_failed: {run.StopCause?.Message}");
+        var problems = new List<string>();
+        foreach (var entry in run.Journal.Order.Where(entry => entry.Status == StepStatus.Completed).Reverse())
+        {
+            if (run.IsStopping) break;
+            if (!run.Seen.TryGetValue(entry.Path, out var step) || step.Compensate is not { } undo) continue;
+            if (await UndoAsync(run, entry.Path, step, undo) is { } problem) problems.Add(problem);
+        }
+        if (run.IsStopping) return (RunStatus.Running, failedStep, "interrupted while compensating; a resume goes on with it");
+        var message = problems.Count == 0 ? $"{error.Message} (finished steps were compensated)" : $"{error.Message} (compensation failed: {string.Join("; ", problems)})";
+        return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, failedStep, error with { Message = message }, null);
+    }
+
+    static async Task<string?> UndoAsync(Run run, string path, Step step, Func<StepContext, Task> undo)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var began = run.Time.GetTimestamp();
+            StepError? failure = null;
+            try
+            {
+                await undo(new StepContext(run, new StepAttempt(path, attempt, "compensation", run.Kill, failedBefore: true, null)));
+            }
+            catch (Exception error)
+            {
+                failure = new StepError(error.GetType().Name, error.Message, (step.Options.Retry.Classifier ?? RetryPolicy.Classify)(error));
+            }
+            if (run.IsStopping && failure is not null) return null;
+            if (failure is { Class: ErrorClass.Transient } && attempt < step.Options.Retry.Attempts)
+            {
+                await Task.Delay(step.Options.Retry.DelayAfter(attempt, 0), run.Time, CancellationToken.None);
+                continue;
+            }
+            var status = failure is null ? StepStatus.Completed : StepStatus.Failed;
+            await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensated, At = run.Time.GetUtcNow(), Path = path, Status = status, Attempt = attempt, Duration = run.Time.GetElapsedTime(began), Error = failure, Reason = "compensation" }, marked: true, null);
+            run.StepEnded(new StepReport(path, status, attempt, run.Time.GetElapsedTime(began), Restored: false, "compensation", failure));
+            return failure is null ? null : $"'{path}': {failure.Message}";
+        }
+    }
+}

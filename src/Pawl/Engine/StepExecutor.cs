@@ -1,0 +1,302 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Pawl.Storage;
+
+namespace Pawl.Engine;
+
+/// <summary>How a step ended, for whoever waits for it.</summary>
+enum StepEnd { Completed, Skipped, Failed, Stopped }
+
+readonly record struct StepOutcome(StepEnd End, JournalEntry? Entry, Exception? Cause, Journal Journal)
+{
+    public bool HasOutput => Entry?.HasOutput == true;
+    public ReadOnlyMemory<byte> Output => Journal.Output(Entry!);
+}
+
+/// <summary>The one idea: if the journal has a result for this path, use it; otherwise execute, and append one.</summary>
+sealed class StepExecutor(Run run)
+{
+    // How long a body may ignore its cancellation before the engine goes on without it.
+    static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+
+    public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
+    {
+        if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
+        parent.Claim(name);
+        var path = $"{parent.Path}/{name}";
+        var outcome = TryReuse(path) ?? await ExecuteAsync(path, body, options, null, parent, parent.Cancellation, failedBefore: false);
+        switch (outcome.End)
+        {
+            case StepEnd.Completed or StepEnd.Skipped:
+                return outcome;
+            case StepEnd.Failed when outcome.Entry!.Tolerated:
+                return outcome;
+            case StepEnd.Failed:
+                throw new StepFailedException(path, outcome.Entry.Error!, outcome.Cause);
+            default:
+                parent.Interrupt();
+                throw new OperationCanceledException($"Run '{run.Id}' is stopping.", run.Kill);
+        }
+    }
+
+    /// <summary>The recorded result, if a resume does not look at the step again.</summary>
+    public StepOutcome? TryReuse(string path)
+    {
+        if (run.Journal.Find(path) is not { IsDone: true } entry) return null;
+        run.StepEnded(new StepReport(path, entry.Status!.Value, entry.Attempt, entry.Duration, Restored: true, $"reused: recorded as checkpoint {entry.Seq}", entry.Error));
+        return new StepOutcome(entry.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Failed => StepEnd.Failed, _ => StepEnd.Skipped }, entry, null, run.Journal);
+    }
+
+    public async ValueTask<StepOutcome> ExecuteAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, string? reason,
+        StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
+    {
+        var before = run.Journal.Find(path);
+        var first = (before?.Attempt ?? 0) + 1;
+        reason ??= before switch
+        {
+            { Status: StepStatus.Failed } => $"retry after: {Shorten(before.Error?.Message)}",
+            { Attempt: > 0 } => "asked to run again",
+            _ => "first run",
+        };
+        for (var attempt = first; ; attempt++)
+        {
+            if (run.IsStopping || cancellation.IsCancellationRequested) return Stopped(parent);
+            var (outcome, retryIn) = await AttemptAsync(path, body, options, attempt, attempt - first + 1, reason, parent, cancellation, failedBefore);
+            if (retryIn is not { } pause) return outcome;
+            try
+            {
+                await Task.Delay(pause, run.Time, cancellation);
+            }
+            catch (OperationCanceledException) { return Stopped(parent); }
+            reason = $"retry after: {Shorten(outcome.Entry!.Error?.Message)}";
+        }
+    }
+
+    async ValueTask<(StepOutcome, TimeSpan? RetryIn)> AttemptAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, int number, int tries,
+        string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
+    {
+        using var limit = options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
+        using var linked = limit is null ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
+        var token = linked?.Token ?? cancellation;
+        var attempt = new StepAttempt(path, number, reason, token, failedBefore, parent);
+        var context = new StepContext(run, attempt);
+        using var activity = Diagnostics.Telemetry.Source.HasListeners() ? Diagnostics.Telemetry.StepActivity(run.Id, path, number) : null;
+        var began = run.Time.GetTimestamp();
+        if (run.IsWatched) run.Publish(new RunEvent.StepStarted(run.Time.GetUtcNow(), path, number, reason));
+        var (result, cause) = await InvokeAsync(body, context, token, options, limit);
+        var took = run.Time.GetElapsedTime(began);
+
+        // A body that swallowed the stop of its sub-step has no result, whatever it returned.
+        var interrupted = attempt.Interrupted || result.Status == StepStatus.Canceled;
+        if (interrupted && (run.IsStopping || cancellation.IsCancellationRequested)) return (await StopAsync(attempt, took, parent), null);
+        if (interrupted && limit?.IsCancellationRequested == true) result = TimedOut(options);
+        var (draft, payloads) = Record(path, result, attempt, context, took, reason, failedBefore);
+
+        TimeSpan? retryIn = null;
+        if (result.Status == StepStatus.Failed)
+        {
+            if (tries < options.Retry.Attempts && result.Error!.Class == ErrorClass.Transient)
+                retryIn = options.Retry.DelayAfter(tries, Seed(path, number));
+            else if (options.ContinueOnError && result.Error!.Class != ErrorClass.Critical)
+                draft = draft with { Tolerated = true };
+            activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, result.Error!.Message);
+        }
+        if (!await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads)) return (Stopped(parent), null);
+        Diagnostics.Telemetry.Step(result.Status, took);
+        run.StepEnded(new StepReport(path, draft.Status!.Value, number, took, Restored: false, draft.Reason, draft.Error), retryIn);
+        var end = result.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Skipped => StepEnd.Skipped, _ => StepEnd.Failed };
+        return (new StepOutcome(end, run.Journal.Find(path), cause, run.Journal), retryIn);
+    }
+
+    /// <summary>The only place where a user's exception is caught.</summary>
+    async ValueTask<(StepResult, Exception?)> InvokeAsync(Func<StepContext, Task<StepResult>> body, StepContext context, CancellationToken token, StepOptions options, CancellationTokenSource? limit)
+    {
+        try
+        {
+            var task = body(context);
+            if (!task.IsCompleted && token.CanBeCanceled)
+            {
+                await Task.WhenAny(task, AfterGrace(token, task));
+                if (!task.IsCompleted)
+                    return (StepResult.Fail($"did not stop within {Grace.TotalSeconds:0} s after its cancellation and may still run in this process. Pass ctx.CancellationToken to what it awaits.", ErrorClass.Critical, "unstoppable"), null);
+            }
+            return (Normalize(await task), null);
+        }
+        catch (OperationCanceledException error) when (limit?.IsCancellationRequested == true)
+        {
+            return (TimedOut(options), error);
+        }
+        catch (OperationCanceledException error) when (token.IsCancellationRequested)
+        {
+            return (StepResult.Canceled(), error);
+        }
+        catch (Exception error)
+        {
+            var errorClass = (options.Retry.Classifier ?? RetryPolicy.Classify)(error);
+            var shown = error as StepFailedException;
+            var detail = error is PawlException ? null : error.ToString();
+            return (StepResult.Fail(shown?.Message ?? error.Message, shown?.Error.Class ?? errorClass, error.GetType().Name, detail), error);
+        }
+    }
+
+    static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, "timeout");
+
+    async Task AfterGrace(CancellationToken token, Task body)
+    {
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = token.Register(() => asked.TrySetResult());
+        await Task.WhenAny(asked.Task, body);
+        if (!body.IsCompleted) await Task.Delay(Grace, run.Time, CancellationToken.None);
+    }
+
+    StepResult Normalize(StepResult? result)
+    {
+        result ??= StepResult.Ok();
+        if (result.Output is null) return result;
+        if (result.Output is Bodies.Encoded) return result;
+        return result.WithEncoded(OneLine(PawlJson.Encode(result.Output, run.Json), check: result.Output is RawJson));
+    }
+
+    /// <summary>Raw JSON from outside is checked, and may not break the line: outside strings a line break is only white space.</summary>
+    static RawJson OneLine(RawJson raw, bool check)
+    {
+        if (check)
+        {
+            var reader = new Utf8JsonReader(raw.Utf8.Span, new JsonReaderOptions { MaxDepth = 64 });
+            while (reader.Read()) { }
+        }
+        if (raw.Utf8.Span.IndexOfAny((byte)'\n', (byte)'\r') < 0) return raw;
+        var copy = raw.Utf8.ToArray();
+        copy.AsSpan().ReplaceAny(System.Buffers.SearchValues.Create("\n\r"u8), (byte)' ');
+        return new RawJson(copy);
+    }
+
+    (Checkpoint, List<Payload>?) Record(string path, StepResult result, StepAttempt attempt, StepContext context, TimeSpan took, string reason, bool failedBefore)
+    {
+        List<Payload>? payloads = null;
+        var output = result.Output switch { RawJson raw => raw.Utf8, Bodies.Encoded encoded => encoded.Utf8, _ => default };
+        PayloadRef? reference = null;
+        if (output.Length > run.Options.PayloadThreshold)
+        {
+            (reference, payloads) = (Address(output), []);
+            payloads.Add(new Payload(reference, output));
+            if (output.Length > run.Options.PayloadWarning)
+                run.Warn($"The output of '{path}' has {output.Length / 1048576.0:0.#} MiB. It is kept whole, but a reference (a path, a URL, a table) would serve better.");
+            output = default;
+        }
+        if (result.Attachments is { } attachments) foreach (var content in attachments) (payloads ??= []).Add(new Payload(Address(content), content));
+        var data = result.Info?.Utf8 ?? default;
+        if (failedBefore) data = WithFlag(data);
+        return (new Checkpoint
+        {
+            Kind = CheckpointKind.Step, At = run.Time.GetUtcNow(), Path = path, Status = result.Status, Attempt = attempt.Number, Duration = took,
+            Reason = result.Reason ?? (attempt.Number == 1 && reason == "first run" ? null : reason), Cause = result.Cause, Error = result.Error, Output = output, OutputRef = reference,
+            State = result.Status == StepStatus.Completed ? Delta(context.State.TakeChanges()) : default,
+            Metrics = result.Metrics is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
+            Inputs = result.Inputs is { } inputs ? OneLine(inputs, check: true).Utf8 : default,
+            Progress = attempt.Progress.IsEmpty && attempt.Parent is { } parent ? parent.Progress : attempt.Progress,
+            Data = data,
+        }, payloads);
+    }
+
+    static PayloadRef Address(ReadOnlyMemory<byte> content) => new(Convert.ToHexStringLower(SHA256.HashData(content.Span)), content.Length);
+
+    static byte[] WithFlag(ReadOnlyMemory<byte> data) => data.Length <= 2
+        ? "{\"after_failure\":true}"u8.ToArray()
+        : [.. "{\"after_failure\":true,"u8, .. data.Span[1..]];
+
+    static ReadOnlyMemory<byte> Delta(Dictionary<string, RawJson?>? changes)
+    {
+        if (changes is null) return default;
+        using var stream = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(stream))
+        {
+            writer.WriteStartObject();
+            foreach (var (key, value) in changes)
+            {
+                writer.WritePropertyName(key);
+                if (value is { } raw) writer.WriteRawValue(raw.Utf8.Span);
+                else writer.WriteNullValue();
+            }
+            writer.WriteEndObject();
+        }
+        return stream.ToArray();
+    }
+
+    /// <summary>Records something about a step that no attempt made: a skip, or a stop.</summary>
+    public async Task<StepOutcome> RecordAsync(string path, StepStatus status, SkipCause cause, string reason, bool failedBefore, StepError? error = null, int attempt = 0)
+    {
+        var draft = new Checkpoint
+        {
+            Kind = CheckpointKind.Step, At = run.Time.GetUtcNow(), Path = path, Status = status, Cause = cause, Reason = reason, Error = error, Attempt = attempt,
+            Data = failedBefore ? WithFlag(default) : default,
+        };
+        if (!await AppendAsync(draft, marked: false, null)) return Stopped(null);
+        run.StepEnded(new StepReport(path, status, attempt, TimeSpan.Zero, Restored: false, reason, error));
+        return new StepOutcome(status == StepStatus.Failed ? StepEnd.Failed : StepEnd.Skipped, run.Journal.Find(path), null, run.Journal);
+    }
+
+    /// <summary>A stopped attempt is recorded with the end of the pass: it costs no flush of its own.</summary>
+    async Task<StepOutcome> StopAsync(StepAttempt attempt, TimeSpan took, StepAttempt? parent)
+    {
+        const string why = "stopped with its run";
+        var now = run.Time.GetUtcNow();
+        if (run.Stop is not (StopReason.LeaseLost or StopReason.WriteFailed) && !run.Journal.Compensating)
+            await AppendAsync(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = attempt.Path, Status = StepStatus.Canceled, Attempt = attempt.Number, Duration = took, Reason = why, Progress = attempt.Progress }, marked: false, null);
+        run.StepEnded(new StepReport(attempt.Path, StepStatus.Canceled, attempt.Number, took, Restored: false, why, null));
+        return Stopped(parent);
+    }
+
+    StepOutcome Stopped(StepAttempt? parent)
+    {
+        parent?.Interrupt();
+        return new StepOutcome(StepEnd.Stopped, null, null, run.Journal);
+    }
+
+    /// <summary>Appends; a write that fails stops the run, because the engine never goes on without durability.</summary>
+    public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads)
+    {
+        try
+        {
+            await run.Journal.AppendAsync(draft, marked, payloads);
+            return true;
+        }
+        catch (LeaseLostException lost)
+        {
+            run.RequestStop(StopReason.LeaseLost, lost);
+        }
+        catch (CheckpointWriteException failed)
+        {
+            run.RequestStop(failed.InnerException is LeaseLostException ? StopReason.LeaseLost : StopReason.WriteFailed, failed);
+        }
+        return false;
+    }
+
+    public async Task SleepAsync(StepAttempt parent, string name, TimeSpan duration)
+    {
+        var timer = $"{parent.Path}/{name}";
+        if (run.Journal.Find(timer) is not { } known || (known.TimerDue is null && !known.IsDone))
+        {
+            var due = run.Time.GetUtcNow() + duration;
+            var draft = new Checkpoint { Kind = CheckpointKind.Timer, At = run.Time.GetUtcNow(), Path = timer, Data = Encoding.UTF8.GetBytes($"{{\"due\":\"{due.UtcDateTime:O}\"}}") };
+            if (!await AppendAsync(draft, marked: true, null)) { parent.Interrupt(); throw new OperationCanceledException(); }
+        }
+        var end = run.Journal.Find(timer)!.TimerDue;
+        await RunSubStepAsync(parent, name, async ctx =>
+        {
+            // Delays are capped by the timer's range, so a long one is waited for in parts.
+            while (end is { } due && due - run.Time.GetUtcNow() is { Ticks: > 0 } rest)
+                await Task.Delay(rest < TimeSpan.FromDays(20) ? rest : TimeSpan.FromDays(20), run.Time, ctx.CancellationToken);
+            return StepResult.Ok();
+        }, StepOptions.Default);
+    }
+
+    /// <summary>A number in 0..1 that depends only on run, step and attempt.</summary>
+    double Seed(string path, int attempt) =>
+        BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes($"{run.Id}/{path}/{attempt}"))) / (double)uint.MaxValue;
+
+    public static string Shorten(string? text) => text is null ? "an error" : text.ReplaceLineEndings(" ") is var line && line.Length > 160 ? line[..157] + "..." : line;
+
+    static string Text(TimeSpan span) => span.TotalSeconds < 120 ? $"{span.TotalSeconds:0.###} s" : span.ToString("c", System.Globalization.CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,205 @@
+using System.Text.Json;
+using Pawl.Engine;
+using Pawl.Storage;
+
+namespace Pawl;
+
+/// <summary>The one door: start, resume, look at and steer runs. Thread safe; one client serves any number of runs.</summary>
+public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? options = null) : IAsyncDisposable
+{
+    /// <summary>Where the runs live.</summary>
+    public ICheckpointStore Store { get; } = store;
+
+    /// <summary>The settings; not to be changed while runs execute.</summary>
+    public PawlOptions Options { get; } = options ?? new PawlOptions();
+
+    /// <summary>Opens a client by the store's URI: <c>memory:</c> or <c>file:DIRECTORY</c>.</summary>
+    /// <exception cref="ArgumentException">The kind of store is unknown.</exception>
+    public static PawlClient Open(string storeUri, PawlOptions? options = null) => new(StoreUri.Open(storeUri, options?.Time), options);
+
+    /// <summary>Starts a run and executes it to the end of its pass.</summary>
+    /// <param name="workflow">The definition.</param>
+    /// <param name="parameters">Values by name; null is none.</param>
+    /// <param name="start">Run id, tags, events.</param>
+    /// <param name="cancellationToken">Interrupts: running steps are stopped, the journal is closed, the run is paused and can be resumed.</param>
+    /// <returns>How the pass ended. A failed step is a result, not an exception.</returns>
+    /// <exception cref="InvalidDefinitionException">The params do not fit their declarations.</exception>
+    /// <exception cref="RunExistsException">The run id is taken.</exception>
+    public async Task<RunResult> RunAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, StartOptions? start = null, CancellationToken cancellationToken = default)
+    {
+        start ??= new StartOptions();
+        var given = Encode(parameters);
+        var bound = ParamBinder.Bind(workflow, given);
+        if (!Options.Checkpointing || workflow.Options.Strategy == CheckpointStrategy.Off) return await RunWithoutStoreAsync(workflow, given, bound, start, cancellationToken);
+
+        var journal = new Journal(Store, Options, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };
+        RunLease? lease = null;
+        for (var n = 1; lease is null; n++)
+        {
+            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), n));
+            // Durable from here: the run exists. A crash before the next record leaves it pending, and a resume begins it.
+            var created = await Store.CreateAsync(journal.Begin(PassRecords.Created(runId, workflow, given, start, Options)), journal.Head, Owner(), cancellationToken);
+            lease = created.Lease;
+            if (created.Existing is not { } existing || start.RunId is null) continue;
+            if (start.IfExists == ExistingRun.Refuse) throw new RunExistsException(runId);
+            if (existing.Status == RunStatus.Completed) return await ResultOfAsync(existing, cancellationToken);
+            return await ResumeAsync(workflow, runId, new ResumeOptions { OnEvent = start.OnEvent }, cancellationToken);
+        }
+        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Options), [], cancellationToken);
+        return await AutoResumeAsync(workflow, result, start.OnEvent, cancellationToken);
+    }
+
+    /// <summary>Goes on with a run: finished steps are reused, the rest runs.</summary>
+    /// <param name="workflow">The definition as it is now.</param>
+    /// <param name="runId">The run; null is the newest that can be resumed.</param>
+    /// <param name="resume">Overrides, where to begin, guards.</param>
+    /// <param name="cancellationToken">Interrupts, as for <see cref="RunAsync"/>.</param>
+    /// <exception cref="ResumeRefusedException">It cannot go on as asked; the refusal names the mend.</exception>
+    public async Task<RunResult> ResumeAsync(Workflow workflow, string? runId = null, ResumeOptions? resume = null, CancellationToken cancellationToken = default)
+    {
+        resume ??= new ResumeOptions();
+        runId ??= (await NewestResumableAsync(workflow.Name, cancellationToken)
+            ?? throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"No run of '{workflow.Name}' in this store can be resumed.", "'pawl list' shows what is there."))).RunId;
+        var (lease, notice) = await ClaimAsync(runId, cancellationToken);
+        Journal? journal = null;
+        try
+        {
+            journal = await Journal.LoadAsync(Store, Options, runId, cancellationToken);
+            var plan = ResumePlanner.Plan(workflow, journal, resume, Options.Time.GetUtcNow());
+            if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
+            var overrides = Encode(resume.Params);
+            var bound = ParamBinder.Bind(workflow, Merge(ParamsOf(journal), overrides));
+            bound["__resumed__"] = new RawJson("true"u8.ToArray());
+            journal.Strategy = workflow.Options.Strategy;
+            journal.Durability = StoredDurability(journal) ?? workflow.Options.Durability;
+            var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Options);
+            var jumped = plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path).ToList();
+            var warnings = notice is null ? plan.Warnings : [notice, .. plan.Warnings];
+            var onEvent = resume.OnEvent;
+            foreach (var warning in warnings) onEvent?.Invoke(new RunEvent.Warning(Options.Time.GetUtcNow(), warning));
+            var passLease = lease;
+            lease = null;
+            return await PassAsync(workflow, journal, passLease, bound, onEvent, null, record, jumped, cancellationToken);
+        }
+        finally
+        {
+            if (lease is not null)
+            {
+                journal?.CreatedData?.Dispose();
+                await Store.ReleaseAsync(lease, CancellationToken.None);
+            }
+        }
+    }
+
+    /// <summary>What a resume would do. Reads only; nothing is claimed.</summary>
+    /// <exception cref="RunNotFoundException">No such run.</exception>
+    public async Task<ResumePlan> PlanAsync(Workflow workflow, string runId, ResumeOptions? resume = null, CancellationToken cancellationToken = default)
+    {
+        var journal = await Journal.LoadAsync(Store, Options, RunIds.Check(runId), cancellationToken);
+        var plan = ResumePlanner.Plan(workflow, journal, resume ?? new ResumeOptions(), Options.Time.GetUtcNow());
+        return await Store.FindAsync(runId, cancellationToken) is { Owner: { } owner } ? plan with { Refusals = [.. plan.Refusals, Held(runId, owner)] } : plan;
+    }
+
+    /// <summary>The newest run that can be resumed and that no live process executes, or null.</summary>
+    public async Task<RunHead?> NewestResumableAsync(string? workflow = null, CancellationToken cancellationToken = default)
+    {
+        var query = new RunQuery { Workflow = workflow, Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting, RunStatus.Paused, RunStatus.Failed] };
+        await foreach (var head in Store.ListAsync(query, cancellationToken))
+            if (head.Owner is null && head.ParentRunId is null) return head;
+        return null;
+    }
+
+    async Task<RunResult> PassAsync(Workflow workflow, Journal journal, RunLease lease, Dictionary<string, RawJson> bound, Action<RunEvent>? onEvent, StepSelection? select,
+        Checkpoint begin, List<string> jumped, CancellationToken cancellationToken)
+    {
+        using var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, onEvent, select);
+        try
+        {
+            journal.Attach(lease);
+            // The pass is durable before its first step: from here the run counts as running, under this token.
+            if (!await run.Steps.AppendAsync(begin, marked: true, null)) run.Publish(new RunEvent.Warning(Options.Time.GetUtcNow(), run.StopCause!.Message));
+            foreach (var path in jumped) await run.Steps.RecordAsync(path, StepStatus.Skipped, SkipCause.Unchanged, "jumped over by request", failedBefore: false);
+            return await RunExecutor.ExecuteAsync(run, lease, cancellationToken);
+        }
+        finally
+        {
+            await Store.ReleaseAsync(lease, CancellationToken.None);
+        }
+    }
+
+    async Task<RunResult> RunWithoutStoreAsync(Workflow workflow, Dictionary<string, RawJson> given, Dictionary<string, RawJson> bound, StartOptions start, CancellationToken cancellationToken)
+    {
+        var journal = new Journal(Store, Options, keep: false);
+        var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), 1));
+        journal.Begin(PassRecords.Created(runId, workflow, given, start, Options));
+        using var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select);
+        await journal.AppendAsync(PassRecords.Resumed(workflow, null, null, null, null, 1, Options));
+        return await RunExecutor.ExecuteAsync(run, null, cancellationToken);
+    }
+
+    /// <summary>Bounded, with back-off, and only for failures that may pass.</summary>
+    async Task<RunResult> AutoResumeAsync(Workflow workflow, RunResult result, Action<RunEvent>? onEvent, CancellationToken cancellationToken)
+    {
+        var backoff = new RetryPolicy { Delay = TimeSpan.FromSeconds(5), MaxDelay = TimeSpan.FromMinutes(5), Jitter = false };
+        for (var attempt = 1; attempt <= workflow.Options.AutoResumeAttempts; attempt++)
+        {
+            if (result.Status != RunStatus.Failed || result.CheckpointWriteFailed || result.Steps.Any(step => step.Error?.Class == ErrorClass.Critical)) break;
+            try { await Task.Delay(backoff.DelayAfter(attempt, 0), Options.Time, cancellationToken); }
+            catch (OperationCanceledException) { break; }
+            result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken);
+        }
+        return result;
+    }
+
+    async Task<(RunLease Lease, string? Notice)> ClaimAsync(string runId, CancellationToken cancellationToken)
+    {
+        var claim = await Store.ClaimAsync(RunIds.Check(runId), Owner(), cancellationToken);
+        if (claim.HeldBy is { } owner) throw new ResumeRefusedException(Held(runId, owner));
+        return (claim.Lease ?? throw new RunNotFoundException(runId), claim.Notice);
+    }
+
+    static Refusal Held(string runId, RunOwner owner) =>
+        new(RefusalReason.Held, $"Run '{runId}' is executed by {owner}.", $"Wait for it, or stop it with 'pawl cancel {runId}' or 'pawl pause {runId}'.");
+
+    RunOwner Owner() => new(Environment.ProcessId, Environment.MachineName, Options.Time.GetUtcNow(), Environment.ProcessPath is { } path ? Path.GetFileName(path) : null);
+
+    Dictionary<string, RawJson> Encode(IReadOnlyDictionary<string, object?>? values) =>
+        values?.ToDictionary(pair => pair.Key, pair => pair.Value is JsonElement json ? RawJson.Parse(json.GetRawText()) : PawlJson.Encode(pair.Value, Options.Json)) ?? [];
+
+    static Dictionary<string, RawJson> Merge(Dictionary<string, RawJson> under, Dictionary<string, RawJson> over)
+    {
+        foreach (var (name, value) in over) under[name] = value;
+        return under;
+    }
+
+    static Dictionary<string, RawJson> ParamsOf(Journal journal)
+    {
+        var values = Read(journal.CreatedData!.RootElement);
+        foreach (var pass in journal.Passes.Where(pass => !pass.Data.IsEmpty))
+        {
+            using var data = JsonDocument.Parse(pass.Data);
+            Merge(values, Read(data.RootElement));
+        }
+        return values;
+
+        static Dictionary<string, RawJson> Read(JsonElement data) => data.TryGetProperty("params", out var values)
+            ? values.EnumerateObject().ToDictionary(value => value.Name, value => RawJson.Parse(value.Value.GetRawText())) : [];
+    }
+
+    static string? StoredFingerprint(Journal journal)
+    {
+        var stored = journal.CreatedData!.RootElement.GetProperty("fingerprint").GetString();
+        foreach (var pass in journal.Passes.Where(pass => !pass.Data.IsEmpty))
+        {
+            using var data = JsonDocument.Parse(pass.Data);
+            if (data.RootElement.TryGetProperty("fingerprint", out var print)) stored = print.GetString();
+        }
+        return stored;
+    }
+
+    static Durability? StoredDurability(Journal journal) =>
+        journal.CreatedData!.RootElement.TryGetProperty("durability", out var stored) && Enum.TryParse<Durability>(stored.GetString(), ignoreCase: true, out var mode) ? mode : null;
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => Store.DisposeAsync();
+}
