@@ -40,15 +40,16 @@ static class FanOut
         ArgumentOutOfRangeException.ThrowIfLessThan(maxParallel, 1);
         var next = -1;
         Exception? first = null;
+        var lanes = new Task[Math.Min(maxParallel, count)];
         async Task Lane()
         {
+            if (lanes.Length > 1) await Task.Yield();
             while (Interlocked.Increment(ref next) is var index && index < count && !(stopOnError && Volatile.Read(ref first) is not null))
             {
                 try { await work(index); }
                 catch (Exception error) { Interlocked.CompareExchange(ref first, error, null); }
             }
         }
-        var lanes = new Task[Math.Min(maxParallel, count)];
         for (var i = 0; i < lanes.Length; i++) lanes[i] = Lane();
         await Task.WhenAll(lanes);
         if (first is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);

@@ -105,7 +105,8 @@ static class RunExecutor
         if (run.Journal.Compensating) return await CompensateAsync(run, run.Journal.Head.ErrorStep, new StepError("compensated", "the run was compensated", ErrorClass.Permanent));
         if (graph.Failures.Count > 0)
         {
-            var (path, error) = graph.Failures[0];
+            // The step's own record has the detail.
+            var (path, error) = (graph.Failures[0].Path, graph.Failures[0].Error with { Detail = null });
             if (run.Workflow.Options.OnFailure == FailurePolicy.Compensate) return await CompensateAsync(run, path, error);
             return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, path, error, null);
         }
