@@ -144,7 +144,8 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         for (var attempt = 1; attempt <= workflow.Options.AutoResumeAttempts; attempt++)
         {
             if (result.Status != RunStatus.Failed || result.CheckpointWriteFailed || result.Steps.Any(step => step.Error?.Class == ErrorClass.Critical)) break;
-            await Task.Delay(backoff.DelayAfter(attempt, 0), Options.Time, cancellationToken);
+            try { await Task.Delay(backoff.DelayAfter(attempt, 0), Options.Time, cancellationToken); }
+            catch (OperationCanceledException) { break; }
             result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken);
         }
         return result;

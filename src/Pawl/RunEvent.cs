@@ -10,7 +10,7 @@ public abstract record RunEvent(DateTimeOffset At)
     public sealed record StepStarted(DateTimeOffset At, string Path, int Attempt, string Reason) : RunEvent(At);
 
     /// <summary>A step ended, for good (<paramref name="RetryIn"/> null) or until its next attempt. Its checkpoint is durable as far as the run's durability promises.</summary>
-    public sealed record StepEnded(DateTimeOffset At, string Path, StepStatus Status, int Attempt, TimeSpan Duration, bool Restored, string? Reason, StepError? Error, TimeSpan? RetryIn) : RunEvent(At);
+    public sealed record StepEnded(DateTimeOffset At, StepReport Step, TimeSpan? RetryIn) : RunEvent(At);
 
     /// <summary>Captured output, secrets masked: whole lines without the line end.</summary>
     public sealed record Output(DateTimeOffset At, string Path, string Line, bool IsError) : RunEvent(At);

@@ -40,7 +40,7 @@ public sealed class StepState
 {
     readonly IReadOnlyDictionary<string, RawJson> _before;
     readonly JsonSerializerOptions _json;
-    readonly Dictionary<string, RawJson?> _changes = [];
+    Dictionary<string, RawJson?>? _changes;
 
     internal StepState(IReadOnlyDictionary<string, RawJson> before, JsonSerializerOptions json)
     {
@@ -51,9 +51,9 @@ public sealed class StepState
     /// <summary>The value under a key, or the default of <typeparamref name="T"/> when there is none.</summary>
     public T? Get<T>(string key)
     {
-        lock (_changes)
+        lock (_before)
         {
-            if (_changes.TryGetValue(key, out var changed)) return changed is { } value ? PawlJson.Decode<T>(value.Utf8, _json) : default;
+            if (_changes?.TryGetValue(key, out var changed) == true) return changed is { } value ? PawlJson.Decode<T>(value.Utf8, _json) : default;
         }
         return _before.TryGetValue(key, out var raw) ? PawlJson.Decode<T>(raw.Utf8, _json) : default;
     }
@@ -62,22 +62,22 @@ public sealed class StepState
     public void Set<T>(string key, T value)
     {
         var raw = PawlJson.Encode(value, _json);
-        lock (_changes) _changes[key] = raw;
+        lock (_before) (_changes ??= [])[key] = raw;
     }
 
     /// <summary>Removes a key.</summary>
     public void Remove(string key)
     {
-        lock (_changes) _changes[key] = null;
+        lock (_before) (_changes ??= [])[key] = null;
     }
 
     /// <summary>Every value, for templates.</summary>
     public IReadOnlyDictionary<string, RawJson> All()
     {
         var all = new Dictionary<string, RawJson>(_before);
-        lock (_changes)
+        lock (_before)
         {
-            foreach (var (key, value) in _changes)
+            foreach (var (key, value) in _changes ?? [])
             {
                 if (value is { } raw) all[key] = raw;
                 else all.Remove(key);
@@ -88,6 +88,6 @@ public sealed class StepState
 
     internal Dictionary<string, RawJson?>? TakeChanges()
     {
-        lock (_changes) return _changes.Count == 0 ? null : new(_changes);
+        lock (_before) return _changes is null ? null : new(_changes);
     }
 }

@@ -87,24 +87,20 @@ public sealed class StepContext
     /// <param name="body">The work.</param>
     /// <param name="options">Retry, time limit.</param>
     /// <exception cref="StepFailedException">It failed for good.</exception>
-    public async Task<T> StepAsync<T>(string name, Func<StepContext, Task<T>> body, StepOptions? options = null)
-    {
-        var outcome = await _run.Steps.RunSubStepAsync(_attempt, name, Engine.Bodies.Typed(body), options ?? StepOptions.Default);
-        return outcome.HasOutput ? PawlJson.Decode<T>(outcome.Output, _run.Json) : default!;
-    }
+    public Task<T> StepAsync<T>(string name, Func<StepContext, Task<T>> body, StepOptions? options = null) => SubStepAsync<T>(name, Engine.Bodies.Typed(body), options);
 
     /// <inheritdoc cref="StepAsync{T}(string, Func{StepContext, Task{T}}, StepOptions?)"/>
-    public Task<T> StepAsync<T>(string name, Func<Task<T>> body, StepOptions? options = null) => StepAsync(name, _ => body(), options);
+    public Task<T> StepAsync<T>(string name, Func<Task<T>> body, StepOptions? options = null) => SubStepAsync<T>(name, Engine.Bodies.Typed(body), options);
 
     /// <summary>Runs a sub-step without a result.</summary>
     /// <exception cref="StepFailedException">It failed for good.</exception>
     public Task StepAsync(string name, Func<StepContext, Task> body, StepOptions? options = null) =>
-        _run.Steps.RunSubStepAsync(_attempt, name, Engine.Bodies.Untyped(body), options ?? StepOptions.Default);
+        _run.Steps.RunSubStepAsync(_attempt, name, Engine.Bodies.Untyped(body), options ?? StepOptions.Default).AsTask();
 
     /// <summary>Runs a sub-step that says more than a value.</summary>
     /// <exception cref="StepFailedException">It failed for good.</exception>
     public Task StepAsync(string name, Func<StepContext, Task<StepResult>> body, StepOptions? options = null) =>
-        _run.Steps.RunSubStepAsync(_attempt, name, body, options ?? StepOptions.Default);
+        _run.Steps.RunSubStepAsync(_attempt, name, body, options ?? StepOptions.Default).AsTask();
 
     /// <summary>Runs one sub-step for each item, with the path <c>name[key]</c>; results come in the items' order.</summary>
     /// <param name="name">Unique among this step's sub-steps.</param>
@@ -149,6 +145,12 @@ public sealed class StepContext
     public void Warn(string message) => _run.Warn(message);
 
     internal System.Text.Json.JsonSerializerOptions Json => _run.Json;
+
+    async Task<T> SubStepAsync<T>(string name, Func<StepContext, Task<StepResult>> body, StepOptions? options)
+    {
+        var outcome = await _run.Steps.RunSubStepAsync(_attempt, name, body, options ?? StepOptions.Default);
+        return outcome.HasOutput ? PawlJson.Decode<T>(outcome.Output, _run.Json) : default!;
+    }
 
     ReadOnlyMemory<byte> OutputBytes(string path)
     {

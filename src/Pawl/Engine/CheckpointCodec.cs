@@ -27,8 +27,8 @@ static class CheckpointCodec
     [ThreadStatic] static ArrayBufferWriter<byte>? s_buffer;
     [ThreadStatic] static Utf8JsonWriter? s_writer;
 
-    /// <summary>The record with its line and hash, chained to the line before it.</summary>
-    public static Checkpoint Encode(Checkpoint record, string prevHash)
+    /// <summary>Makes the draft record <paramref name="seq"/>: sets its line and hash, chained to the line before it.</summary>
+    public static Checkpoint Encode(Checkpoint draft, long seq, bool more, string prevHash)
     {
         var buffer = s_buffer ??= new ArrayBufferWriter<byte>(1024);
         if (buffer.Capacity > 1 << 20) buffer = s_buffer = new ArrayBufferWriter<byte>(1024);
@@ -38,7 +38,7 @@ static class CheckpointCodec
         var start = buffer.WrittenCount;
         var writer = s_writer ??= new Utf8JsonWriter(buffer, WriterOptions);
         writer.Reset(buffer);
-        WriteMembers(writer, record);
+        WriteMembers(writer, draft, seq, more);
         writer.Flush();
         Span<byte> digest = stackalloc byte[32];
         SHA256.HashData(buffer.WrittenSpan, digest);
@@ -46,13 +46,14 @@ static class CheckpointCodec
         buffer.Write(HashMember);
         Encoding.ASCII.GetBytes(hash, buffer);
         buffer.Write("\"}"u8);
-        return record with { Hash = hash, Line = buffer.WrittenSpan[start..].ToArray() };
+        (draft.Seq, draft.More, draft.Hash, draft.Line) = (seq, more, hash, buffer.WrittenSpan[start..].ToArray());
+        return draft;
     }
 
-    static void WriteMembers(Utf8JsonWriter w, Checkpoint r)
+    static void WriteMembers(Utf8JsonWriter w, Checkpoint r, long seq, bool more)
     {
         w.WriteStartObject();
-        w.WriteNumber("seq"u8, r.Seq);
+        w.WriteNumber("seq"u8, seq);
         w.WriteString("kind"u8, Kinds[(int)r.Kind]);
         w.WriteString("at"u8, r.At.UtcDateTime);
         if (r.Path is not null) w.WriteString("path"u8, r.Path);
@@ -85,7 +86,7 @@ static class CheckpointCodec
         Raw(w, "inputs"u8, r.Inputs);
         Raw(w, "progress"u8, r.Progress);
         Raw(w, "data"u8, r.Data);
-        if (r.More) w.WriteBoolean("more"u8, true);
+        if (more) w.WriteBoolean("more"u8, true);
     }
 
     static void Raw(Utf8JsonWriter w, ReadOnlySpan<byte> name, ReadOnlyMemory<byte> json)
@@ -112,13 +113,22 @@ static class CheckpointCodec
             error = "the hash does not fit the line and the one before it";
             return false;
         }
+        return TryRead(line, out record, out error);
+    }
+
+    /// <summary>Reads one line without its chain.</summary>
+    public static bool TryRead(ReadOnlyMemory<byte> line, [NotNullWhen(true)] out Checkpoint? record, [NotNullWhen(false)] out string? error)
+    {
+        record = null;
         try
         {
-            record = Read(line) with { Hash = Encoding.ASCII.GetString(written), Line = line };
+            record = Read(line);
+            record.Hash = Encoding.ASCII.GetString(line.Span.Slice(line.Length - HashChars - 2, HashChars));
+            record.Line = line;
             error = null;
             return true;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or ArgumentOutOfRangeException)
         {
             error = $"the line is not a checkpoint: {e.Message}";
             return false;

@@ -56,7 +56,7 @@ sealed class GraphScheduler(Run run)
                 if (run.IsStopping || (halted && !node.Step.RunsAfterFailure && !IsBlocked(node))) { End(node, NodeState.NotStarted); continue; }
                 node.State = NodeState.Running;
                 running++;
-                _ = StartAsync(node);
+                _ = StartAsync(node, alone: running == 1 && ready.Count == 0);
             }
             if (running == 0) continue;
             var done = await ended.Reader.ReadAsync(CancellationToken.None);
@@ -65,11 +65,19 @@ sealed class GraphScheduler(Run run)
         }
         return new Result(failures, stopped || run.IsStopping || cancellation.IsCancellationRequested);
 
-        async Task StartAsync(Node node)
+        async Task StartAsync(Node node, bool alone)
         {
+            // Steps side by side must not wait for one that computes, or flushes, before its first await.
+            if (!alone) await Task.Yield();
             // A leaf takes its place before anything about it is decided, so that a stop in the meantime keeps it from starting.
             try { await RunNodeAsync(node, parent, cancellation, selected, () => halted); }
-            catch (Exception error) { run.RequestStop(StopReason.WriteFailed, error); node.State = NodeState.NotStarted; }
+            catch (Exception error)
+            {
+                // Not a user's failure, those are results: a fault of the engine itself must surface, not be recorded as something else.
+                run.RequestStop(StopReason.Interrupt);
+                ended.Writer.TryComplete(error);
+                return;
+            }
             ended.Writer.TryWrite(node);
         }
 

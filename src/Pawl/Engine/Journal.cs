@@ -4,25 +4,27 @@ using Pawl.Storage;
 namespace Pawl.Engine;
 
 /// <summary>What the journal knows of one step: its last decisive record.</summary>
-sealed class JournalEntry
+sealed class JournalEntry(string path, Checkpoint record)
 {
-    public required string Path { get; init; }
-    public long Seq { get; set; }
-    public StepStatus? Status { get; set; }
-    public SkipCause Cause { get; set; }
-    public int Attempt { get; set; }
-    public bool Tolerated { get; set; }
-    public TimeSpan Duration { get; set; }
-    public string? Reason { get; set; }
-    public StepError? Error { get; set; }
-    public PayloadRef? OutputRef { get; set; }
+    public string Path => path;
+    public long Seq { get; set; } = record.Seq;
+    public int Attempt => record.Attempt;
+    public StepStatus? Status => IsForgotten ? null : record.Status;
+    public SkipCause Cause => record.Cause;
+    public bool Tolerated => record.Tolerated;
+    public TimeSpan Duration => record.Duration;
+    public string? Reason => record.Reason;
+    public StepError? Error => record.Error;
+    public PayloadRef? OutputRef => record.OutputRef;
+    public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
+
+    /// <summary>The result no longer counts; the attempts made stay counted.</summary>
+    public bool IsForgotten { get; init; }
     public ReadOnlyMemory<byte> OutputBytes { get; set; }
     public bool OutputInStore { get; set; }
-    public DateTimeOffset? TimerDue { get; set; }
-    public ReadOnlyMemory<byte> Progress { get; set; }
-    public bool AfterFailure { get; set; }
+    public DateTimeOffset? TimerDue { get; init; }
 
-    public bool HasOutput => OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty;
+    public bool HasOutput => !IsForgotten && (OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty);
 
     /// <summary>The step is not executed again by a resume.</summary>
     public bool IsDone => Status switch
@@ -32,6 +34,10 @@ sealed class JournalEntry
         StepStatus.Failed => Tolerated,
         _ => false,
     };
+
+    public JournalEntry Forget() => new(path, record) { IsForgotten = true };
+
+    public JournalEntry Rename(string to) => new(to, record) { OutputBytes = OutputBytes, OutputInStore = OutputInStore, TimerDue = TimerDue };
 }
 
 /// <summary>A run's checkpoints: the index in memory, and the only way to write them. One lock; any thread.</summary>
@@ -46,14 +52,15 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
 
     readonly Lock _lock = new();
     readonly Dictionary<string, JournalEntry> _entries = [];
-    readonly Dictionary<string, RawJson> _state = [];
     readonly List<JournalEntry> _order = [];
+    readonly Dictionary<string, ReadOnlyMemory<byte>> _progress = [];
     List<(Checkpoint Draft, JournalEntry? Entry)> _pending = [];
+    List<(Checkpoint Draft, JournalEntry? Entry)> _spare = [];
     List<Payload> _payloads = [];
     TaskCompletionSource? _next;
     bool _flushing;
     RunLease? _lease;
-    CheckpointWriteException? _broken;
+    PawlException? _broken;
 
     public RunHead Head { get; private set; } = null!;
     public CheckpointStrategy Strategy { get; set; } = CheckpointStrategy.EveryStep;
@@ -64,7 +71,8 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
 
     /// <summary>Done steps in the order of their records; newest last.</summary>
     public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
-    public IReadOnlyDictionary<string, RawJson> State { get { lock (_lock) return new Dictionary<string, RawJson>(_state); } }
+    /// <summary>Shared state behind the newest record. Replaced, never changed: a step keeps the one it began with.</summary>
+    public IReadOnlyDictionary<string, RawJson> State { get; private set; } = new Dictionary<string, RawJson>();
     public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
 
     public void Attach(RunLease lease) => _lease = lease;
@@ -99,7 +107,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     /// <summary>Begins the journal of a new run.</summary>
     public Checkpoint Begin(Checkpoint created)
     {
-        var record = CheckpointCodec.Encode(created with { Seq = 1 }, "");
+        var record = CheckpointCodec.Encode(created, 1, more: false, "");
         CreatedData = JsonDocument.Parse(record.Data);
         Head = Transitions.Apply(null, record);
         return record;
@@ -118,7 +126,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
                 break;
             case CheckpointKind.Timer:
                 using (var data = JsonDocument.Parse(record.Data))
-                    _entries[record.Path!] = new JournalEntry { Path = record.Path!, Seq = record.Seq, TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+_entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
                 break;
             case CheckpointKind.Compensating:
                 Compensating = true;
@@ -134,23 +142,30 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
 
     JournalEntry Put(Checkpoint record)
     {
-        var entry = new JournalEntry
+        var entry = new JournalEntry(record.Path!, record)
         {
-            Path = record.Path!, Seq = record.Seq, Status = record.Status, Cause = record.Cause, Attempt = record.Attempt, Tolerated = record.Tolerated,
-            Duration = record.Duration, Reason = record.Reason, Error = record.Error, OutputRef = record.OutputRef, Progress = record.Progress,
             OutputBytes = record.Output.Length <= KeepInMemory ? record.Output : default, OutputInStore = record.Output.Length > KeepInMemory,
-            AfterFailure = record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0,
+            // A sleep that was stopped still ends when it was to end.
+            TimerDue = _entries.GetValueOrDefault(record.Path!)?.TimerDue,
         };
         _entries[entry.Path] = entry;
         if (entry.IsDone) _order.Add(entry);
+        if (!record.Progress.IsEmpty)
+        {
+            // A sub-step's checkpoint carries the progress of the step above it.
+            _progress[entry.Path] = record.Progress;
+            if (entry.Path.LastIndexOf('/') is > 0 and var cut) _progress[entry.Path[..cut]] = record.Progress;
+        }
         if (!record.State.IsEmpty)
         {
+            var state = new Dictionary<string, RawJson>(State);
             using var delta = JsonDocument.Parse(record.State);
             foreach (var change in delta.RootElement.EnumerateObject())
             {
-                if (change.Value.ValueKind == JsonValueKind.Null) _state.Remove(change.Name);
-                else _state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
+                if (change.Value.ValueKind == JsonValueKind.Null) state.Remove(change.Name);
+                else state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
             }
+            State = state;
         }
         return entry;
     }
@@ -172,11 +187,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
         {
             _entries.Remove(old.Path);
             var path = to + old.Path[from.Length..];
-            _entries[path] = new JournalEntry
-            {
-                Path = path, Seq = old.Seq, Status = old.Status, Cause = old.Cause, Attempt = old.Attempt, Tolerated = old.Tolerated, Duration = old.Duration,
-                Reason = old.Reason, Error = old.Error, OutputRef = old.OutputRef, OutputBytes = old.OutputBytes, OutputInStore = old.OutputInStore, TimerDue = old.TimerDue,
-            };
+            _entries[path] = old.Rename(path);
         }
     }
 
@@ -184,8 +195,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     {
         foreach (var entry in _entries.Values.Where(entry => paths.Any(path => IsUnder(entry.Path, path))).ToList())
         {
-            // The attempts made stay counted.
-            _entries[entry.Path] = new JournalEntry { Path = entry.Path, Seq = entry.Seq, Attempt = entry.Attempt };
+            _entries[entry.Path] = entry.Forget();
             _order.Remove(entry);
         }
     }
@@ -214,7 +224,10 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
         }
     }
 
-    public JsonElement? LastProgress(string path) => Find(path) is { Progress.IsEmpty: false } entry ? new RawJson(entry.Progress).ToElement() : null;
+    public JsonElement? LastProgress(string path)
+    {
+        lock (_lock) return _progress.TryGetValue(path, out var progress) ? new RawJson(progress).ToElement() : null;
+    }
 
     public ReadOnlyMemory<byte> Output(JournalEntry entry)
     {
@@ -242,7 +255,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
         var isPassEnd = draft.Kind is CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
-        Task? joined;
+        TaskCompletionSource? joined = null;
         lock (_lock)
         {
             if (_broken is { } broken) throw broken;
@@ -251,9 +264,8 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
             {
                 entry = Put(draft);
                 // Until it is written the index holds the whole output.
-                entry.OutputBytes = draft.Output;
+                entry.OutputBytes = draft.OutputRef is null ? draft.Output : payloads![0].Content;
                 entry.OutputInStore = false;
-                if (draft.OutputRef is not null && payloads is { Count: > 0 }) entry.OutputBytes = payloads[0].Content;
             }
             else Index(draft);
             if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
@@ -262,93 +274,71 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
             var writes = isPassEnd || draft.Kind is CheckpointKind.Compensating
                 || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
             if (!writes) return Task.CompletedTask;
-            if (_flushing)
-            {
-                _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                joined = _next.Task;
-            }
-            else
-            {
-                _flushing = true;
-                joined = null;
-            }
+            if (_flushing) joined = _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            else _flushing = true;
         }
-        var flush = joined ?? FlushLoopAsync();
-        return Durability == Durability.Sync || isPassEnd ? flush : Detach(flush);
-    }
-
-    /// <summary>Writes everything that is still pending.</summary>
-    public Task FlushAsync()
-    {
-        lock (_lock)
-        {
-            if (_broken is { } broken) throw broken;
-            if (_flushing) return (_next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-            if (_pending.Count == 0) return Task.CompletedTask;
-            _flushing = true;
-        }
-        return FlushLoopAsync();
-    }
-
-    /// <summary>A failed write under <see cref="Durability.Async"/> is met by the next append, at latest by the end of the pass.</summary>
-    static Task Detach(Task flush)
-    {
-        _ = flush.ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        if (Durability == Durability.Sync || isPassEnd) return joined?.Task ?? FlushAsync();
+        _ = FlushBehindAsync(joined);
         return Task.CompletedTask;
     }
 
-    async Task FlushLoopAsync()
+    /// <summary>A failed write under <see cref="Durability.Async"/> is met by the next append, at latest by the end of the pass.</summary>
+    async Task FlushBehindAsync(TaskCompletionSource? joined)
     {
-        TaskCompletionSource? waiters = null;
-        while (true)
+        try
         {
-            List<(Checkpoint Draft, JournalEntry? Entry)> batch;
-            List<Payload> payloads;
-            lock (_lock)
-            {
-                (batch, _pending) = (_pending, []);
-                payloads = _payloads;
-                if (payloads.Count > 0) _payloads = [];
-            }
-            try
-            {
-                if (batch.Count > 0) await CommitAsync(batch, payloads);
-            }
-            catch (Exception error)
-            {
-                lock (_lock)
-                {
-                    _broken = error as CheckpointWriteException ?? new CheckpointWriteException(error.Message, error);
-                    _flushing = false;
-                    _next?.TrySetException(error);
-                    _next = null;
-                }
-                waiters?.TrySetException(error);
-                throw;
-            }
-            var done = waiters;
-            bool more;
-            lock (_lock)
-            {
-                (waiters, _next) = (_next, null);
-                more = waiters is not null;
-                if (!more) _flushing = false;
-            }
-            done?.TrySetResult();
-            if (!more) return;
-            // Another's records are next: they must not keep this caller, whose own are durable, from going on.
-            if (done is null) { _ = ContinueAsync(waiters!); return; }
+            await Task.Yield();
+            await (joined?.Task ?? FlushAsync());
         }
+        catch (PawlException)
+        {
+            // Kept in _broken.
+        }
+    }
 
-        async Task ContinueAsync(TaskCompletionSource first)
+    async Task FlushAsync()
+    {
+        List<(Checkpoint Draft, JournalEntry? Entry)> batch;
+        List<Payload> payloads;
+        lock (_lock)
         {
-            try
-            {
-                await FlushLoopAsync();
-                first.TrySetResult();
-            }
-            catch (Exception error) { first.TrySetException(error); }
+            (batch, _pending) = (_pending, _spare);
+            (payloads, _payloads) = (_payloads, _payloads.Count > 0 ? [] : _payloads);
         }
+        TaskCompletionSource? next;
+        try
+        {
+            await CommitAsync(batch, payloads);
+            batch.Clear();
+            lock (_lock)
+            {
+                _spare = batch;
+                (next, _next) = (_next, null);
+                if (next is null) _flushing = false;
+            }
+        }
+        catch (Exception error)
+        {
+            lock (_lock)
+            {
+                _broken = error as PawlException ?? new CheckpointWriteException(error.Message, error);
+                (next, _next) = (_next, null);
+            }
+            next?.TrySetException(_broken);
+            throw;
+        }
+        // Others' records wait: they must not keep this caller, whose own are durable, from going on.
+        if (next is not null) _ = FlushForAsync(next);
+    }
+
+    async Task FlushForAsync(TaskCompletionSource waiters)
+    {
+        try
+        {
+            await FlushAsync();
+            waiters.TrySetResult();
+        }
+        catch (Exception error) { waiters.TrySetException(error); }
     }
 
     async ValueTask CommitAsync(List<(Checkpoint Draft, JournalEntry? Entry)> batch, List<Payload> payloads)
@@ -357,7 +347,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
         var head = Head;
         for (var i = 0; i < records.Length; i++)
         {
-            records[i] = CheckpointCodec.Encode(batch[i].Draft with { Seq = head.Seq + 1, More = i < records.Length - 1 }, head.Hash);
+            records[i] = CheckpointCodec.Encode(batch[i].Draft, head.Seq + 1, more: i < records.Length - 1, head.Hash);
             head = Transitions.Apply(head, records[i]);
         }
         var commit = new Commit(_lease!, records, payloads, head);

@@ -68,14 +68,19 @@ sealed class Run : IDisposable
         if (reason != StopReason.Pause) _kill.Cancel();
     }
 
+    /// <summary>Somebody listens: only then events are worth making.</summary>
+    public bool IsWatched => _onEvent is not null;
+
     public void Publish(RunEvent happened)
     {
-        lock (_events)
-        {
-            if (happened is RunEvent.StepEnded { RetryIn: null } end)
-                _reports.Add(new StepReport(end.Path, end.Status, end.Attempt, end.Duration, end.Restored, end.Reason, end.Error));
-            _onEvent?.Invoke(happened);
-        }
+        if (_onEvent is not { } listener) return;
+        lock (_events) listener(happened);
+    }
+
+    public void StepEnded(StepReport report, TimeSpan? retryIn = null)
+    {
+        if (retryIn is null) lock (_events) _reports.Add(report);
+        if (IsWatched) Publish(new RunEvent.StepEnded(Time.GetUtcNow(), report, retryIn));
     }
 
     public void Warn(string message)
@@ -97,10 +102,10 @@ sealed class Run : IDisposable
     }
 }
 
-/// <summary>One try of one step.</summary>
+/// <summary>One try of one step. It is its own lock: there is one for every step of a run.</summary>
 sealed class StepAttempt(string path, int number, string reason, CancellationToken cancellation, bool failedBefore, StepAttempt? parent)
 {
-    readonly HashSet<string> _names = [];
+    HashSet<string>? _names;
     ReadOnlyMemory<byte> _progress;
 
     public string Path => path;
@@ -120,9 +125,9 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
 
     public void Claim(string name)
     {
-        lock (_names)
+        lock (this)
         {
-            if (!_names.Add(name))
+            if (!(_names ??= []).Add(name))
                 throw new InvalidDefinitionException($"Step '{path}' used the sub-step name '{name}' twice. Names are how results are found again: in a loop make each unique, for example '{name}/1', '{name}/2'.");
         }
     }
@@ -130,10 +135,10 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
     public void SetProgress(double fraction, string? message, JsonSerializerOptions json)
     {
         var bytes = PawlJson.Encode(new Dictionary<string, object?> { ["fraction"] = Math.Round(fraction, 4), ["message"] = message }, json).Utf8;
-        lock (_names) _progress = bytes;
+        lock (this) _progress = bytes;
     }
 
-    public ReadOnlyMemory<byte> Progress { get { lock (_names) return _progress; } }
+    public ReadOnlyMemory<byte> Progress { get { lock (this) return _progress; } }
 }
 
 /// <summary>A limit on how many run at once; who waits is served in order.</summary>

@@ -104,7 +104,8 @@ static class RunExecutor
         if (run.Journal.Compensating) return await CompensateAsync(run, run.Journal.Head.ErrorStep, new StepError("compensated", "the run was compensated", ErrorClass.Permanent));
         if (graph.Failures.Count > 0)
         {
-            var (path, error) = graph.Failures[0];
+            // The step's own record has the detail.
+            var (path, error) = (graph.Failures[0].Path, graph.Failures[0].Error with { Detail = null });
             if (run.Workflow.Options.OnFailure == FailurePolicy.Compensate) return await CompensateAsync(run, path, error);
             return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, path, error, null);
         }
@@ -160,7 +161,7 @@ static class RunExecutor
             }
             var status = failure is null ? StepStatus.Completed : StepStatus.Failed;
             await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensated, At = run.Time.GetUtcNow(), Path = path, Status = status, Attempt = attempt, Duration = run.Time.GetElapsedTime(began), Error = failure, Reason = "compensation" }, marked: true, null);
-            run.Publish(new RunEvent.StepEnded(run.Time.GetUtcNow(), path, status, attempt, run.Time.GetElapsedTime(began), Restored: false, "compensation", failure, null));
+            run.StepEnded(new StepReport(path, status, attempt, run.Time.GetElapsedTime(began), Restored: false, "compensation", failure));
             return failure is null ? null : $"'{path}': {failure.Message}";
         }
     }

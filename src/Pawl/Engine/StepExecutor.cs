@@ -20,7 +20,7 @@ sealed class StepExecutor(Run run)
     // How long a body may ignore its cancellation before the engine goes on without it.
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
 
-    public async Task<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
+    public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
     {
         if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
         parent.Claim(name);
@@ -44,11 +44,11 @@ sealed class StepExecutor(Run run)
     public StepOutcome? TryReuse(string path)
     {
         if (run.Journal.Find(path) is not { IsDone: true } entry) return null;
-        run.Publish(new RunEvent.StepEnded(run.Time.GetUtcNow(), path, entry.Status!.Value, entry.Attempt, entry.Duration, Restored: true, $"reused: recorded as checkpoint {entry.Seq}", entry.Error, null));
+        run.StepEnded(new StepReport(path, entry.Status!.Value, entry.Attempt, entry.Duration, Restored: true, $"reused: recorded as checkpoint {entry.Seq}", entry.Error));
         return new StepOutcome(entry.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Failed => StepEnd.Failed, _ => StepEnd.Skipped }, entry, null, run.Journal);
     }
 
-    public async Task<StepOutcome> ExecuteAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, string? reason,
+    public async ValueTask<StepOutcome> ExecuteAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, string? reason,
         StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
     {
         var before = run.Journal.Find(path);
@@ -73,7 +73,7 @@ sealed class StepExecutor(Run run)
         }
     }
 
-    async Task<(StepOutcome, TimeSpan? RetryIn)> AttemptAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, int number, int tries,
+    async ValueTask<(StepOutcome, TimeSpan? RetryIn)> AttemptAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, int number, int tries,
         string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
     {
         using var limit = options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
@@ -83,7 +83,7 @@ sealed class StepExecutor(Run run)
         var context = new StepContext(run, attempt);
         using var activity = Diagnostics.Telemetry.Source.HasListeners() ? Diagnostics.Telemetry.StepActivity(run.Id, path, number) : null;
         var began = run.Time.GetTimestamp();
-        run.Publish(new RunEvent.StepStarted(run.Time.GetUtcNow(), path, number, reason));
+        if (run.IsWatched) run.Publish(new RunEvent.StepStarted(run.Time.GetUtcNow(), path, number, reason));
         var (result, cause) = await InvokeAsync(body, context, token, options, limit);
         var took = run.Time.GetElapsedTime(began);
 
@@ -104,13 +104,13 @@ sealed class StepExecutor(Run run)
         }
         if (!await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads)) return (Stopped(parent), null);
         Diagnostics.Telemetry.Step(result.Status, took);
-        run.Publish(new RunEvent.StepEnded(run.Time.GetUtcNow(), path, draft.Status!.Value, number, took, Restored: false, draft.Reason, draft.Error, retryIn));
+        run.StepEnded(new StepReport(path, draft.Status!.Value, number, took, Restored: false, draft.Reason, draft.Error), retryIn);
         var end = result.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Skipped => StepEnd.Skipped, _ => StepEnd.Failed };
         return (new StepOutcome(end, run.Journal.Find(path), cause, run.Journal), retryIn);
     }
 
     /// <summary>The only place where a user's exception is caught.</summary>
-    async Task<(StepResult, Exception?)> InvokeAsync(Func<StepContext, Task<StepResult>> body, StepContext context, CancellationToken token, StepOptions options, CancellationTokenSource? limit)
+    async ValueTask<(StepResult, Exception?)> InvokeAsync(Func<StepContext, Task<StepResult>> body, StepContext context, CancellationToken token, StepOptions options, CancellationTokenSource? limit)
     {
         try
         {
@@ -154,9 +154,8 @@ sealed class StepExecutor(Run run)
     {
         result ??= StepResult.Ok();
         if (result.Output is null) return result;
-        if (result.Output is Bodies.Encoded encoded) return result.WithEncoded(OneLine(encoded.Json, check: false));
-        var raw = PawlJson.Encode(result.Output, run.Json);
-        return result.WithEncoded(OneLine(raw, check: result.Output is RawJson));
+        if (result.Output is Bodies.Encoded) return result;
+        return result.WithEncoded(OneLine(PawlJson.Encode(result.Output, run.Json), check: result.Output is RawJson));
     }
 
     /// <summary>Raw JSON from outside is checked, and may not break the line: outside strings a line break is only white space.</summary>
@@ -176,7 +175,7 @@ sealed class StepExecutor(Run run)
     (Checkpoint, List<Payload>?) Record(string path, StepResult result, StepAttempt attempt, StepContext context, TimeSpan took, string reason, bool failedBefore)
     {
         List<Payload>? payloads = null;
-        var output = result.Output is RawJson raw ? raw.Utf8 : default;
+        var output = result.Output switch { RawJson raw => raw.Utf8, Bodies.Encoded encoded => encoded.Utf8, _ => default };
         PayloadRef? reference = null;
         if (output.Length > run.Options.PayloadThreshold)
         {
@@ -234,7 +233,7 @@ sealed class StepExecutor(Run run)
             Data = failedBefore ? WithFlag(default) : default,
         };
         if (!await AppendAsync(draft, marked: false, null)) return Stopped(null);
-        run.Publish(new RunEvent.StepEnded(draft.At, path, status, attempt, TimeSpan.Zero, Restored: false, reason, error, null));
+        run.StepEnded(new StepReport(path, status, attempt, TimeSpan.Zero, Restored: false, reason, error));
         return new StepOutcome(status == StepStatus.Failed ? StepEnd.Failed : StepEnd.Skipped, run.Journal.Find(path), null, run.Journal);
     }
 
@@ -245,7 +244,7 @@ sealed class StepExecutor(Run run)
         var now = run.Time.GetUtcNow();
         if (run.Stop is not (StopReason.LeaseLost or StopReason.WriteFailed) && !run.Journal.Compensating)
             await AppendAsync(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = attempt.Path, Status = StepStatus.Canceled, Attempt = attempt.Number, Duration = took, Reason = why, Progress = attempt.Progress }, marked: false, null);
-        run.Publish(new RunEvent.StepEnded(now, attempt.Path, StepStatus.Canceled, attempt.Number, took, Restored: false, why, null, null));
+        run.StepEnded(new StepReport(attempt.Path, StepStatus.Canceled, attempt.Number, took, Restored: false, why, null));
         return Stopped(parent);
     }
 
@@ -256,7 +255,7 @@ sealed class StepExecutor(Run run)
     }
 
     /// <summary>Appends; a write that fails stops the run, because the engine never goes on without durability.</summary>
-    public async Task<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads)
+    public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads)
     {
         try
         {

@@ -34,7 +34,7 @@ public enum CheckpointKind
 public sealed record Checkpoint
 {
     /// <summary>Position in the journal, from 1 without gaps.</summary>
-    public long Seq { get; init; }
+    public long Seq { get; internal set; }
 
     /// <summary>What it records.</summary>
     public CheckpointKind Kind { get; init; }
@@ -91,11 +91,16 @@ public sealed record Checkpoint
     public long Token { get; init; }
 
     /// <summary>The next record belongs to the same commit: both are restored, or neither.</summary>
-    public bool More { get; init; }
+    public bool More { get; internal set; }
 
     /// <summary>This line's hash.</summary>
-    public string Hash { get; init; } = "";
+    public string Hash { get; internal set; } = "";
 
     /// <summary>The exact bytes, without the line end.</summary>
-    public ReadOnlyMemory<byte> Line { get; init; }
+    public ReadOnlyMemory<byte> Line { get; internal set; }
+
+    /// <summary>Reads a line as a store kept it. The chain is checked by whoever reads the journal in order.</summary>
+    /// <exception cref="FormatException">The bytes are not a checkpoint.</exception>
+    public static Checkpoint FromLine(ReadOnlyMemory<byte> line) =>
+        Engine.CheckpointCodec.TryRead(line, out var record, out var error) ? record : throw new FormatException(error);
 }

@@ -9,6 +9,8 @@ static class Bodies
         return value is StepResult result ? result : StepResult.Ok(Encode(ctx, value));
     };
 
+    public static Func<StepContext, Task<StepResult>> Typed<T>(Func<Task<T>> body) => async ctx => StepResult.Ok(Encode(ctx, await body()));
+
     public static Func<StepContext, Task<StepResult>> Typed<TItem, T>(TItem item, Func<StepContext, TItem, Task<T>> body) => Typed(ctx => body(ctx, item));
 
     public static Func<StepContext, Task<StepResult>> Untyped(Func<StepContext, Task> body) => async ctx =>
@@ -18,10 +20,16 @@ static class Bodies
     };
 
     /// <summary>By the declared type, so that a trimmed program needs no run-time type look-up.</summary>
-    static Encoded? Encode<T>(StepContext ctx, T value) => value is null ? null : new Encoded(PawlJson.Encode(value, ctx.Json));
+    static object? Encode<T>(StepContext ctx, T value) => value switch
+    {
+        null => null,
+        RawJson raw => raw,
+        _ when ctx.Json.WriteIndented => PawlJson.Encode(value, ctx.Json),
+        _ => new Encoded(PawlJson.Encode(value, ctx.Json).Utf8),
+    };
 
-    /// <summary>JSON that this process made itself and need not check.</summary>
-    internal sealed record Encoded(RawJson Json);
+    /// <summary>JSON on one line that this process made itself and need not check.</summary>
+    internal sealed record Encoded(ReadOnlyMemory<byte> Utf8);
 }
 
 /// <summary>Runs indexed work with a limit; the first error is thrown when all that began has ended.</summary>
@@ -32,15 +40,16 @@ static class FanOut
         ArgumentOutOfRangeException.ThrowIfLessThan(maxParallel, 1);
         var next = -1;
         Exception? first = null;
+        var lanes = new Task[Math.Min(maxParallel, count)];
         async Task Lane()
         {
+            if (lanes.Length > 1) await Task.Yield();
             while (Interlocked.Increment(ref next) is var index && index < count && !(stopOnError && Volatile.Read(ref first) is not null))
             {
                 try { await work(index); }
                 catch (Exception error) { Interlocked.CompareExchange(ref first, error, null); }
             }
         }
-        var lanes = new Task[Math.Min(maxParallel, count)];
         for (var i = 0; i < lanes.Length; i++) lanes[i] = Lane();
         await Task.WhenAll(lanes);
         if (first is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);

@@ -1,0 +1,89 @@
+using Pawl.Storage;
+using Pawl.Testing;
+
+namespace Pawl.Tests.Engine;
+
+/// <summary>A store, a virtual clock, and a record of what was executed.</summary>
+sealed class Lab
+{
+    public static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public Lab(ICheckpointStore? store = null, VirtualTime? time = null)
+    {
+        Time = time ?? new VirtualTime();
+        Store = store ?? new MemoryStore();
+        Options = new PawlOptions { Time = Time };
+    }
+
+    public VirtualTime Time { get; }
+    public ICheckpointStore Store { get; }
+    public PawlOptions Options { get; }
+    public PawlClient Client => new(Store, Options);
+    public List<RunEvent> Events { get; } = [];
+
+    /// <summary>Paths of attempts that began, in order.</summary>
+    public List<string> Began { get; } = [];
+
+    public IEnumerable<string> Warnings => Events.OfType<RunEvent.Warning>().Select(warning => warning.Message);
+
+    public static T Do<T>(Func<Lab, Task<T>> code)
+    {
+        var lab = new Lab();
+        return lab.Time.Run(() => code(lab));
+    }
+
+    public static void Do(Func<Lab, Task> code)
+    {
+        var lab = new Lab();
+        lab.Time.Run(() => code(lab));
+    }
+
+    public Task<RunResult> Run(Workflow workflow, object? parameters = null, StartOptions? start = null, CancellationToken interrupt = default) =>
+        Client.RunAsync(workflow, Values(parameters), (start ?? new()) with { RunId = start?.RunId ?? "run", OnEvent = Record }, Either(interrupt));
+
+    public Task<RunResult> Resume(Workflow workflow, ResumeOptions? resume = null, string? runId = "run", CancellationToken interrupt = default) =>
+        Client.ResumeAsync(workflow, runId, (resume ?? new()) with { OnEvent = Record }, Either(interrupt));
+
+    public async Task<RefusalReason> Refused(Workflow workflow, ResumeOptions? resume = null, string runId = "run") =>
+        (await Assert.ThrowsAsync<ResumeRefusedException>(() => Resume(workflow, resume, runId))).Refusal.Reason;
+
+    public Task<IReadOnlyList<Checkpoint>> Journal(string runId = "run") => Client.HistoryAsync(runId, Token);
+
+    public async Task<List<Checkpoint>> Records(string path, string runId = "run") => [.. (await Journal(runId)).Where(record => record.Path == path)];
+
+    public async Task<RunHead> Head(string runId = "run") => await Client.FindAsync(runId, Token) ?? throw new RunNotFoundException(runId);
+
+    public Task Delay(double seconds, CancellationToken token = default) => Task.Delay(TimeSpan.FromSeconds(seconds), Time, token);
+
+    public static IReadOnlyDictionary<string, object?>? Values(object? values) =>
+        values as IReadOnlyDictionary<string, object?> ?? values?.GetType().GetProperties().ToDictionary(property => property.Name, property => property.GetValue(values));
+
+    static CancellationToken Either(CancellationToken interrupt) => interrupt.CanBeCanceled ? interrupt : Token;
+
+    void Record(RunEvent happened)
+    {
+        Events.Add(happened);
+        if (happened is RunEvent.StepStarted began) Began.Add(began.Path);
+    }
+}
+
+static class LabExtensions
+{
+    public static Task Delay(this StepContext ctx, double seconds) => Task.Delay(TimeSpan.FromSeconds(seconds), ctx.Time, ctx.CancellationToken);
+
+    /// <summary>A step that takes some seconds and returns its path.</summary>
+    public static StepRef<string> Work(this WorkflowBuilder builder, string id, double seconds = 1, Action<StepBuilder>? configure = null) =>
+        builder.Step(id, async ctx =>
+        {
+            await ctx.Delay(seconds);
+            return ctx.Path;
+        }, configure);
+
+    /// <summary>A step that fails until told otherwise.</summary>
+    public static StepRef<string> Fail(this WorkflowBuilder builder, string id, Func<bool> fails, Action<StepBuilder>? configure = null) =>
+        builder.Step(id, async ctx =>
+        {
+            await ctx.Delay(1);
+            return fails() ? throw new IOException($"{id} broke") : ctx.Path;
+        }, configure);
+}
