@@ -1,3 +1,5 @@
+using Pawl.Yaml;
+
 namespace Pawl.Cli;
 
 /// <summary>What the command's exit codes mean.</summary>
@@ -13,7 +15,7 @@ static class ExitCode
 
     public static int Of(Exception error) => error switch
     {
-        UsageException or InvalidDefinitionException or RunNotFoundException => Usage,
+        UsageException or InvalidDefinitionException or WorkflowFileException or RunNotFoundException => Usage,
         ResumeRefusedException { Refusal.Reason: RefusalReason.UnknownStep } => Usage,
         ResumeRefusedException or RunExistsException or JournalCorruptException or IllegalTransitionException or LeaseLostException => Refused,
         // Whatever a command reads itself it reads through Files: what is left is the store's.

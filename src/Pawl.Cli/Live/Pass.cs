@@ -18,6 +18,8 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
 
     public async Task<int> RunAsync(Func<Action<RunEvent>, Task<RunResult>> execute)
     {
+        // A wrong setting is told before the run, not behind it.
+        var retention = Retention.Of(workflow, cli.Caller);
         SayDurability();
         var display = cli switch
         {
@@ -45,7 +47,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         var interrupted = cli.Stop.IsCancellationRequested && result.Status is RunStatus.Paused or RunStatus.Running;
         Say(result, interrupted);
         await WriteJsonAsync(result);
-        if (Keeps && result.Status == RunStatus.Completed) await PruneAsync();
+        if (Keeps && result.Status == RunStatus.Completed) await PruneAsync(retention);
         return Code(result, interrupted);
     }
 
@@ -156,11 +158,11 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
     }
 
     /// <summary>Old finished runs go when a run has completed; trouble with that is no trouble of this run.</summary>
-    async Task PruneAsync()
+    async Task PruneAsync(RetentionPolicy retention)
     {
         try
         {
-            var removed = await client.PruneAsync(Retention.Of(workflow, cli.Caller), workflow.Name, dryRun: false, cli.Stop);
+            var removed = await client.PruneAsync(retention, workflow.Name, dryRun: false, cli.Stop);
             if (removed.Count > 0) cli.Say(cli.Ink.Faint($"{Human.Count(removed.Count, "old run")} removed by the retention policy."));
         }
         catch (OperationCanceledException) { }
