@@ -40,7 +40,7 @@ static class FileStoreRates
     static async Task<(double Rate, int BytesPerStep)> StepsAsync(int runs, int steps, int parallel)
     {
         using var folder = new TemporaryFolder();
-        await using var store = new FileStore(folder.Path);
+        await using var store = FileStore.Open(folder.Path);
         await using var client = new PawlClient(store);
         var workflow = EngineOverhead.Loop(steps);
         var clock = Stopwatch.GetTimestamp();

@@ -14,7 +14,7 @@ static class LongRun
     {
         using var folder = new TemporaryFolder();
         var stamps = new long[Steps];
-        await using (var client = new PawlClient(new FileStore(folder.Path)))
+        await using (var client = new PawlClient(FileStore.Open(folder.Path)))
         {
             var workflow = Workflow.Define("bench", async ctx =>
             {
@@ -40,7 +40,7 @@ static class LongRun
         var best = double.MaxValue;
         for (var round = 0; round < 3; round++)
         {
-            await using var client = new PawlClient(new FileStore(folder.Path));
+            await using var client = new PawlClient(FileStore.Open(folder.Path));
             var clock = Stopwatch.GetTimestamp();
             var next = TimeSpan.Zero;
             var workflow = Workflow.Define("bench", async ctx =>
@@ -62,7 +62,7 @@ static class LongRun
     public static async Task MemoryAsync()
     {
         using var folder = new TemporaryFolder();
-        await using var client = new PawlClient(new FileStore(folder.Path));
+        await using var client = new PawlClient(FileStore.Open(folder.Path));
         (await client.RunAsync(EngineOverhead.Loop(10_000))).EnsureCompleted();
         var peak = Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0;
         Report.Row("peak memory of a 10,000-step run (this process)", Report.Number(peak, "MiB"), "-", "-", "< 100 MB", peak < 95);

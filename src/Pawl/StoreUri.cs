@@ -15,7 +15,7 @@ static class StoreUri
         return kind switch
         {
             "memory" => new MemoryStore(),
-            "file" => new MemoryStore(),
+            "file" => FileStore.Open(rest.Length == 0 ? ".checkpoints" : rest.StartsWith("//", StringComparison.Ordinal) ? rest[2..] : rest, new FileStoreOptions { Time = time ?? TimeProvider.System }),
             _ => throw new ArgumentException($"'{RunIds.Printable(kind)}' is not a kind of store.{Nearest.Hint(kind, s_kinds)} Use file:DIRECTORY or memory:"),
         };
     }

@@ -135,6 +135,11 @@ static class CheckpointCodec
         }
     }
 
+    /// <summary>Whether a line ends with the hash of itself behind the line before it, whatever else it holds.</summary>
+    public static bool IsChained(ReadOnlySpan<byte> line, string prevHash) =>
+        line.Length > TailLength && line[^1] == '}' && line[^TailLength..].StartsWith(HashMember)
+        && HashMatches(prevHash, line[..^TailLength], line.Slice(line.Length - HashChars - 2, HashChars));
+
     static bool HashMatches(string prevHash, ReadOnlySpan<byte> content, ReadOnlySpan<byte> written)
     {
         var length = prevHash.Length + content.Length;

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# usage: eng/publish.sh [--framework-dependent] FOLDER
+# Publishes pawl for linux-x64 into FOLDER, compiled ahead (ReadyToRun): by default as one file that needs no .NET on
+# the machine; framework-dependent, as a small folder for a machine that has it.
+set -euo pipefail
+kind=(--self-contained -p:PublishSelfContained=true -p:PublishSingleFile=true -p:IncludeNativeLibrariesForSelfExtract=true)
+if [ "${1:-}" = --framework-dependent ]; then kind=(--no-self-contained) && shift; fi
+folder=${1:?usage: eng/publish.sh [--framework-dependent] FOLDER}
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+cd "$(dirname "$0")/.."
+
+# A restore for one platform writes other lock files than the one everybody shares: it gets its own, and its own obj.
+apart=$PWD/artifacts/apart
+mkdir -p "$apart"
+echo "<Project><PropertyGroup><NuGetLockFilePath>$apart/\$(MSBuildProjectName).lock.json</NuGetLockFilePath></PropertyGroup></Project>" > "$apart/locks.props"
+dotnet publish src/Pawl.Cli -c Release -r linux-x64 "${kind[@]}" -v q --nologo -o "$folder" --artifacts-path "$apart" \
+  -p:PublishReadyToRun=true -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false "-p:CustomAfterMicrosoftCommonProps=$apart/locks.props"
+# One file is one file: the host is there under the command's name only.
+if [ ! -e "$folder/Pawl.Cli.dll" ]; then rm -f "$folder/Pawl.Cli"; fi
+ls -l "$folder/pawl"

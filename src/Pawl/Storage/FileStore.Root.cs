@@ -1,0 +1,161 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Pawl.Storage;
+
+public sealed partial class FileStore
+{
+    const string Trash = ".trash-";
+
+    /// <summary>Makes the root and removes what a crash left of deletions; once.</summary>
+    void PrepareRoot()
+    {
+        lock (_opening)
+        {
+            if (_ready) return;
+            MakeDurably(_root, _options.Shared ? Durable.Directory0755 : Durable.Directory0700);
+            CheckRoot();
+            var ignore = Path.Join(_root, ".gitignore");
+            if (Durable.FactsOf(ignore) is null)
+            {
+                try
+                {
+                    Durable.CreateFlushed(ignore, "*\n"u8);
+                    Durable.FlushDirectory(_root);
+                }
+                catch (IOException) when (File.Exists(ignore))
+                {
+                    // Another process made it at the same moment.
+                }
+            }
+            foreach (var trash in Directory.EnumerateDirectories(_root, Trash + "*")) Remove(trash);
+            _ready = true;
+        }
+    }
+
+    static void MakeDurably(string directory, UnixFileMode mode)
+    {
+        if (Directory.Exists(directory)) return;
+        var parent = Path.GetDirectoryName(directory) ?? throw new IOException($"'{directory}' does not exist and cannot be made.");
+        MakeDurably(parent, Durable.Directory0755);
+        // The name lasts when its parent is flushed.
+        if (Durable.TryMakeDirectory(directory, mode)) Durable.FlushDirectory(parent);
+    }
+
+    void CheckRoot()
+    {
+        if (_options.Shared || Durable.FactsOf(_root) is not { IsDirectory: true } root || Durable.User == 0 || root.Owner == Durable.User) return;
+        throw new IOException($"The store '{_root}' belongs to another user (id {root.Owner}). Use a directory of your own, or open it as shared.");
+    }
+
+    /// <summary>The run's directory; null when there is none. The only way from an id to a path.</summary>
+    FileStoreLayout? Locate(string runId)
+    {
+        if (!RunIds.IsValid(runId)) return null;
+        var directory = Path.Join(_root, runId);
+        if (Durable.FactsOf(directory) is not { } facts) return null;
+        if (facts.IsLink) throw new IOException($"'{directory}' is a symbolic link, and links inside a store are not followed. Put the run's own directory in its place.");
+        if (!facts.IsDirectory) return null;
+        if (!_options.Shared && facts.Owner != Durable.User && facts.Owner != Durable.FactsOf(_root)?.Owner)
+            throw new IOException($"'{directory}' belongs to another user (id {facts.Owner}). Remove it, or open the store as shared.");
+        return new FileStoreLayout(directory);
+    }
+
+    /// <summary>A directory without a journal is a creation that crashed: no run.</summary>
+    static bool IsRun(FileStoreLayout files) => Durable.FactsOf(files.Journal) is not null;
+
+    /// <summary>Null when another has it, or when the run vanished.</summary>
+    static SafeFileHandle? TryLock(FileStoreLayout files)
+    {
+        try
+        {
+            return Durable.TryLock(files.Lock);
+        }
+        catch (IOException) when (Durable.FactsOf(files.Directory) is null)
+        {
+            return null;
+        }
+    }
+
+    RunOwner? OwnerOf(string runId, FileStoreLayout files) =>
+        _live.TryGetValue(runId, out var run) ? run.Owner : Durable.IsLocked(files.Lock) ? files.ReadOwner().Owner : null;
+
+    RunHead ReadHead(string runId, FileStoreLayout files)
+    {
+        using var file = Durable.Open(files.Journal, Durable.Use.Read);
+        var owner = OwnerOf(runId, files);
+        var journal = new FileStoreJournal(file, runId, keep: false);
+        journal.Drain();
+        var head = journal.Head!;
+        // Claimed between the two looks, perhaps.
+        if (owner is null && head.Status == RunStatus.Running) owner = OwnerOf(runId, files);
+        return head with { Owner = owner };
+    }
+
+    RunHead? HeadOrError(string runId)
+    {
+        try
+        {
+            return Locate(runId) is { } files && IsRun(files) ? ReadHead(runId, files) : null;
+        }
+        catch (Exception e) when (e is JournalCorruptException or IOException or UnauthorizedAccessException)
+        {
+            if (!Directory.Exists(Path.Join(_root, runId))) return null;
+            var error = e is JournalCorruptException corrupt ? $"journal corrupt at line {corrupt.Line}: {corrupt.Reason}" : e.Message;
+            return Readable(runId) with { Status = RunStatus.Failed, Error = error };
+        }
+    }
+
+    /// <summary>The head as far as a damaged journal can be read.</summary>
+    RunHead Readable(string runId)
+    {
+        var journal = Path.Join(_root, runId, FileStoreJournal.Name);
+        FileStoreJournal? read = null;
+        try
+        {
+            using var file = Locate(runId) is { } files ? Durable.TryOpenRead(files.Journal) : null;
+            if (file is not null) (read = new FileStoreJournal(file, runId, keep: false)).Drain();
+        }
+        catch (Exception e) when (e is JournalCorruptException or IOException or UnauthorizedAccessException)
+        {
+            // It was reported by the caller; what was folded before stands.
+        }
+        return read?.Head ?? new RunHead { RunId = runId, Workflow = "", CreatedAt = File.GetLastWriteTimeUtc(journal) };
+    }
+
+    string MoveToTrash(string runId, FileStoreLayout files, SafeFileHandle? held)
+    {
+        // Windows does not rename a directory in which a file is open.
+        if (OperatingSystem.IsWindows()) held?.Dispose();
+        for (var n = 1; ; n++)
+        {
+            var trash = Path.Join(_root, $"{Trash}{runId}-{n}");
+            if (Durable.FactsOf(trash) is not null) continue;
+            Durable.Rename(files.Directory, trash);
+            return trash;
+        }
+    }
+
+    void Discard(string runId, FileStoreLayout files)
+    {
+        try
+        {
+            Remove(MoveToTrash(runId, files, null));
+        }
+        catch (IOException)
+        {
+            // The disk is failing: what is left is no run, or one that nobody was told of.
+        }
+    }
+
+    static void Remove(string trash)
+    {
+        try
+        {
+            Directory.Delete(trash, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Another process removes it, or the next opening does.
+        }
+    }
+}

@@ -1,0 +1,284 @@
+using System.Collections.Concurrent;
+using Microsoft.Win32.SafeHandles;
+using Pawl.Engine;
+
+namespace Pawl.Storage;
+
+/// <summary>Settings of a <see cref="FileStore"/>.</summary>
+public sealed record FileStoreOptions
+{
+    /// <summary>All time comes from here. Default: the system clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Other users may read the store: it is made with mode 0755 instead of 0700, and runs of other users in it are shown. Default false.</summary>
+    public bool Shared { get; init; }
+}
+
+/// <summary>The embedded store: a directory, with a directory per run that can be read with <c>ls</c> and <c>cat</c>.</summary>
+/// <remarks>
+/// <para>One process at a time executes a run, guarded by a lock of the operating system that ends with the process; any number of processes use the
+/// store. A commit is one append to <c>journal.jsonl</c> and one flush, made on the caller's thread. All other files but payloads and messages are views.</para>
+/// <para>A crash at any point leaves every acknowledged commit, and of one that was not acknowledged all or nothing. Thread safe.</para>
+/// </remarks>
+public sealed partial class FileStore : ICheckpointStore
+{
+    readonly string _root;
+    readonly FileStoreOptions _options;
+    readonly ConcurrentDictionary<string, FileStoreRun> _live = new(StringComparer.Ordinal);
+    readonly Lock _opening = new();
+    bool _ready;
+
+    FileStore(string root, FileStoreOptions options)
+    {
+        (_root, _options) = (root, options);
+        var (durability, remark) = DurabilityProbe.Classify(DurabilityProbe.FileSystemOf(root));
+        Info = new StoreInfo($"file:{root}", durability, remark);
+        CheckRoot();
+    }
+
+    /// <summary>Opens the store in a directory. Nothing is written before the first run is created, claimed or deleted.</summary>
+    /// <param name="directory">Made when it is missing. Relative paths are taken from the current directory.</param>
+    /// <param name="options">Clock, and who may read.</param>
+    /// <exception cref="IOException">The directory belongs to another user, and the store is not shared.</exception>
+    public static FileStore Open(string directory, FileStoreOptions? options = null) =>
+        new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)), options ?? new FileStoreOptions());
+
+    /// <inheritdoc/>
+    public StoreInfo Info { get; }
+
+    /// <inheritdoc/>
+    public ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken)
+    {
+        var runId = RunIds.Check(head.RunId);
+        if (created.Seq != 1 || created.More || !CheckpointCodec.IsChained(created.Line.Span, "") || created.Line.Span.Contains((byte)'\n'))
+            throw new ArgumentException("The created record is not the first line of a journal.", nameof(created));
+        PrepareRoot();
+        for (var spin = new SpinWait(); ; spin.SpinOnce())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Durable.TryMakeDirectory(Path.Join(_root, runId), Durable.Directory0755);
+            if (Locate(runId) is not { } files) continue;
+            if (IsRun(files)) return new(new CreateResult(null, ReadHead(runId, files)));
+            // Held and not yet a run: another process creates it at this moment.
+            if (TryLock(files) is not { } held) continue;
+            try
+            {
+                if (!IsRun(files)) return new(new CreateResult(CreateLocked(files, runId, held, created, claimant), null));
+                held.Dispose();
+            }
+            catch
+            {
+                held.Dispose();
+                throw;
+            }
+        }
+    }
+
+    RunLease? CreateLocked(FileStoreLayout files, string runId, SafeFileHandle held, Checkpoint created, RunOwner? claimant)
+    {
+        try
+        {
+            // The journal gets its name when its first line is durable: a crash before leaves a directory that is no run, and that the next creation takes over.
+            Durable.Replace(files.Directory, FileStoreJournal.Name, [.. created.Line.Span, (byte)'\n']);
+            // Durable: the journal in its directory. A crash here leaves the run, or nothing.
+            Durable.FlushDirectory(_root);
+            // Durable: the run.
+            var token = files.ReadOwner().Token + 1;
+            if (claimant is null)
+            {
+                FileStoreLayout.WriteFree(held, token);
+                held.Dispose();
+                return null;
+            }
+            FileStoreLayout.WriteOwner(held, claimant, token);
+            var lease = new RunLease(runId, token);
+            _live[runId] = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant)).BeginWith(created);
+            return lease;
+        }
+        catch
+        {
+            // Not created: the caller may try again, and finds nothing whose flush failed.
+            Discard(runId, files);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken)
+    {
+        if (Locate(runId) is not { } files || !IsRun(files)) return new(default(ClaimResult));
+        PrepareRoot();
+        if (TryLock(files) is not { } held) return new(IsRun(files) ? new ClaimResult(null, OwnerOf(runId, files) ?? files.ReadOwner().Owner) : default);
+        try
+        {
+            var upToDate = FileStoreViews.AreComplete(files);
+            using var file = Durable.TryOpenRead(files.Journal);
+            if (file is null)
+            {
+                held.Dispose();
+                return new(default(ClaimResult));
+            }
+            List<Checkpoint> records = [];
+            var journal = new FileStoreJournal(file, runId, keep: true) { Offsets = [] };
+            foreach (var record in journal.Records())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                records.Add(record);
+            }
+            var (_, lastToken, inOrder) = files.ReadOwner();
+            var notice = journal.Torn is null ? null : SetAside(files, file, journal);
+            if (!inOrder) Settle(files, journal);
+            var token = Math.Max(journal.Head!.Token, lastToken) + 1;
+            FileStoreLayout.WriteOwner(held, claimant, token);
+            var lease = new RunLease(runId, token);
+            var run = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant)).BeginBehind(journal, records, upToDate);
+            // One that was here lost its lock file; it writes nothing any more.
+            if (_live.TryRemove(runId, out var lost)) lost.Release();
+            _live[runId] = run;
+            return new(new ClaimResult(lease, null, notice));
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Saves the bytes behind the last whole commit to a file of their own, then cuts them off.</summary>
+    static string SetAside(FileStoreLayout files, SafeFileHandle journal, FileStoreJournal read)
+    {
+        var rest = new byte[RandomAccess.GetLength(journal) - read.End];
+        for (var (at, count) = (0, 1); at < rest.Length && count > 0; at += count) count = RandomAccess.Read(journal, rest.AsSpan(at), read.End + at);
+        var name = $"journal.torn-{read.Seq + 1}";
+        for (var n = 2; Durable.FactsOf(Path.Join(files.Directory, name)) is not null; n++) name = $"journal.torn-{read.Seq + 1}-{n}";
+        Durable.CreateFlushed(Path.Join(files.Directory, name), rest);
+        Durable.FlushDirectory(files.Directory);
+        // Durable: the copy. A crash before the next line sets the same bytes aside again.
+        using var file = Durable.Open(files.Journal, Durable.Use.Change);
+        RandomAccess.SetLength(file, read.End);
+        Durable.Flush(file, files.Journal);
+        return $"The last {rest.Length} bytes of the journal, behind record {read.Seq}, are what a crash left of a write that was never acknowledged ({read.Torn}). They were moved to '{name}'; nothing that was acknowledged is lost.";
+    }
+
+    /// <summary>Makes the last commit last. Its writer died, perhaps behind a failed flush: then the cache shows what the disk does not have,
+    /// and only pages that are written again reach it.</summary>
+    static void Settle(FileStoreLayout files, FileStoreJournal read)
+    {
+        using var file = Durable.Open(files.Journal, Durable.Use.Change);
+        var bytes = new byte[read.End - read.LastCommit];
+        for (var (at, count) = (0, 1); at < bytes.Length && count > 0; at += count) count = RandomAccess.Read(file, bytes.AsSpan(at), read.LastCommit + at);
+        RandomAccess.Write(file, bytes, read.LastCommit);
+        Durable.Flush(file, files.Journal);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The lease lives as long as the process; only a removed run or lock file ends it earlier, which a commit finds.</remarks>
+    public ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken) =>
+        Held(lease) is not null ? default : throw new LeaseLostException(lease.RunId);
+
+    /// <inheritdoc/>
+    public ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken)
+    {
+        if (Held(lease) is { } run && _live.TryRemove(new(lease.RunId, run))) run.Release();
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) =>
+        new(Held(commit.Lease) is { } run ? run.Commit(commit) : CommitResult.LeaseLost);
+
+    FileStoreRun? Held(RunLease lease) => _live.TryGetValue(lease.RunId, out var run) && run.Lease.Token == lease.Token ? run : null;
+
+    /// <inheritdoc/>
+    /// <exception cref="JournalCorruptException">The journal is damaged.</exception>
+    public ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) =>
+        new(Locate(runId) is { } files && IsRun(files) ? ReadHead(runId, files) : null);
+
+    /// <inheritdoc/>
+    /// <remarks>A run that cannot be read is listed as failed with the reason as its error.</remarks>
+    public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => List(query, cancellationToken).ToAsyncEnumerable();
+
+    IEnumerable<RunHead> List(RunQuery query, CancellationToken cancellationToken)
+    {
+        if (!Directory.Exists(_root)) yield break;
+        List<RunHead> heads = [];
+        foreach (var path in Directory.EnumerateDirectories(_root))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var runId = Path.GetFileName(path);
+            if (RunIds.IsValid(runId) && HeadOrError(runId) is { } head && query.Matches(head)) heads.Add(head);
+        }
+        foreach (var head in heads.OrderByDescending(head => head.CreatedAt).ThenByDescending(head => head.RunId, StringComparer.Ordinal).Take(query.Limit)) yield return head;
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken) => Read(runId, fromSeq, cancellationToken).ToAsyncEnumerable();
+
+    IEnumerable<Checkpoint> Read(string runId, long fromSeq, CancellationToken cancellationToken)
+    {
+        if (Locate(runId) is not { } files) yield break;
+        var run = _live.GetValueOrDefault(runId);
+        if (fromSeq <= 1 && run?.TakeLoaded() is { } loaded)
+        {
+            foreach (var record in loaded) yield return record;
+            fromSeq = loaded.Count + 1;
+        }
+        using var file = Durable.TryOpenRead(files.Journal);
+        if (file is null) yield break;
+        var journal = new FileStoreJournal(file, runId, keep: true);
+        if (fromSeq > 1 && run is not null)
+        {
+            if (run.OffsetOf(fromSeq) is not { } offset) yield break;
+            journal.StartBehind(fromSeq - 1, FileStoreJournal.HashBefore(file, runId, fromSeq - 1, offset), offset);
+        }
+        foreach (var record in journal.Records())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (record.Seq >= fromSeq) yield return record;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken) =>
+        new(Locate(runId) is { } files ? FileStorePayloads.Read(files, runId, payload) : throw new RunNotFoundException(runId));
+
+    /// <inheritdoc/>
+    public ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken) =>
+        new(Locate(runId) is { } files && IsRun(files) ? FileStoreInbox.Post(files, message) : throw new RunNotFoundException(runId));
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) =>
+        new(Locate(runId) is { } files ? FileStoreInbox.Read(files, runId) : []);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken)
+    {
+        if (Locate(runId) is not { } files || !IsRun(files)) return new(false);
+        PrepareRoot();
+        if (TryLock(files) is not { } held)
+        {
+            if (!IsRun(files)) return new(false);
+            throw new ResumeRefusedException(new Refusal(RefusalReason.Held, $"Run '{runId}' is executed by {OwnerOf(runId, files) ?? files.ReadOwner().Owner}.", "Cancel it first."));
+        }
+        using (held)
+        {
+            if (!IsRun(files)) return new(false);
+            // One rename takes the run out of the store, whole; the rest can be repeated at any time.
+            var trash = MoveToTrash(runId, files, held);
+            // Durable: the run is gone.
+            Durable.FlushDirectory(_root);
+            Directory.Delete(trash, recursive: true);
+            return new(true);
+        }
+    }
+
+    /// <summary>Releases every run that this store still holds.</summary>
+    public ValueTask DisposeAsync()
+    {
+        foreach (var (runId, run) in _live)
+        {
+            if (_live.TryRemove(new(runId, run))) run.Release();
+        }
+        return default;
+    }
+}

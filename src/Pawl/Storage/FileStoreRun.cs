@@ -1,0 +1,182 @@
+using Microsoft.Win32.SafeHandles;
+using Pawl.Engine;
+
+namespace Pawl.Storage;
+
+/// <summary>A run that this process holds: its lock, its journal open at the end, and how far it is acknowledged.</summary>
+sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease lease, RunOwner owner, FileStoreViews views)
+{
+    const int KeepBuffer = 1 << 20;
+
+    readonly Lock _gate = new();
+    readonly FileFacts _lockFacts = Durable.FactsOf(held, files.Lock);
+    SafeFileHandle? _journal;
+    FileFacts _journalFacts;
+    byte[] _buffer = new byte[4096];
+    long _length;
+    long _seq;
+    string _hash = "";
+    List<long> _offsets = [];
+    List<Checkpoint>? _loaded;
+    bool _released;
+
+    public RunLease Lease { get; } = lease;
+    public RunOwner Owner { get; } = owner;
+
+    /// <summary>Begins behind a new journal's first record.</summary>
+    public FileStoreRun BeginWith(Checkpoint created)
+    {
+        (_length, _seq, _hash, _offsets) = (created.Line.Length + 1, created.Seq, created.Hash, [0]);
+        views.Begin([created], upToDate: false);
+        return this;
+    }
+
+    /// <summary>Begins behind the last whole commit of a journal that was read.</summary>
+    public FileStoreRun BeginBehind(FileStoreJournal read, List<Checkpoint> records, bool viewsUpToDate)
+    {
+        (_length, _seq, _hash, _offsets, _loaded) = (read.End, read.Seq, read.Hash, read.Offsets!, records);
+        views.Begin(records, viewsUpToDate);
+        return this;
+    }
+
+    /// <summary>The records that the claim read, once: the engine loads the journal right behind it.</summary>
+    public List<Checkpoint>? TakeLoaded()
+    {
+        lock (_gate)
+        {
+            var loaded = _loaded;
+            _loaded = null;
+            return loaded;
+        }
+    }
+
+    /// <summary>Where a record begins; null behind the last.</summary>
+    public long? OffsetOf(long seq)
+    {
+        lock (_gate) return seq <= _seq ? _offsets[(int)seq - 1] : null;
+    }
+
+    /// <summary>The commit protocol.</summary>
+    public CommitResult Commit(in Commit commit)
+    {
+        var records = commit.Records;
+        lock (_gate)
+        {
+            if (_released || commit.Lease.Token != Lease.Token) return CommitResult.LeaseLost;
+            // The same commit sent again: its answer was lost, its records are durable.
+            if (records[^1].Seq == _seq && records[^1].Hash == _hash) return CommitResult.Committed;
+            if (!Follow(records)) return CommitResult.Conflict;
+            // Someone removed the run or its lock file: whoever locks the new one is the owner now.
+            if (!_lockFacts.SameFile(Durable.FactsOf(files.Lock))) return CommitResult.LeaseLost;
+            _loaded = null;
+
+            // Durable behind this line: the payloads. A crash leaves files that no record names.
+            if (commit.Payloads.Count > 0) FileStorePayloads.Write(files, commit.Payloads);
+            var journal = OpenJournal();
+            var length = Join(records);
+            try
+            {
+                // Nothing new is durable yet. A crash during the write leaves a torn tail, which the next claim sets aside.
+                Durable.Append(journal, files.Journal, _buffer.AsSpan(0, length));
+                // A crash here leaves the commit or a torn tail: it was not acknowledged, so both are right.
+                Durable.Flush(journal, files.Journal);
+            }
+            catch
+            {
+                CloseJournal();
+                throw;
+            }
+            // Durable: the whole commit.
+            foreach (var record in records)
+            {
+                _offsets.Add(_length);
+                _length += record.Line.Length + 1;
+            }
+            (_seq, _hash) = (records[^1].Seq, records[^1].Hash);
+            if (_buffer.Length > KeepBuffer) _buffer = new byte[4096];
+        }
+        views.Changed(records);
+        return CommitResult.Committed;
+    }
+
+    bool Follow(IReadOnlyList<Checkpoint> records)
+    {
+        var (seq, hash) = (_seq, _hash);
+        for (var i = 0; i < records.Count; i++)
+        {
+            var record = records[i];
+            if (record.Seq != seq + 1 || !CheckpointCodec.IsChained(record.Line.Span, hash)) return false;
+            if (record.Line.Span.Contains((byte)'\n') || record.More != i < records.Count - 1) throw new ArgumentException($"Record {record.Seq} is not one line, or does not say rightly whether its commit goes on.");
+            (seq, hash) = (record.Seq, record.Hash);
+        }
+        return true;
+    }
+
+    int Join(IReadOnlyList<Checkpoint> records)
+    {
+        var length = 0;
+        for (var i = 0; i < records.Count; i++) length = checked(length + records[i].Line.Length + 1);
+        if (_buffer.Length < length) _buffer = new byte[Math.Max(length, _buffer.Length * 2)];
+        for (var (i, at) = (0, 0); i < records.Count; i++)
+        {
+            records[i].Line.Span.CopyTo(_buffer.AsSpan(at));
+            at += records[i].Line.Length + 1;
+            _buffer[at - 1] = (byte)'\n';
+        }
+        return length;
+    }
+
+    /// <summary>The journal, open at its acknowledged end.</summary>
+    SafeFileHandle OpenJournal()
+    {
+        var facts = Durable.FactsOf(files.Journal) ?? throw new IOException($"'{files.Journal}' was removed while the run was executed. Nothing more can be recorded; start the run anew.");
+        if (_journal is { } open && _journalFacts.SameFile(facts) && facts.Size == _length) return open;
+        CloseJournal();
+        // Whatever follows the acknowledged end was never acknowledged, and after a failed flush the cache may show what the disk does not have.
+        if (facts.Size < _length) throw new JournalCorruptException(Lease.RunId, _seq, "records that were acknowledged are gone from the file");
+        using (var file = Durable.Open(files.Journal, Durable.Use.Change))
+        {
+            if (FileStoreJournal.HashBefore(file, Lease.RunId, _seq, _length) != _hash) throw new JournalCorruptException(Lease.RunId, _seq, "the last record that was acknowledged was changed");
+            if (facts.Size > _length) RandomAccess.SetLength(file, _length);
+        }
+        _journal = Durable.Open(files.Journal, Durable.Use.Append);
+        _journalFacts = Durable.FactsOf(_journal, files.Journal);
+        return _journal;
+    }
+
+    // A handle on which a write or flush failed is never used again.
+    void CloseJournal()
+    {
+        _journal?.Dispose();
+        _journal = null;
+    }
+
+    /// <summary>Gives the lock back. What a failed commit left in the journal is cut off when the disk allows it.</summary>
+    public void Release()
+    {
+        lock (_gate)
+        {
+            if (_released) return;
+            _released = true;
+            try
+            {
+                if (_lockFacts.SameFile(Durable.FactsOf(files.Lock)))
+                {
+                    OpenJournal();
+                    views.Close();
+                    FileStoreLayout.WriteFree(held, Lease.Token);
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or JournalCorruptException)
+            {
+                // The next claim finds the same and says it.
+            }
+            finally
+            {
+                views.Abandon();
+                CloseJournal();
+                held.Dispose();
+            }
+        }
+    }
+}

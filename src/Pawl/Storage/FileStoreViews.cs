@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Pawl.Storage;
+
+/// <summary>The files for people and scripts: <c>checkpoint.json</c>, <c>step_NN.complete</c>, <c>state/step_NN_state.json</c>.</summary>
+/// <remarks>
+/// Derived from the journal and never read to decide anything. Written behind the commits, by rename and without a flush, so a crash
+/// may leave them behind; the next claim brings them up to date. A failure to write one never touches the run.
+/// </remarks>
+sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner owner)
+{
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    readonly Lock _gate = new();
+    readonly Lock _writing = new();
+    ViewModel _model = new();
+    ITimer? _timer;
+    bool _scheduled, _rebuild, _incomplete, _closed;
+
+    /// <summary>Takes in the whole journal. Unless everything is in place already, all views are written.</summary>
+    public void Begin(IReadOnlyList<Checkpoint> records, bool upToDate)
+    {
+        foreach (var record in records) Apply(record);
+        _rebuild = false;
+        if (upToDate && AllInPlace()) _model.Pending.Clear();
+        else Schedule(TimeSpan.Zero);
+    }
+
+    /// <summary>Takes in new records; the files follow within a moment.</summary>
+    public void Changed(IReadOnlyList<Checkpoint> records)
+    {
+        lock (_gate)
+        {
+            for (var i = 0; i < records.Count; i++) Apply(records[i]);
+            Schedule(Pause);
+        }
+    }
+
+    void Apply(Checkpoint record)
+    {
+        try
+        {
+            if (_model.Apply(record)) _rebuild = true;
+        }
+        catch (Exception)
+        {
+            // A record of an unexpected shape spoils a view at most; the commit stands.
+            _incomplete = true;
+        }
+    }
+
+    void Schedule(TimeSpan pause)
+    {
+        if (_scheduled || _closed) return;
+        _scheduled = true;
+        _timer ??= time.CreateTimer(static state => ((FileStoreViews)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer.Change(pause, Timeout.InfiniteTimeSpan);
+    }
+
+    void OnTimer()
+    {
+        var began = Stopwatch.GetTimestamp();
+        Write();
+        lock (_gate)
+        {
+            _scheduled = false;
+            // Files take at most a fifth of the time from the steps.
+            if (_model.Dirty) Schedule(TimeSpan.FromTicks(Math.Max(Pause.Ticks, Stopwatch.GetElapsedTime(began).Ticks * 4)));
+        }
+    }
+
+    /// <summary>Writes what is missing a last time, and marks the views as complete.</summary>
+    public void Close()
+    {
+        Write();
+        if (_incomplete) return;
+        try
+        {
+            // The same time on both files says that the views hold the whole journal.
+            File.SetLastWriteTimeUtc(Master, File.GetLastWriteTimeUtc(files.Journal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // They are then written again by the next claim.
+        }
+    }
+
+    /// <summary>Ends without writing.</summary>
+    public void Abandon()
+    {
+        // Behind this line no file of the run is touched: it may be another process's.
+        lock (_writing)
+        {
+            lock (_gate) _closed = true;
+        }
+        _timer?.Dispose();
+    }
+
+    /// <summary>Whether a release left the views complete, and nobody wrote to the journal since.</summary>
+    public static bool AreComplete(FileStoreLayout files) =>
+        File.Exists(Path.Join(files.Directory, "checkpoint.json")) && File.GetLastWriteTimeUtc(Path.Join(files.Directory, "checkpoint.json")) == File.GetLastWriteTimeUtc(files.Journal);
+
+    string Master => Path.Join(files.Directory, "checkpoint.json");
+
+    bool AllInPlace() => Markers().SetEquals(_model.Completed.Select(MarkerName)) && StateFiles().IsSupersetOf(_model.Known.Select(StateName));
+
+    HashSet<string> Markers() => [.. Directory.EnumerateFiles(files.Directory, "step_*.complete").Select(path => Path.GetFileName(path))];
+
+    HashSet<string> StateFiles() => Durable.FactsOf(files.State) is { IsDirectory: true } ? [.. Directory.EnumerateFiles(files.State, "step_*_state.json").Select(path => Path.GetFileName(path))] : [];
+
+    static string MarkerName(int index) => string.Create(CultureInfo.InvariantCulture, $"step_{index:D2}.complete");
+
+    static string StateName(int index) => string.Create(CultureInfo.InvariantCulture, $"step_{index:D2}_state.json");
+
+    void Write()
+    {
+        lock (_writing)
+        {
+            if (_closed) return;
+            try
+            {
+                bool rebuild;
+                lock (_gate) (rebuild, _rebuild) = (_rebuild, false);
+                if (rebuild) Rebuild();
+                ViewModel model;
+                lock (_gate)
+                {
+                    if (!_model.Dirty) return;
+                    model = _model.Take();
+                }
+                foreach (var (index, record) in model.Pending) WriteStep(model, index, record);
+                Put(files.Directory, "checkpoint.json", model.Master(files, owner));
+            }
+            catch (Exception)
+            {
+                // On a timer's thread nobody hears it, and no view is worth a run: the next claim writes them again.
+                _incomplete = true;
+            }
+        }
+    }
+
+    /// <summary>The definition changed, and with it perhaps every number: all views are made anew.</summary>
+    void Rebuild()
+    {
+        var model = new ViewModel();
+        using (var file = Durable.Open(files.Journal, Durable.Use.Read))
+        {
+            foreach (var record in new FileStoreJournal(file, Path.GetFileName(files.Directory), keep: true).Records()) model.Apply(record);
+        }
+        foreach (var name in Markers().Except(model.Completed.Select(MarkerName))) File.Delete(Path.Join(files.Directory, name));
+        foreach (var name in StateFiles().Except(model.Known.Select(StateName))) File.Delete(Path.Join(files.State, name));
+        lock (_gate) _model = model;
+    }
+
+    void WriteStep(ViewModel model, int index, Checkpoint? record)
+    {
+        var marker = Path.Join(files.Directory, MarkerName(index));
+        if (record is null)
+        {
+            // A new pass decides about the step anew; its last state stays to be read.
+            File.Delete(marker);
+            return;
+        }
+        Durable.TryMakeDirectory(files.State, Durable.Directory0755);
+        Put(files.State, StateName(index), ViewModel.State(index, record));
+        if (record.Kind == CheckpointKind.Step && record.Status == StepStatus.Completed) Put(files.Directory, MarkerName(index), ViewModel.Marker(index, record));
+        else File.Delete(marker);
+    }
+
+    static void Put(string directory, string name, ReadOnlySpan<byte> content)
+    {
+        var temporary = Path.Join(directory, $".{name}.tmp");
+        File.Delete(temporary);
+        using (var file = Durable.Open(temporary, Durable.Use.Create)) Durable.Append(file, temporary, content);
+        Durable.Rename(temporary, Path.Join(directory, name));
+    }
+}

@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using Pawl.Tests.Docs;
+using Xunit;
+
+namespace Pawl.Tests.Samples;
+
+/// <summary>Each sample is started as its first line says, in a folder of its own.</summary>
+public sealed class SamplesTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("pawl-samples-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Hello_greets_once_for_one_run_id()
+    {
+        var first = await RunAsync("hello", "monday");
+        Assert.Contains("Hello, ", first, StringComparison.Ordinal);
+        Assert.Contains("monday is Completed: 3 steps done now, 0 restored.", first, StringComparison.Ordinal);
+        Assert.DoesNotContain("Hello, ", await RunAsync("hello", "monday"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Prices_are_loaded_once_also_when_the_load_fails_first()
+    {
+        Assert.Contains("executed: fetch, check, load, notify", await RunAsync("prices"), StringComparison.Ordinal);
+
+        var failed = await RunAsync("prices", "--fail");
+        Assert.Contains("first pass: Failed in load: The warehouse did not answer within 100 ms.", failed, StringComparison.Ordinal);
+        Assert.Contains("resumed with limit_ms=5000: Completed\n  restored: fetch, check\n  executed: load, notify", failed, StringComparison.Ordinal);
+        Assert.Contains("prices loaded after a resume", failed, StringComparison.Ordinal);
+        Assert.Contains("The warehouse was written 1 time(s).", failed, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Onboarding_undoes_everything_tells_once_and_goes_on_after_the_mend()
+    {
+        Assert.Contains("Version 1, 3 policies in force.", await RunAsync("onboarding"), StringComparison.Ordinal);
+
+        var failed = await RunAsync("onboarding", "--fail");
+        Assert.Contains("undone     create-package\n  undone     apply-policies\n  undone     create-organisation", failed, StringComparison.Ordinal);
+        Assert.Contains("Left of the organisation: False.", failed, StringComparison.Ordinal);
+        Assert.Equal(2, failed.Split("failed and is being rolled back").Length);
+        Assert.Contains("Version 1, 3 policies in force.", failed, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Provisioning_removes_the_stack_tells_once_and_goes_on_after_the_mend()
+    {
+        Assert.Contains("4 resources verified.", await RunAsync("provisioning"), StringComparison.Ordinal);
+
+        var failed = await RunAsync("provisioning", "--fail");
+        Assert.Contains("Stacks left: 0.", failed, StringComparison.Ordinal);
+        Assert.Contains("is Completed; restored: retrieve-package", failed, StringComparison.Ordinal);
+        Assert.Equal(2, failed.Split("failed and is being rolled back").Length);
+        Assert.Contains("4 resources verified.", failed, StringComparison.Ordinal);
+    }
+
+    async Task<string> RunAsync(string sample, params string[] arguments)
+    {
+        // The configuration these tests have, so that the library is built already.
+        var configuration = AppContext.BaseDirectory.Contains("release", StringComparison.OrdinalIgnoreCase) ? "Release" : "Debug";
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _folder };
+        foreach (var argument in (string[])["run", "-c", configuration, Path.Combine(Repository.Root, "samples", $"{sample}.cs"), "--", .. arguments]) start.ArgumentList.Add(argument);
+        start.Environment["TMPDIR"] = _folder;
+        using var process = Process.Start(start)!;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromMinutes(3));
+        var output = process.StandardOutput.ReadToEndAsync(limit.Token);
+        var errors = process.StandardError.ReadToEndAsync(limit.Token);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+        Assert.True(process.ExitCode == 0, $"{sample} ended with {process.ExitCode}:\n{await output}{await errors}");
+        return await output;
+    }
+}
