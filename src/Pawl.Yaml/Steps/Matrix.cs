@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Pawl.Yaml;
 
 /// <summary>The dimensions of a matrix with what is added and taken out, as in GitHub Actions.</summary>

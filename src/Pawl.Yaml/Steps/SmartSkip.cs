@@ -157,7 +157,7 @@ internal sealed class SmartSkip
         foreach (var path in before.Sources.Keys.Where(path => !now.Sources.ContainsKey(path))) yield return $"{path} is gone";
     }
 
-    static IEnumerable<string> Missing(string directory, IReadOnlyList<string> generates, StepInputs before)
+    static IEnumerable<string> Missing(string directory, List<string> generates, StepInputs before)
     {
         if (generates.Count == 0) yield break;
         var now = Hashes(directory, generates);

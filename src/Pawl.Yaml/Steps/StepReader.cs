@@ -14,6 +14,8 @@ internal sealed class StepReader(FileContext file)
     static readonly string[] s_works = ["run", "group", "steps", "workflow", "sleep", "choose"];
     static readonly string[] s_ofRun = ["retry", "sources", "generates", "git", "output_limit", "on_unknown"];
 
+    static readonly string[] s_ofFanOut = ["max_parallel", "key"];
+
     /// <summary>Keys that do not change what a step does.</summary>
     static readonly string[] s_notHashed = ["name", "needs", "after", "timeout", "retry", "continue_on_error", "checkpoint", "compensate", "output_limit", "max_parallel", "on_unknown"];
 
@@ -71,7 +73,7 @@ internal sealed class StepReader(FileContext file)
         return null;
     }
 
-    List<StepName>? ReadNames(YamlMapping node, string key) => node.Find(key) switch
+    static List<StepName>? ReadNames(YamlMapping node, string key) => node.Find(key) switch
     {
         YamlScalar one => [new StepName(one.Value, one)],
         YamlSequence list => [.. list.Items.OfType<YamlScalar>().Where(item => !item.IsNull).Select(item => new StepName(item.Value, item))],
@@ -305,7 +307,7 @@ internal sealed class StepReader(FileContext file)
             Problems.Error(node, $"'{(fanOut.Matrix is null ? "foreach" : "matrix")}' goes together with run, steps or workflow.", $"Put '{work.Kind}' into a list of 'steps'.");
         if (fanOut is null)
         {
-            foreach (var key in new[] { "max_parallel", "key" }.Where(node.Has))
+            foreach (var key in s_ofFanOut.Where(node.Has))
                 Problems.Error(node.KeyOf(key), $"'{key}' belongs to {(key == "key" ? "'foreach'" : "'foreach' or 'matrix' (and inside 'group: {{ max_parallel, steps }}')")}.");
         }
         else if (fanOut.Matrix is not null && node.Has("key")) Problems.Error(node.KeyOf("key"), "'key' belongs to 'foreach'; the key of a matrix item is its values.");

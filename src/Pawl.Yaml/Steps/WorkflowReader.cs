@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text.Json;
-
 namespace Pawl.Yaml;
 
 /// <summary>A file → a workflow. All problems go to the file's list.</summary>
@@ -35,7 +32,7 @@ internal static class WorkflowReader
             .Source(new WorkflowSource("yaml", file.Path, file.Text));
         if (node.FindScalar("description") is { } description) builder.Describe(description.Value);
         foreach (var param in file.Params) builder.Param(param);
-        foreach (var step in factory.MakeLevel(steps, Items.None)) builder.Add(step);
+        foreach (var step in factory.MakeLevel(steps, Surroundings.Nothing)) builder.Add(step);
         return builder.Build();
     }
 
