@@ -170,6 +170,15 @@ public sealed class ExpressionTests
     }
 
     [Fact]
+    public void An_error_in_a_long_script_shows_its_surroundings()
+    {
+        var script = string.Concat(Enumerable.Repeat("echo one two three\n", 20));
+        var error = Assert.Throws<ExpressionException>(() => Template.Parse(script + "x ${{ a.b = 1 }}\n" + script));
+        Assert.Contains("(at character 391 of '…echo one two three x ${{ a.b = 1 }} echo one", error.Message, StringComparison.Ordinal);
+        Assert.True(error.Message.Length < 200);
+    }
+
+    [Fact]
     public void Half_a_character_in_JSON_is_an_error_not_a_crash() =>
         Assert.Contains("lone surrogate", Fails("""fromJSON('{"a":"\ud800"}').a"""), StringComparison.Ordinal);
 

@@ -108,7 +108,7 @@ public sealed class ShellMaskingTests
         Assert.Equal(65536 + "… [line cut]".Length, Assert.Single(lines).Length);
         Assert.Equal((10 << 20) - (1 << 20), output.LeftOut);
         Assert.True(kept.Length < (1 << 20) + 100);
-        Assert.True(watch.ElapsedMilliseconds < 3000, $"{watch.ElapsedMilliseconds} ms");
+        Assert.True(watch.ElapsedMilliseconds < 10_000, $"{watch.ElapsedMilliseconds} ms");
     }
 
     [Fact]
