@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 
