@@ -86,7 +86,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
             if (lease is not null)
             {
                 journal?.CreatedData?.Dispose();
-                await Store.ReleaseAsync(lease, CancellationToken.None);
+                await ReleaseAsync(lease);
             }
         }
     }
@@ -123,7 +123,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         }
         finally
         {
-            await Store.ReleaseAsync(lease, CancellationToken.None);
+            await ReleaseAsync(lease);
         }
     }
 
@@ -156,6 +156,13 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         var claim = await Store.ClaimAsync(RunIds.Check(runId), Owner(), cancellationToken);
         if (claim.HeldBy is { } owner) throw new ResumeRefusedException(Held(runId, owner));
         return (claim.Lease ?? throw new RunNotFoundException(runId), claim.Notice);
+    }
+
+    /// <summary>What the pass recorded is durable whether or not its lease can be given back; a lease ends with its process.</summary>
+    async ValueTask ReleaseAsync(RunLease lease)
+    {
+        try { await Store.ReleaseAsync(lease, CancellationToken.None); }
+        catch (IOException error) { Diagnostics.Log.Warning(Options.Logging.CreateLogger("Pawl.Run"), lease.RunId, $"The lease could not be released: {error.Message}"); }
     }
 
     static Refusal Held(string runId, RunOwner owner) =>

@@ -67,7 +67,9 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     public Durability Durability { get; set; } = Durability.Sync;
     public JsonDocument? CreatedData { get; private set; }
     public List<Checkpoint> Passes { get; } = [];
-    public bool Compensating { get; private set; }
+
+    /// <summary>The record that began a compensation which has not ended.</summary>
+    public Checkpoint? Compensating { get; private set; }
 
     /// <summary>Done steps in the order of their records; newest last.</summary>
     public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
@@ -126,16 +128,19 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
                 break;
             case CheckpointKind.Timer:
                 using (var data = JsonDocument.Parse(record.Data))
-_entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+                    _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
                 break;
             case CheckpointKind.Compensating:
-                Compensating = true;
-                break;
-            case CheckpointKind.Failed:
-                Compensating = false;
+                Compensating = record;
                 break;
             case CheckpointKind.Compensated when record.Status == StepStatus.Completed:
+                // Steps below it are no longer done either, but their own undoing is still to come.
                 Forget([record.Path!]);
+                _order.RemoveAll(entry => entry.Path == record.Path);
+                break;
+            case CheckpointKind.Failed:
+                Compensating = null;
+                _order.RemoveAll(entry => _entries.GetValueOrDefault(entry.Path) != entry);
                 break;
         }
     }
@@ -173,7 +178,7 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
     /// <summary>What a new pass decides anew: steps asked for by name, steps that ran because of a failure, and mapped names.</summary>
     void BeginPass(Checkpoint record)
     {
-        foreach (var entry in _entries.Values.Where(entry => entry.AfterFailure).Select(entry => entry.Path).ToList()) Forget([entry]);
+        if (Compensating is null) Forget([.. _entries.Values.Where(entry => entry.AfterFailure).Select(entry => entry.Path)]);
         if (record.Data.IsEmpty) return;
         using var data = JsonDocument.Parse(record.Data);
         if (data.RootElement.TryGetProperty("rerun", out var rerun)) Forget([.. rerun.EnumerateArray().Select(path => path.GetString()!)]);
@@ -196,7 +201,7 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
         foreach (var entry in _entries.Values.Where(entry => paths.Any(path => IsUnder(entry.Path, path))).ToList())
         {
             _entries[entry.Path] = entry.Forget();
-            _order.Remove(entry);
+            if (Compensating is null) _order.Remove(entry);
         }
     }
 
@@ -308,7 +313,8 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
         TaskCompletionSource? next;
         try
         {
-            await CommitAsync(batch, payloads);
+            // Whoever joined an asynchronous write before it began was written with it.
+            if (batch.Count > 0) await CommitAsync(batch, payloads);
             batch.Clear();
             lock (_lock)
             {

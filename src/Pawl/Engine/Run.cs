@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Pawl.Engine;
 
-/// <summary>Why a pass ends before its graph does.</summary>
-enum StopReason { None, Pause, Interrupt, Cancel, TimeLimit, LeaseLost, WriteFailed }
+/// <summary>Why a pass ends before its graph does, from weak to strong.</summary>
+enum StopReason { None, Pause, TimeLimit, Interrupt, Cancel, LeaseLost, WriteFailed }
 
 /// <summary>One pass over one run: everything its steps share.</summary>
 sealed class Run : IDisposable
@@ -59,12 +59,13 @@ sealed class Run : IDisposable
     public CancellationToken Kill => _kill.Token;
     public IReadOnlyList<StepReport> Reports { get { lock (_events) return [.. _reports]; } }
 
-    /// <summary>Nothing new starts any more. All reasons but a pause also stop what runs. The first reason stays, but a cancel wins over a pause.</summary>
+    /// <summary>Nothing new starts any more. All reasons but a pause also stop what runs. The strongest reason stays.</summary>
     public void RequestStop(StopReason reason, Exception? cause = null)
     {
-        var before = Interlocked.CompareExchange(ref _stop, (int)reason, (int)StopReason.None);
-        if (before == (int)StopReason.Pause && reason != StopReason.Pause) Interlocked.CompareExchange(ref _stop, (int)reason, before);
-        StopCause ??= cause;
+        lock (_events)
+        {
+            if ((int)reason > _stop) (_stop, StopCause) = ((int)reason, cause);
+        }
         if (reason != StopReason.Pause) _kill.Cancel();
     }
 
@@ -74,7 +75,12 @@ sealed class Run : IDisposable
     public void Publish(RunEvent happened)
     {
         if (_onEvent is not { } listener) return;
-        lock (_events) listener(happened);
+        lock (_events)
+        {
+            // Whoever only watches cannot make a step that succeeded fail.
+            try { listener(happened); }
+            catch (Exception error) { Diagnostics.Log.Warning(Log, Id, $"OnEvent failed: {error.Message}"); }
+        }
     }
 
     public void StepEnded(StepReport report, TimeSpan? retryIn = null)

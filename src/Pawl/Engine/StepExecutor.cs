@@ -243,7 +243,7 @@ sealed class StepExecutor(Run run)
     {
         const string why = "stopped with its run";
         var now = run.Time.GetUtcNow();
-        if (run.Stop is not (StopReason.LeaseLost or StopReason.WriteFailed) && !run.Journal.Compensating)
+        if (run.Stop is not (StopReason.LeaseLost or StopReason.WriteFailed) && run.Journal.Compensating is null)
             await AppendAsync(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = attempt.Path, Status = StepStatus.Canceled, Attempt = attempt.Number, Duration = took, Reason = why, Progress = attempt.Progress }, marked: false, null);
         run.StepEnded(new StepReport(attempt.Path, StepStatus.Canceled, attempt.Number, took, Restored: false, why, null));
         return Stopped(parent);
