@@ -1,5 +1,6 @@
 using Pawl.Storage;
 using Pawl.Yaml;
+using Xunit;
 
 namespace Pawl.Tests.Yaml;
 
