@@ -14,7 +14,7 @@ sealed class ChildRuns(Run run)
             OnEvent = happened => Forward(path, happened),
         }, parent.Cancellation);
         if (result.Status == RunStatus.Completed) return result;
-        if (run.IsStopping)
+        if (run.IsStopping || parent.Cancellation.IsCancellationRequested)
         {
             parent.Interrupt();
             throw new OperationCanceledException($"Run '{run.Id}' is stopping.");

@@ -174,7 +174,11 @@ sealed class GraphScheduler(Run run)
             {
                 verdict = await condition(new StepContext(run, new StepAttempt(node.Path, 0, "condition", cancellation, node.FailedBefore, parent)));
             }
-            catch (Exception error) when (!run.IsStopping)
+            catch (Exception) when (run.IsStopping || cancellation.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception error)
             {
                 await run.Steps.RecordAsync(node.Path, StepStatus.Failed, SkipCause.None, "its condition could not be decided", node.FailedBefore, new StepError("condition", error.Message, ErrorClass.Permanent));
                 node.State = NodeState.Failed;

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Pawl.Storage;
 
@@ -74,7 +75,7 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     /// <summary>Done steps in the order of their records; newest last.</summary>
     public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
     /// <summary>Shared state behind the newest record. Replaced, never changed: a step keeps the one it began with.</summary>
-    public IReadOnlyDictionary<string, RawJson> State { get; private set; } = new Dictionary<string, RawJson>();
+    public ImmutableDictionary<string, RawJson> State { get; private set; } = ImmutableDictionary<string, RawJson>.Empty;
     public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
 
     public void Attach(RunLease lease) => _lease = lease;
@@ -163,14 +164,14 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
         }
         if (!record.State.IsEmpty)
         {
-            var state = new Dictionary<string, RawJson>(State);
+            var state = State.ToBuilder();
             using var delta = JsonDocument.Parse(record.State);
             foreach (var change in delta.RootElement.EnumerateObject())
             {
                 if (change.Value.ValueKind == JsonValueKind.Null) state.Remove(change.Name);
                 else state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
             }
-            State = state;
+            State = state.ToImmutable();
         }
         return entry;
     }
@@ -259,7 +260,8 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
-        var isPassEnd = draft.Kind is CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
+        // The beginning of a pass names its token: without it a request from outside would not find the pass.
+        var isPassMark = draft.Kind is CheckpointKind.Resumed or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
         TaskCompletionSource? joined = null;
         lock (_lock)
         {
@@ -276,13 +278,13 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
             if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
             _pending.Add((draft, entry));
             if (payloads is not null) _payloads.AddRange(payloads);
-            var writes = isPassEnd || draft.Kind is CheckpointKind.Compensating
+            var writes = isPassMark || draft.Kind is CheckpointKind.Compensating
                 || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
             if (!writes) return Task.CompletedTask;
             if (_flushing) joined = _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             else _flushing = true;
         }
-        if (Durability == Durability.Sync || isPassEnd) return joined?.Task ?? FlushAsync();
+        if (Durability == Durability.Sync || isPassMark) return joined?.Task ?? FlushAsync();
         _ = FlushBehindAsync(joined);
         return Task.CompletedTask;
     }

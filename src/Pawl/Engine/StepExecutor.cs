@@ -56,6 +56,7 @@ sealed class StepExecutor(Run run)
         reason ??= before switch
         {
             { Status: StepStatus.Failed } => $"retry after: {Shorten(before.Error?.Message)}",
+            { Status: StepStatus.Canceled } => "stopped before",
             { Attempt: > 0 } => "asked to run again",
             _ => "first run",
         };
@@ -121,15 +122,13 @@ sealed class StepExecutor(Run run)
                 if (!task.IsCompleted)
                     return (StepResult.Fail($"did not stop within {Grace.TotalSeconds:0} s after its cancellation and may still run in this process. Pass ctx.CancellationToken to what it awaits.", ErrorClass.Critical, "unstoppable"), null);
             }
-            return (Normalize(await task), null);
+            var result = Normalize(await task);
+            // Whatever a body makes of its own stop is not a result: half-done work must not count as done, nor be tolerated as failed.
+            return (token.IsCancellationRequested ? Stopped(options, limit) : result, null);
         }
-        catch (OperationCanceledException error) when (limit?.IsCancellationRequested == true)
+        catch (Exception error) when (token.IsCancellationRequested)
         {
-            return (TimedOut(options), error);
-        }
-        catch (OperationCanceledException error) when (token.IsCancellationRequested)
-        {
-            return (StepResult.Canceled(), error);
+            return (Stopped(options, limit), error);
         }
         catch (Exception error)
         {
@@ -139,6 +138,8 @@ sealed class StepExecutor(Run run)
             return (StepResult.Fail(shown?.Message ?? error.Message, shown?.Error.Class ?? errorClass, error.GetType().Name, detail), error);
         }
     }
+
+    static StepResult Stopped(StepOptions options, CancellationTokenSource? limit) => limit?.IsCancellationRequested == true ? TimedOut(options) : StepResult.Canceled();
 
     static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, "timeout");
 

@@ -106,7 +106,7 @@ public class CrashLaws
     [Fact]
     public void A_sleep_survives_a_crash_at_any_write() => Everywhere(builder =>
     {
-        builder.Sleep("nap", TimeSpan.FromMinutes(3));
+        builder.Sleep("nap", TimeSpan.FromSeconds(5));
         builder.Work("after");
     }, pairs: true);
 
@@ -116,7 +116,7 @@ public class CrashLaws
         var sum = 0;
         for (var round = 1; round <= 3; round++) sum += await ctx.StepAsync($"round/{round}", async one => { await one.Delay(0.1); return one.Attempt * 10; });
         var squares = await ctx.MapAsync("square", [1, 2, 3], n => $"{n}", async (one, n) => { await one.Delay(n); return n * n; }, maxParallel: 3);
-        await ctx.SleepAsync("pause", TimeSpan.FromMinutes(1));
+        await ctx.SleepAsync("pause", TimeSpan.FromSeconds(3));
         return sum + squares.Sum();
     }), pairs: true);
 
