@@ -30,6 +30,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         start ??= new StartOptions();
         var given = Encode(parameters);
         var bound = ParamBinder.Bind(workflow, given);
+        RunExecutor.Selected(workflow, start.Select);
         if (!Options.Checkpointing || workflow.Options.Strategy == CheckpointStrategy.Off) return await RunWithoutStoreAsync(workflow, given, bound, start, cancellationToken);
 
         var journal = new Journal(Store, Options, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };
@@ -146,7 +147,12 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
             if (result.Status != RunStatus.Failed || result.CheckpointWriteFailed || result.Steps.Any(step => step.Error?.Class == ErrorClass.Critical)) break;
             try { await Task.Delay(backoff.DelayAfter(attempt, 0), Options.Time, cancellationToken); }
             catch (OperationCanceledException) { break; }
-            result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken);
+            try { result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken); }
+            catch (ResumeRefusedException)
+            {
+                // Someone else has gone on with it, or canceled it.
+                break;
+            }
         }
         return result;
     }

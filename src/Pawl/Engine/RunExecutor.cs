@@ -33,7 +33,7 @@ static class RunExecutor
         var reused = run.Journal.Head.Done;
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
-        var selected = Selected(run);
+        var selected = Selected(run.Workflow, run.Select);
         GraphScheduler.Result graph = new([], Stopped: false);
         if (run.Journal.Compensating is null) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
 
@@ -79,15 +79,17 @@ static class RunExecutor
         }
     }
 
-    static HashSet<string>? Selected(Run run)
+    /// <summary>The steps that a selection runs; null is all.</summary>
+    /// <exception cref="InvalidDefinitionException">It names a step that does not exist.</exception>
+    public static HashSet<string>? Selected(Workflow workflow, StepSelection? select)
     {
-        if (run.Select is not { } select) return null;
-        var all = run.Workflow.Steps.Select(step => step.Id).ToHashSet();
+        if (select is null) return null;
+        var all = workflow.Steps.Select(step => step.Id).ToHashSet();
         foreach (var name in (select.Only ?? []).Append(select.From).Append(select.Until).OfType<string>())
-            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{run.Workflow.Name}'.{Nearest.Hint(name, all)}");
+            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
         if (select.Only is { } only) return [.. only];
-        if (select.From is { } from) all.IntersectWith(ResumePlanner.Descendants(run.Workflow, from));
-        if (select.Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(run.Workflow, until), until]);
+        if (select.From is { } from) all.IntersectWith(ResumePlanner.Descendants(workflow, from));
+        if (select.Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(workflow, until), until]);
         return all;
     }
 

@@ -23,8 +23,8 @@ sealed class StepExecutor(Run run)
     public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
     {
         if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
-        parent.Claim(name);
         var path = $"{parent.Path}/{name}";
+        run.Claim(parent, path);
         var outcome = TryReuse(path) ?? await ExecuteAsync(path, body, options, null, parent, parent.Cancellation, failedBefore: false);
         switch (outcome.End)
         {
@@ -49,7 +49,7 @@ sealed class StepExecutor(Run run)
     }
 
     public async ValueTask<StepOutcome> ExecuteAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, string? reason,
-        StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
+        StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace = false)
     {
         var before = run.Journal.Find(path);
         var first = (before?.Attempt ?? 0) + 1;
@@ -63,7 +63,7 @@ sealed class StepExecutor(Run run)
         for (var attempt = first; ; attempt++)
         {
             if (run.IsStopping || cancellation.IsCancellationRequested) return Stopped(parent);
-            var (outcome, retryIn) = await AttemptAsync(path, body, options, attempt, attempt - first + 1, reason, parent, cancellation, failedBefore);
+            var (outcome, retryIn) = await AttemptAsync(path, body, options, attempt, attempt - first + 1, reason, parent, cancellation, failedBefore, inPlace);
             if (retryIn is not { } pause) return outcome;
             try
             {
@@ -75,12 +75,12 @@ sealed class StepExecutor(Run run)
     }
 
     async ValueTask<(StepOutcome, TimeSpan? RetryIn)> AttemptAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, int number, int tries,
-        string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
+        string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace)
     {
         using var limit = options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
         using var linked = limit is null ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
         var token = linked?.Token ?? cancellation;
-        var attempt = new StepAttempt(path, number, reason, token, failedBefore, parent);
+        var attempt = new StepAttempt(path, number, reason, token, failedBefore, parent) { IsInPlace = inPlace || parent?.IsInPlace == true };
         var context = new StepContext(run, attempt);
         using var activity = Diagnostics.Telemetry.Source.HasListeners() ? Diagnostics.Telemetry.StepActivity(run.Id, path, number) : null;
         var began = run.Time.GetTimestamp();
