@@ -49,7 +49,7 @@ sealed class Lab
 
     public Task<IReadOnlyList<Checkpoint>> Journal(string runId = "run") => Client.HistoryAsync(runId, Token);
 
-    public async Task<List<Checkpoint>> Records(string path, string runId = "run") => [.. (await Journal(runId)).Where(record => record.Path == path)];
+    public async Task<List<Checkpoint>> Records(string path, string runId = "run") => [.. (await Journal(runId)).Where(record => record.Kind == CheckpointKind.Step && record.Path == path)];
 
     public async Task<RunHead> Head(string runId = "run") => await Client.FindAsync(runId, Token) ?? throw new RunNotFoundException(runId);
 
