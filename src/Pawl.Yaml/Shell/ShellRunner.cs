@@ -28,7 +28,7 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
           done
           kill -KILL 0
         ) >/dev/null 4>&- &
-        "$@" 2>&4 3<&- 4>&-
+        (exec 2>&4 3<&- 4>&-; exec "$@")
         exit $?
         """;
 

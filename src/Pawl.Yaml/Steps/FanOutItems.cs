@@ -32,11 +32,12 @@ internal static class FanOutItems
             }
         }
         var keys = new HashSet<string>();
-        foreach (var (index, (key, items)) in found.Index())
+        for (var i = 0; i < found.Count; i++)
         {
+            var (key, items) = found[i];
             if (scope.Masker.Reveals(Encoding.UTF8.GetBytes(key))) throw new StepException("The key of an item holds the value of a secret, and keys are stored.");
-            found[index] = (Clean(key), items);
-            if (!keys.Add(found[index].Key))
+            found[i] = (Clean(key), items);
+            if (!keys.Add(found[i].Key))
                 throw new StepException($"Two items have the key '{YamlReader.Printable(key)}'. Keys are how results are found again: {(fanOut.Matrix is null ? "give 'key:' an expression that is different for each item (at worst: key: ${{ index }})." : "remove the double values from the matrix.")}");
         }
         return found;
