@@ -26,7 +26,8 @@ static class RunExecutor
         else foreach (var step in run.Workflow.Steps) run.Seen[step.Id] = step;
 
         var (status, errorStep, error) = await EndAsync(run, graph, selected);
-        await ended.CancelAsync();
+        // Not CancelAsync: it goes by the thread pool, and a pass stays on its caller's scheduler.
+        ended.Cancel();
         await inbox;
         Diagnostics.Log.Ended(run.Log, run.Id, status);
         run.Publish(new RunEvent.Ended(run.Time.GetUtcNow(), status, error));

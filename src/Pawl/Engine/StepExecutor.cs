@@ -144,7 +144,8 @@ sealed class StepExecutor(Run run)
 
     async Task AfterGrace(CancellationToken token, Task body)
     {
-        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        // What continues inside the canceller's call is no more than the start of a timer.
+        var asked = new TaskCompletionSource();
         await using var registration = token.Register(() => asked.TrySetResult());
         await Task.WhenAny(asked.Task, body);
         if (!body.IsCompleted) await Task.Delay(Grace, run.Time, CancellationToken.None);
