@@ -27,6 +27,8 @@ static class Verbs
         new("delete", DeleteCommand.Create),
         new("prune", PruneCommand.Create),
         new("verify", VerifyCommand.Create),
+        new("repair", RepairCommand.Create),
+        new("doctor", DoctorCommand.Create),
         new("schema", SchemaCommand.Create),
         new("completion", CompletionCommand.Create),
     ];
