@@ -25,6 +25,7 @@ public sealed partial class FileStore : ICheckpointStore
     readonly string _root;
     readonly FileStoreOptions _options;
     readonly ConcurrentDictionary<string, FileStoreRun> _live = new(StringComparer.Ordinal);
+    readonly FileStoreWriters _writers = new();
     readonly Lock _opening = new();
     bool _ready;
 
@@ -182,7 +183,7 @@ public sealed partial class FileStore : ICheckpointStore
 
     /// <inheritdoc/>
     public ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) =>
-        new(Held(commit.Lease) is { } run ? run.Commit(commit) : CommitResult.LeaseLost);
+        Held(commit.Lease) is { } run ? _writers.Commit(run, commit) : new(CommitResult.LeaseLost);
 
     FileStoreRun? Held(RunLease lease) => _live.TryGetValue(lease.RunId, out var run) && run.Lease.Token == lease.Token ? run : null;
 

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Pawl.Yaml;
+
+/// <summary>A process as /proc shows it. <paramref name="Started"/> tells it from a later one with the same id.</summary>
+internal readonly record struct ProcessFacts(int Id, int Group, int Session, long Started);
+
+/// <summary>Looks at the machine's processes. Ended ones that nobody has collected yet (zombies) do not count.</summary>
+internal static class ProcessTable
+{
+    /// <summary>What process ids are valid in: this boot, this process namespace.</summary>
+    public static string Realm { get; } = OperatingSystem.IsLinux()
+        ? $"{File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim()}/{new FileInfo("/proc/self/ns/pid").LinkTarget}"
+        : "-";
+
+    public static ProcessFacts? Find(int id)
+    {
+        if (OperatingSystem.IsLinux()) return Parse(id, Read($"/proc/{id}/stat"));
+        try
+        {
+            using var process = Process.GetProcessById(id);
+            return new ProcessFacts(id, id, id, process.StartTime.ToUniversalTime().Ticks);
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Every process of the machine; none where there is no /proc.</summary>
+    public static IEnumerable<ProcessFacts> All()
+    {
+        if (!OperatingSystem.IsLinux()) yield break;
+        foreach (var folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(folder.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var id) && Find(id) is { } facts) yield return facts;
+        }
+    }
+
+    /// <summary>Whether the process was started with <c>NAME=value</c> in its environment. False where one may not look.</summary>
+    public static bool HasVariable(int id, string assignment) =>
+        Read($"/proc/{id}/environ") is { } environment && $"\0{environment}\0".Contains($"\0{assignment}\0", StringComparison.Ordinal);
+
+    // pid (name) state ppid pgrp session … with the start time as field 22; the name may contain anything.
+    static ProcessFacts? Parse(int id, string? stat)
+    {
+        if (stat is null) return null;
+        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        return fields[0] is "Z" or "X" ? null : new ProcessFacts(id, Number(fields[2]), Number(fields[3]), long.Parse(fields[19], CultureInfo.InvariantCulture));
+    }
+
+    static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+
+    static string? Read(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path, Encoding.Latin1);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
