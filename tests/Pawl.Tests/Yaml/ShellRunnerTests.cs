@@ -202,7 +202,7 @@ public sealed class ShellRunnerTests : ShellTest
         await cancellation.CancelAsync();
         var outcome = await running;
         Assert.Contains("tidy", Lines);
-        Assert.True(outcome.WasStopped);
+        Assert.Equal((true, 7), (outcome.WasStopped, outcome.ExitCode));
         Assert.Equal(("stopped", ErrorClass.Transient), (outcome.ToResult().Error!.Type, outcome.ToResult().Error!.Class));
         Assert.Empty(Runtime.Find(""));
     }
