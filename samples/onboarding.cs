@@ -100,7 +100,7 @@ static Task Delete(IEnumerable<string> paths)
 
 static void Show(RunEvent happened)
 {
-    if (happened is not RunEvent.StepEnded step) return;
+    if (happened is not RunEvent.StepEnded { Step: var step }) return;
     var what = step.Restored ? "restored" : step.Reason == "compensation" ? "undone" : step.Status.ToString().ToLowerInvariant();
     Console.WriteLine($"  {what,-10} {step.Path}{(step.Error is { } error ? $": {error.Message}" : "")}");
 }

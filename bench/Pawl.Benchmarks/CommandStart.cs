@@ -31,7 +31,7 @@ static class CommandStart
         while (!File.Exists(Path.Combine(root, "Pawl.slnx"))) root = Path.GetDirectoryName(root) ?? throw new IOException("Run the benchmarks inside the repository.");
         var output = Path.Combine(root, "artifacts", "bench-pawl");
         Time("dotnet", ["publish", Path.Combine(root, "src", "Pawl.Cli"), "-c", "Release", "-r", "linux-x64", "--no-self-contained", "-o", output, "-v", "q"], root);
-        return Path.Combine(output, "pawl");
+        return Path.Combine(output, "Pawl.Cli");
     }
 
     static double Time(string program, string[] arguments, string folder)

@@ -16,7 +16,7 @@ static class FileStoreRates
     public static async Task OneRunAsync()
     {
         var (steps, bare) = (0.0, 0.0);
-        for (var round = 0; round < 5; round++)
+        for (var round = 0; round < 12; round++)
         {
             var (rate, bytes) = await StepsAsync(runs: 1, Steps, parallel: 1);
             steps = Math.Max(steps, rate);
@@ -28,7 +28,7 @@ static class FileStoreRates
     public static async Task ManyRunsAsync()
     {
         var (steps, bare) = (0.0, 0.0);
-        for (var round = 0; round < 5; round++)
+        for (var round = 0; round < 12; round++)
         {
             var (rate, bytes) = await StepsAsync(Runs, StepsPerRun, Writers);
             steps = Math.Max(steps, rate);

@@ -1,1 +1,10 @@
-return 0;
+using Pawl.Cli;
+
+// Before anything else is loaded: scripts ask this often.
+if (args is ["--version"])
+{
+    Caller.OfProcess(CancellationToken.None).Out.WriteLine(Cli.Version);
+    return 0;
+}
+using var interrupts = new Interrupts();
+return await Cli.RunAsync(args, Caller.OfProcess(interrupts.Token));

@@ -76,7 +76,7 @@ public sealed class VirtualTime : TimeProvider
                 pump.Drain();
                 if (task.IsCompleted) return task.GetAwaiter().GetResult();
                 if (Elapsed - began > Limit) throw new InvalidOperationException($"The code did not end within {Limit} of virtual time: it waits for something that does not come.");
-                if (!FireNext(long.MaxValue) && !pump.HasWork) throw new InvalidOperationException($"Deadlock after {Elapsed - began} of virtual time: the code has not ended, nothing is ready to run, and no timer is set.");
+                if (!FireNext(long.MaxValue) && !pump.WaitForStray()) throw new InvalidOperationException($"Deadlock after {Elapsed - began} of virtual time: the code has not ended, nothing is ready to run, and no timer is set.");
             }
         }
         finally
@@ -161,15 +161,20 @@ public sealed class VirtualTime : TimeProvider
         int _next;
         bool _strayed;
 
-        public bool HasWork { get { lock (_ready) return _next < _ready.Count; } }
-
         public override void Post(SendOrPostCallback d, object? state)
         {
             lock (_ready)
             {
                 _strayed |= Environment.CurrentManagedThreadId != _thread;
                 _ready.Add((d, state));
+                Monitor.Pulse(_ready);
             }
+        }
+
+        /// <summary>Tells code that hangs from code that went to another thread: the latter comes back in real time.</summary>
+        public bool WaitForStray()
+        {
+            lock (_ready) return _next < _ready.Count || Monitor.Wait(_ready, TimeSpan.FromSeconds(1));
         }
 
         public override void Send(SendOrPostCallback d, object? state) => d(state);

@@ -25,6 +25,7 @@ public sealed partial class FileStore : ICheckpointStore
     readonly string _root;
     readonly FileStoreOptions _options;
     readonly ConcurrentDictionary<string, FileStoreRun> _live = new(StringComparer.Ordinal);
+    readonly FileStoreWriters _writers = new();
     readonly Lock _opening = new();
     bool _ready;
 
@@ -33,18 +34,15 @@ public sealed partial class FileStore : ICheckpointStore
         (_root, _options) = (root, options);
         var (durability, remark) = DurabilityProbe.Classify(DurabilityProbe.FileSystemOf(root));
         Info = new StoreInfo($"file:{root}", durability, remark);
+        CheckRoot();
     }
 
     /// <summary>Opens the store in a directory. Nothing is written before the first run is created, claimed or deleted.</summary>
     /// <param name="directory">Made when it is missing. Relative paths are taken from the current directory.</param>
     /// <param name="options">Clock, and who may read.</param>
     /// <exception cref="IOException">The directory belongs to another user, and the store is not shared.</exception>
-    public static FileStore Open(string directory, FileStoreOptions? options = null)
-    {
-        var store = new FileStore(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)), options ?? new FileStoreOptions());
-        store.CheckRoot();
-        return store;
-    }
+    public static FileStore Open(string directory, FileStoreOptions? options = null) =>
+        new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)), options ?? new FileStoreOptions());
 
     /// <inheritdoc/>
     public StoreInfo Info { get; }
@@ -150,8 +148,7 @@ public sealed partial class FileStore : ICheckpointStore
     /// <summary>Saves the bytes behind the last whole commit to a file of their own, then cuts them off.</summary>
     static string SetAside(FileStoreLayout files, SafeFileHandle journal, FileStoreJournal read)
     {
-        var rest = new byte[RandomAccess.GetLength(journal) - read.End];
-        for (var (at, count) = (0, 1); at < rest.Length && count > 0; at += count) count = RandomAccess.Read(journal, rest.AsSpan(at), read.End + at);
+        var rest = ReadRange(journal, read.End, RandomAccess.GetLength(journal));
         var name = $"journal.torn-{read.Seq + 1}";
         for (var n = 2; Durable.FactsOf(Path.Join(files.Directory, name)) is not null; n++) name = $"journal.torn-{read.Seq + 1}-{n}";
         Durable.CreateFlushed(Path.Join(files.Directory, name), rest);
@@ -168,9 +165,7 @@ public sealed partial class FileStore : ICheckpointStore
     static void Settle(FileStoreLayout files, FileStoreJournal read)
     {
         using var file = Durable.Open(files.Journal, Durable.Use.Change);
-        var bytes = new byte[read.End - read.LastCommit];
-        for (var (at, count) = (0, 1); at < bytes.Length && count > 0; at += count) count = RandomAccess.Read(file, bytes.AsSpan(at), read.LastCommit + at);
-        RandomAccess.Write(file, bytes, read.LastCommit);
+        RandomAccess.Write(file, ReadRange(file, read.LastCommit, read.End), read.LastCommit);
         Durable.Flush(file, files.Journal);
     }
 
@@ -188,7 +183,7 @@ public sealed partial class FileStore : ICheckpointStore
 
     /// <inheritdoc/>
     public ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) =>
-        new(Held(commit.Lease) is { } run ? run.Commit(commit) : CommitResult.LeaseLost);
+        Held(commit.Lease) is { } run ? _writers.Commit(run, commit) : new(CommitResult.LeaseLost);
 
     FileStoreRun? Held(RunLease lease) => _live.TryGetValue(lease.RunId, out var run) && run.Lease.Token == lease.Token ? run : null;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Pawl.Tests.Docs;
-using Xunit;
 
 namespace Pawl.Tests.Samples;
 

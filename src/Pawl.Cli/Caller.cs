@@ -1,0 +1,54 @@
+using System.Text;
+
+namespace Pawl.Cli;
+
+/// <summary>Who calls: streams, environment, folder, clock, and the wish to stop. A test is a caller without a process.</summary>
+sealed record Caller
+{
+    public required TextWriter Out { get; init; }
+    public required TextWriter Error { get; init; }
+    public TextReader In { get; init; } = TextReader.Null;
+    public required Func<string, string?> Variable { get; init; }
+    public required string Directory { get; init; }
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+    public bool OutIsTerminal { get; init; }
+    public bool ErrorIsTerminal { get; init; }
+
+    /// <summary>A person can be asked.</summary>
+    public bool CanAsk { get; init; }
+
+    /// <summary>Columns of the terminal; no limit elsewhere.</summary>
+    public int Width { get; init; } = int.MaxValue;
+
+    /// <summary>Ctrl+C, SIGTERM or SIGHUP.</summary>
+    public CancellationToken Stop { get; init; }
+
+    public static Caller OfProcess(CancellationToken stop)
+    {
+        var (outIsTerminal, errorIsTerminal) = (!Console.IsOutputRedirected, !Console.IsErrorRedirected);
+        return new Caller
+        {
+            Out = Writer(Console.OpenStandardOutput()),
+            Error = Writer(Console.OpenStandardError()),
+            // Console.In takes hold of the terminal: only for who is asked something.
+            In = new LazyInput(),
+            Variable = Environment.GetEnvironmentVariable,
+            Directory = Environment.CurrentDirectory,
+            OutIsTerminal = outIsTerminal,
+            ErrorIsTerminal = errorIsTerminal,
+            CanAsk = outIsTerminal && !Console.IsInputRedirected,
+            Width = outIsTerminal && Console.WindowWidth is > 0 and var width ? width : int.MaxValue,
+            Stop = stop,
+        };
+    }
+
+    /// <summary>The full path of what the caller names.</summary>
+    public string FullPath(string path) => Path.GetFullPath(path, Directory);
+
+    static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+
+    sealed class LazyInput : TextReader
+    {
+        public override string? ReadLine() => Console.In.ReadLine();
+    }
+}

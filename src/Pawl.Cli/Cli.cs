@@ -1,0 +1,141 @@
+using System.Buffers;
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Pawl.Cli.Input;
+using Pawl.Cli.View;
+
+namespace Pawl.Cli;
+
+/// <summary>One call of the command: what was asked, and the ways to answer.</summary>
+sealed class Cli
+{
+    const string JsonStream = "--json-stream";
+
+    readonly Option<string?> _store = new("--store") { Description = "Where the runs live: file:DIR or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
+    readonly Option<bool> _json = new("--json") { Description = "One JSON document on stdout; text for people goes to stderr", Recursive = true };
+    readonly Option<bool> _stream = new(JsonStream) { Hidden = true, Recursive = true };
+    ParseResult? _parsed;
+
+    public Cli(Caller caller)
+    {
+        Caller = caller;
+        Ink = new Ink(caller.OutIsTerminal && UsesColour(caller));
+    }
+
+    public static string Version { get; } = typeof(Cli).Assembly.GetName().Version?.ToString(3) ?? "0";
+
+    public Caller Caller { get; }
+
+    /// <summary>Colours of the people's text.</summary>
+    public Ink Ink { get; private set; }
+
+    public bool IsJson { get; private set; }
+
+    /// <summary>One line of JSON for each event, too (<c>--json=stream</c>).</summary>
+    public bool IsStream { get; private set; }
+
+    public CancellationToken Stop => Caller.Stop;
+
+    public DateTimeOffset Now => Caller.Time.GetUtcNow();
+
+    /// <summary>What people read: stdout, or stderr when stdout carries JSON.</summary>
+    public TextWriter Text => IsJson ? Caller.Error : Caller.Out;
+
+    public bool TextIsTerminal => IsJson ? Caller.ErrorIsTerminal : Caller.OutIsTerminal;
+
+    /// <summary>Parses and runs one command. Every error ends here as one message and an exit code.</summary>
+    public static async Task<int> RunAsync(string[] args, Caller caller)
+    {
+        var cli = new Cli(caller);
+        try
+        {
+            return await cli.InvokeAsync(args);
+        }
+        catch (Exception error) when (caller.Variable("PAWL_DEBUG") != "1")
+        {
+            cli.Tell(error);
+            return ExitCode.Of(error);
+        }
+    }
+
+    async Task<int> InvokeAsync(string[] args)
+    {
+        List<string> words = [.. args.Select(word => word == "--json=stream" ? JsonStream : word)];
+        if (words is [] or ["help", ..]) words = [.. words.Skip(1), "--help"];
+        IsStream = words.Contains(JsonStream);
+        IsJson = IsStream || words.Contains("--json");
+        if (IsJson) Ink = new Ink(Caller.ErrorIsTerminal && UsesColour(Caller));
+        _parsed = Root(words).Parse(words, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (Mistake(_parsed, words) is { } mistake) throw new UsageException($"{mistake} See 'pawl {(Verbs.Find(words) is { } verb ? $"{verb} " : "")}--help'.");
+        var invocation = new InvocationConfiguration { Output = Caller.Out, Error = Caller.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+        return await _parsed.InvokeAsync(invocation, Stop);
+    }
+
+    RootCommand Root(List<string> words)
+    {
+        var root = new RootCommand("Runs multi-step workflows and keeps a checkpoint behind every step.") { _store, _json, _stream };
+        Verbs.AddTo(root, this, Verbs.Find(words));
+        return root;
+    }
+
+    /// <summary>What is wrong with the call, or null. The help is given whatever stands beside it.</summary>
+    static string? Mistake(ParseResult parsed, List<string> words)
+    {
+        if (parsed.Action is HelpAction) return null;
+        if (Verbs.Find(words) is null && words[0] is [not ('-' or '['), ..] word) return $"'{Human.Line(word, 80)}' is not a verb of pawl.{Nearest.Hint(word, Verbs.Names)}";
+        var stray = parsed.CommandResult.Children.OfType<ArgumentResult>().Select(argument => Stray(argument, words)).FirstOrDefault(option => option is not null)
+            ?? parsed.UnmatchedTokens.FirstOrDefault(token => token.StartsWith('-'));
+        if (stray is not null) return $"There is no option '{Human.Line(stray, 80)}'.{Nearest.Hint(stray, parsed.CommandResult.Command.Options.Select(option => option.Name))}";
+        return parsed.Errors.Count > 0 ? parsed.Errors[0].Message : null;
+    }
+
+    /// <summary>An unknown option that the parser took for an argument: a typing mistake must not name a file.</summary>
+    static string? Stray(ArgumentResult argument, List<string> words) =>
+        words.Contains("--") ? null : argument.Tokens.Select(token => token.Value).FirstOrDefault(value => value.Length > 1 && value[0] == '-');
+
+    public T? Get<T>(Option<T> option) => _parsed!.GetValue(option);
+
+    public T? Get<T>(Argument<T> argument) => _parsed!.GetValue(argument);
+
+    /// <summary>Whether the caller wrote the option.</summary>
+    public bool Has(Option option) => _parsed!.GetResult(option) is { Implicit: false };
+
+    public StoreChoice Store => field ??= StoreChoice.Of(Get(_store), Caller);
+
+    /// <summary>A command line that a person can paste.</summary>
+    public string CommandLine(string verb, params string[] words) => Quote.Line(["pawl", verb, .. words, .. Store.AsOption]);
+
+    public void Say(string line = "") => Text.WriteLine(line);
+
+    /// <summary>Something went otherwise than asked, and the command goes on.</summary>
+    public void Warn(string message) => Caller.Error.WriteLine($"pawl: {message}");
+
+    /// <summary>The answer for programs; nothing without <c>--json</c>.</summary>
+    public void Json(Action<Utf8JsonWriter> write)
+    {
+        if (!IsJson) return;
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping })) write(writer);
+        Caller.Out.WriteLine(System.Text.Encoding.UTF8.GetString(buffer.WrittenSpan));
+    }
+
+    void Tell(Exception error)
+    {
+        if (error is OperationCanceledException) return;
+        var message = ExitCode.Of(error) == ExitCode.Failed ? $"{error.Message} ({error.GetType().Name}; PAWL_DEBUG=1 shows where)" : error.Message;
+        Caller.Error.WriteLine($"pawl: {message}");
+        Json(w =>
+        {
+            w.WriteStartObject();
+            w.WriteString("error", error.Message);
+            w.WriteString("reason", ExitCode.Word(error));
+            w.WriteNumber("exit_code", ExitCode.Of(error));
+            w.WriteEndObject();
+        });
+    }
+
+    static bool UsesColour(Caller caller) => string.IsNullOrEmpty(caller.Variable("NO_COLOR")) && caller.Variable("TERM") != "dumb";
+}

@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Pawl.Cli.View;
+
+namespace Pawl.Cli.Commands;
+
+/// <summary><c>pawl delete RUN…</c>: removes runs whole.</summary>
+static class DeleteCommand
+{
+    public static Command Create(Cli cli)
+    {
+        var runs = new Argument<string[]>("RUN") { Description = "The runs", Arity = ArgumentArity.OneOrMore };
+        runs.CompletionSources.Add(_ => RunArgument.RunIdsOf(cli));
+        var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask" };
+        return Verbs.On(new Command("delete", "Remove runs whole, whatever their status") { runs, yes }, async () =>
+        {
+            var ids = (cli.Get(runs) ?? []).Select(RunArgument.Check).Distinct().ToList();
+            await using var client = cli.Store.Open(cli.Caller);
+            foreach (var id in ids)
+                if (await client.FindAsync(id, cli.Stop) is null) throw new RunNotFoundException(id);
+            if (!cli.Get(yes) && !Confirm(cli, ids)) return ExitCode.Refused;
+            var deleted = new List<string>();
+            foreach (var id in ids)
+            {
+                if (!await client.DeleteAsync(id, cli.Stop)) continue;
+                deleted.Add(id);
+                cli.Say($"{id} was deleted.");
+            }
+            cli.Json(w =>
+            {
+                w.WriteStartObject();
+                HeadView.List(w, "deleted", deleted);
+                w.WriteEndObject();
+            });
+            return ExitCode.Done;
+        });
+    }
+
+    static bool Confirm(Cli cli, List<string> ids)
+    {
+        if (!cli.Caller.CanAsk || cli.IsJson) throw new UsageException("Nobody can be asked here: add --yes to delete.");
+        cli.Caller.Out.Write($"Delete {Human.Count(ids.Count, "run")} ({string.Join(", ", ids)}) for good? [y/N] ");
+        var answer = cli.Caller.In.ReadLine()?.Trim().ToLowerInvariant();
+        if (answer is "y" or "yes") return true;
+        cli.Say("Nothing was deleted.");
+        return false;
+    }
+}

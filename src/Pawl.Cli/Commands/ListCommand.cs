@@ -1,0 +1,90 @@
+using System.CommandLine;
+using Pawl.Cli.Input;
+using Pawl.Cli.View;
+using Pawl.Storage;
+
+namespace Pawl.Cli.Commands;
+
+/// <summary><c>pawl list</c>: the runs, newest first.</summary>
+static class ListCommand
+{
+    const int DefaultLimit = 50;
+
+    public static Command Create(Cli cli)
+    {
+        var status = new Option<string[]>("--status") { Description = "Only these statuses (completed,failed,…)", HelpName = "S,…" };
+        var workflow = new Option<string?>("--workflow") { Description = "Only runs of this workflow", HelpName = "NAME" };
+        var since = new Option<string?>("--since") { Description = "Only runs started since (2d, 12h, or a date)", HelpName = "TIME" };
+        var where = new Option<string[]>("--where") { Description = "Only runs with this tag or partition value; may be repeated", HelpName = "NAME=VALUE" };
+        var limit = new Option<string?>("--limit") { Description = $"At most this many; 0 is all; default {DefaultLimit}", HelpName = "N" };
+        status.CompletionSources.Add(_ => Enum.GetValues<RunStatus>().Select(Words.Of));
+        return Verbs.On(new Command("list", "The runs, newest first") { status, workflow, since, where, limit }, async () =>
+        {
+            var most = Limit(cli.Get(limit));
+            var pairs = Params.Pairs("--where", cli.Get(where));
+            var query = new RunQuery
+            {
+                Workflow = cli.Get(workflow),
+                Statuses = Statuses(cli.Get(status)),
+                Since = cli.Get(since) is { } time ? Spans.ParseTime("--since", time, cli.Now) : null,
+                Where = pairs.Count == 0 ? null : pairs.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value),
+                Limit = most == int.MaxValue ? most : most + 1,
+            };
+            await using var client = cli.Store.Open(cli.Caller);
+            var heads = new List<RunHead>();
+            await foreach (var head in client.ListAsync(query, cli.Stop)) heads.Add(head);
+            var truncated = heads.Count > most;
+            if (truncated) heads.RemoveAt(most);
+            Show(cli, heads, truncated);
+            return ExitCode.Done;
+        });
+    }
+
+    static void Show(Cli cli, List<RunHead> heads, bool truncated)
+    {
+        if (heads.Count == 0) cli.Say($"No such runs in {cli.Store.Uri}.");
+        else
+        {
+            var table = new Table("RUN", "STATUS", "DONE", "STARTED", "LAST CHECKPOINT", "REMARKS");
+            foreach (var head in heads)
+                table.Add(HeadView.State(head), head.RunId, HeadView.State(head), $"{head.Done}/{head.Total}", Human.Date(head.CreatedAt, cli.Caller), Human.Ago(head.UpdatedAt, cli.Now), Remarks(head));
+            table.Write(cli);
+            if (truncated) cli.Say(cli.Ink.Faint("There are more: --limit 0 shows all."));
+        }
+        cli.Json(w =>
+        {
+            w.WriteStartObject();
+            w.WriteStartArray("runs");
+            foreach (var head in heads)
+            {
+                w.WriteStartObject();
+                HeadView.Write(w, head);
+                w.WriteEndObject();
+            }
+            w.WriteEndArray();
+            w.WriteBoolean("truncated", truncated);
+            w.WriteEndObject();
+        });
+    }
+
+    static string Remarks(RunHead head) => head switch
+    {
+        { Owner: { } owner } => owner.ToString(),
+        { ErrorStep: { } step } => $"{step}: {head.Error}",
+        { Status: not RunStatus.Completed, Error: { } error } => error,
+        _ => string.Join(' ', head.Tags.Concat(head.Partition).Select(pair => $"{pair.Key}={pair.Value}")),
+    };
+
+    static List<RunStatus>? Statuses(string[]? lists)
+    {
+        var words = (lists ?? []).SelectMany(list => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToList();
+        return words.Count == 0 ? null : [.. words.Select(word => Words.Parse<RunStatus>("status", word))];
+    }
+
+    static int Limit(string? text) => text switch
+    {
+        null => DefaultLimit,
+        _ when int.TryParse(text, out var limit) && limit >= 0 => limit == 0 ? int.MaxValue : limit,
+        _ => throw new UsageException($"--limit '{text}': write a whole number; 0 is all."),
+    };
+}

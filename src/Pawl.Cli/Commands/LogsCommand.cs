@@ -1,0 +1,102 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using Pawl.Cli.View;
+using Pawl.Storage;
+
+namespace Pawl.Cli.Commands;
+
+/// <summary><c>pawl logs RUN [STEP]</c>: what steps wrote, attempt by attempt.</summary>
+static class LogsCommand
+{
+    static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
+
+    sealed record Log(Checkpoint Record, long? ExitCode, byte[] Bytes);
+
+    public static Command Create(Cli cli)
+    {
+        var run = RunArgument.Optional(cli);
+        var step = new Argument<string?>("STEP") { Description = "Only this step and what is below it", Arity = ArgumentArity.ZeroOrOne };
+        var follow = new Option<bool>("--follow", "-f") { Description = "Stay until the run ends, and show each step's output when it has ended" };
+        return Verbs.On(new Command("logs", "The captured output of a run's steps") { run, step, follow }, async () =>
+        {
+            await using var client = cli.Store.Open(cli.Caller);
+            var runId = await RunArgument.OrNewestAsync(cli, client, cli.Get(run));
+            var story = await RunStory.ReadAsync(client, runId, cli.Stop);
+            if (cli.Get(step) is { } wanted) story.Require(wanted);
+            var logs = new List<Log>();
+            var seq = await ShowAsync(cli, client, runId, cli.Get(step), 1, logs);
+            if (cli.Get(follow)) await FollowAsync(cli, client, runId, cli.Get(step), seq, logs);
+            if (logs.Count == 0) cli.Say(cli.Ink.Faint(story.Head.Owner is null ? "No output was captured." : "No output yet: a step's output is kept with its checkpoint, when it has ended."));
+            WriteJson(cli, runId, logs);
+            return ExitCode.Done;
+        });
+    }
+
+    static async Task FollowAsync(Cli cli, PawlClient client, string runId, string? step, long seq, List<Log> logs)
+    {
+        while (true)
+        {
+            // The head first: what it says has ended is in the journal by then.
+            var head = await client.FindAsync(runId, cli.Stop) ?? throw new RunNotFoundException(runId);
+            seq = await ShowAsync(cli, client, runId, step, seq, logs);
+            if (head.Owner is null)
+            {
+                cli.Say(cli.Ink.Faint($"{runId} is {(HeadView.Died(head) ? "left by a process that died" : Words.Of(head.Status))}."));
+                return;
+            }
+            await Task.Delay(Interval, cli.Caller.Time, cli.Stop);
+        }
+    }
+
+    /// <returns>The next number to read.</returns>
+    static async Task<long> ShowAsync(Cli cli, PawlClient client, string runId, string? step, long seq, List<Log> logs)
+    {
+        await foreach (var record in client.Store.ReadAsync(runId, seq, cli.Stop))
+        {
+            seq = record.Seq + 1;
+            if (record.Kind != CheckpointKind.Step || (step is not null && !IsUnder(record.Path!, step)) || await ReadAsync(client, runId, record, cli.Stop) is not { } log) continue;
+            logs.Add(log);
+            if (cli.IsJson) continue;
+            cli.Say(cli.Ink.Strong($"── {record.Path}, attempt {record.Attempt}: {Words.Of(record.Status ?? default)}{(log.ExitCode is { } code ? $", exit code {code}" : "")}, {Human.Duration(record.Duration)}"));
+            var text = Encoding.UTF8.GetString(log.Bytes);
+            cli.Caller.Out.Write(text);
+            if (text.Length > 0 && text[^1] != '\n') cli.Say();
+        }
+        return seq;
+    }
+
+    static async Task<Log?> ReadAsync(PawlClient client, string runId, Checkpoint record, CancellationToken stop)
+    {
+        if (record.Data.IsEmpty) return null;
+        using var data = JsonDocument.Parse(record.Data);
+        if (!data.RootElement.TryGetProperty("log", out var log)) return null;
+        var payload = new PayloadRef(log.GetProperty("sha256").GetString()!, log.GetProperty("bytes").GetInt64());
+        var code = data.RootElement.TryGetProperty("exit_code", out var exit) && exit.TryGetInt64(out var number) ? number : (long?)null;
+        return new Log(record, code, (await client.Store.ReadPayloadAsync(runId, payload, stop)).ToArray());
+    }
+
+    static bool IsUnder(string path, string step) => path.StartsWith(step, StringComparison.Ordinal) && (path.Length == step.Length || path[step.Length] is '/' or '[');
+
+    static void WriteJson(Cli cli, string runId, List<Log> logs) => cli.Json(w =>
+    {
+        w.WriteStartObject();
+        w.WriteString("run_id", runId);
+        w.WriteStartArray("logs");
+        foreach (var (record, code, bytes) in logs)
+        {
+            w.WriteStartObject();
+            w.WriteString("step", record.Path);
+            w.WriteNumber("seq", record.Seq);
+            w.WriteNumber("attempt", record.Attempt);
+            w.WriteString("status", Words.Of(record.Status ?? default));
+            if (code is { } exit) w.WriteNumber("exit_code", exit);
+            else w.WriteNull("exit_code");
+            w.WriteNumber("bytes", bytes.Length);
+            w.WriteString("text", Encoding.UTF8.GetString(bytes));
+            w.WriteEndObject();
+        }
+        w.WriteEndArray();
+        w.WriteEndObject();
+    });
+}

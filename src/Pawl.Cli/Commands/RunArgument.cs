@@ -1,0 +1,55 @@
+using System.CommandLine;
+using Pawl.Cli.View;
+using Pawl.Storage;
+
+namespace Pawl.Cli.Commands;
+
+/// <summary>The run that most verbs are about.</summary>
+static class RunArgument
+{
+    public static Argument<string?> Optional(Cli cli) => Create(cli, "The run; default: the newest", ArgumentArity.ZeroOrOne);
+
+    public static Argument<string?> Required(Cli cli) => Create(cli, "The run", ArgumentArity.ExactlyOne);
+
+    static Argument<string?> Create(Cli cli, string description, ArgumentArity arity)
+    {
+        var argument = new Argument<string?>("RUN") { Description = description, Arity = arity };
+        argument.CompletionSources.Add(_ => RunIdsOf(cli));
+        return argument;
+    }
+
+    /// <summary>Ids for shell completion; silence when the store cannot be read.</summary>
+    public static IEnumerable<string> RunIdsOf(Cli cli)
+    {
+        try
+        {
+            return Task.Run(async () =>
+            {
+                await using var client = cli.Store.Open(cli.Caller);
+                var ids = new List<string>();
+                await foreach (var head in client.ListAsync(new RunQuery { Limit = 50 }, cli.Stop)) ids.Add(head.RunId);
+                return ids;
+            }).GetAwaiter().GetResult();
+        }
+        catch (Exception)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>Checked, so that a wrong id is a mistake in the call.</summary>
+    public static string Check(string? runId) =>
+        RunIds.IsValid(runId) ? runId! : throw new UsageException($"'{Human.Line(runId, 80)}' is not a run id. 'pawl list' shows what is there.");
+
+    /// <summary>The newest run that no other run started, or null.</summary>
+    public static async Task<RunHead?> NewestAsync(PawlClient client, CancellationToken stop)
+    {
+        await foreach (var head in client.ListAsync(new RunQuery(), stop))
+            if (head.ParentRunId is null) return head;
+        return null;
+    }
+
+    /// <summary>The run that is named, else the newest.</summary>
+    public static async Task<string> OrNewestAsync(Cli cli, PawlClient client, string? runId) =>
+        runId is not null ? Check(runId) : (await NewestAsync(client, cli.Stop))?.RunId ?? throw new UsageException($"There are no runs in {cli.Store.Uri}. 'pawl run' starts one.");
+}

@@ -1,0 +1,98 @@
+using System.CommandLine;
+using Pawl.Cli.Input;
+using Pawl.Cli.Live;
+using Pawl.Cli.View;
+
+namespace Pawl.Cli.Commands;
+
+/// <summary><c>pawl run FILE</c>: starts a run and stays with it.</summary>
+sealed class RunCommand
+{
+    readonly Cli _cli;
+    readonly Argument<string?> _file = new("FILE") { Description = $"The workflow file; default: {Definitions.DefaultFile}", Arity = ArgumentArity.ZeroOrOne };
+    readonly Option<string[]> _params = new("--param", "-p") { Description = "A param; may be repeated", HelpName = "NAME=VALUE" };
+    readonly Option<string?> _paramsFile = new("--params-file") { Description = "A JSON object with params", HelpName = "FILE" };
+    readonly Option<string?> _runId = new("--run-id") { Description = "The run's id; default: the workflow's name and the time", HelpName = "ID" };
+    readonly Option<bool> _resume = new("--resume") { Description = "Go on with the newest resumable run of this workflow, if there is one" };
+    readonly Option<string?> _parallel = new("--parallel") { Description = "Steps at the same time, at most", HelpName = "N" };
+    readonly Option<string?> _from = new("--from") { Description = "Begin at this step", HelpName = "STEP" };
+    readonly Option<string?> _until = new("--until") { Description = "End with this step", HelpName = "STEP" };
+    readonly Option<string[]> _only = new("--only") { Description = "Run these steps only", HelpName = "A,B" };
+    readonly Option<bool> _dryRun = new("--dry-run") { Description = "Show what would run; writes nothing" };
+    readonly Option<bool> _auto = new("--auto") { Description = "Never ask anything" };
+    readonly Option<string?> _durability = new("--durability") { Description = "When checkpoints must be durable: sync, async or exit", HelpName = "MODE" };
+    readonly Option<bool> _noCheckpoint = new("--no-checkpoint") { Description = "Keep nothing; the run cannot be resumed" };
+    readonly Option<bool> _status = new("--checkpoint-status") { Description = "Do not run: show the status of the newest run (as 'pawl status')" };
+    readonly Option<string[]> _tags = new("--tag") { Description = "A word to find the run by; may be repeated", HelpName = "NAME=VALUE" };
+    readonly Option<string[]> _partition = new("--partition") { Description = "What part of the data the run works on; may be repeated", HelpName = "NAME=VALUE" };
+    readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "Show the output of the steps" };
+
+    RunCommand(Cli cli) => _cli = cli;
+
+    public static Command Create(Cli cli)
+    {
+        var verb = new RunCommand(cli);
+        var command = new Command("run", "Start a run and stay with it until it ends")
+        {
+            verb._file, verb._params, verb._paramsFile, verb._runId, verb._resume, verb._parallel, verb._from, verb._until, verb._only, verb._dryRun, verb._auto,
+            verb._durability, verb._noCheckpoint, verb._status, verb._tags, verb._partition, verb._verbose,
+        };
+        foreach (var step in (Option[])[verb._from, verb._until, verb._only]) step.CompletionSources.Add(_ => verb.StepIds());
+        return Verbs.On(command, verb.RunAsync);
+    }
+
+    async Task<int> RunAsync()
+    {
+        if (_cli.Get(_status)) return await StatusCommand.ShowAsync(_cli, null);
+        var loaded = Definitions.Load(_cli.Get(_file), _cli.Caller);
+        var workflow = Definitions.With(loaded, Options(loaded.Options));
+        var parameters = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller);
+        var select = Selection.Of(workflow, _cli.Get(_from), _cli.Get(_until), _cli.Get(_only));
+        if (_cli.Get(_dryRun)) return await DryRun.ShowAsync(_cli, workflow, select);
+
+        var runId = _cli.Get(_runId) is { } id ? RunArgument.Check(id) : null;
+        await using var client = _cli.Store.Open(_cli.Caller, checkpointing: !_cli.Get(_noCheckpoint) && StoreChoice.IsEnabled(_cli.Caller));
+        if (_cli.Get(_resume) && await ResumableAsync(client, workflow, runId) is { } resumable)
+            return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from) }, _cli.Get(_verbose));
+
+        var facts = ProjectFacts.Gather(_cli.Caller);
+        var start = new StartOptions
+        {
+            RunId = runId, Select = select, Environment = facts.Environment, ProjectPath = facts.ProjectPath,
+            Tags = Pairs(_tags), Partition = Pairs(_partition),
+            Mode = new Dictionary<string, bool>
+            {
+                ["auto"] = _cli.Get(_auto), ["smart_execution"] = true, ["parallel"] = workflow.Options.Concurrency is not 1, ["dry_run"] = false,
+            },
+        };
+        var pass = new Pass(_cli, client, workflow) { Verbose = _cli.Get(_verbose), Select = select };
+        return await pass.RunAsync(onEvent => client.RunAsync(workflow, parameters, start with { OnEvent = onEvent }, _cli.Stop));
+    }
+
+    WorkflowOptions Options(WorkflowOptions options)
+    {
+        if (_cli.Get(_parallel) is { } parallel)
+            options = options with { Concurrency = int.TryParse(parallel, out var places) && places > 0 ? places : throw new UsageException($"--parallel '{parallel}': write a whole number from 1.") };
+        if (_cli.Get(_durability) is { } durability) options = options with { Durability = Words.Parse<Durability>("durability", durability) };
+        return options;
+    }
+
+    Dictionary<string, string>? Pairs(Option<string[]> option)
+    {
+        var pairs = Params.Pairs(option.Name, _cli.Get(option));
+        return pairs.Count == 0 ? null : pairs.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value);
+    }
+
+    async Task<string?> ResumableAsync(PawlClient client, Workflow workflow, string? runId)
+    {
+        if (!client.Options.Checkpointing) return null;
+        if (runId is null) return (await client.NewestResumableAsync(workflow.Name, _cli.Stop))?.RunId;
+        return await client.FindAsync(runId, _cli.Stop) is not null ? runId : null;
+    }
+
+    IEnumerable<string> StepIds()
+    {
+        try { return Definitions.Load(_cli.Get(_file), _cli.Caller).Steps.Select(step => step.Id); }
+        catch (Exception) { return []; }
+    }
+}

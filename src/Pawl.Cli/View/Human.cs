@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Text;
+
+namespace Pawl.Cli.View;
+
+/// <summary>Times, sizes and texts as people read them.</summary>
+static class Human
+{
+    public static string Duration(TimeSpan span) => span switch
+    {
+        { Ticks: < 0 } => "0 ms",
+        { TotalSeconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalMilliseconds:0} ms"),
+        { TotalSeconds: < 59.95 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.0} s"),
+        { TotalMinutes: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalMinutes} min {span.Seconds:00} s"),
+        { TotalHours: < 48 } => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalHours} h {span.Minutes:00} min"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalDays} d {span.Hours} h"),
+    };
+
+    public static string Ago(DateTimeOffset then, DateTimeOffset now) => now - then is var age && age < TimeSpan.FromSeconds(1) ? "just now" : $"{Duration(age)} ago";
+
+    public static string Bytes(long bytes) => bytes switch
+    {
+        < 1024 => $"{bytes} B",
+        < 1024 * 1024 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0.#} KiB"),
+        < 1024L * 1024 * 1024 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0.#} MiB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1073741824.0:0.#} GiB"),
+    };
+
+    public static string Clock(DateTimeOffset at, Caller caller) => Local(at, caller).ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+
+    public static string Date(DateTimeOffset at, Caller caller) => Local(at, caller).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+
+    public static string Iso(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
+    public static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+
+    /// <summary>One line without control characters (a step's text must not steer the terminal), cut at a length.</summary>
+    public static string Line(string? text, int max = int.MaxValue)
+    {
+        if (string.IsNullOrEmpty(text)) return "";
+        var line = new StringBuilder(Math.Min(text.Length, 256));
+        foreach (var c in text)
+        {
+            if (line.Length >= max) return line.ToString(0, Math.Max(0, max - 1)) + "…";
+            line.Append(c is '\n' or '\r' or '\t' ? ' ' : char.IsControl(c) ? '?' : c);
+        }
+        return line.ToString();
+    }
+
+    static DateTimeOffset Local(DateTimeOffset at, Caller caller) => TimeZoneInfo.ConvertTime(at, caller.Time.LocalTimeZone);
+}

@@ -1,0 +1,69 @@
+namespace Pawl.Cli.View;
+
+/// <summary>What a resume will do, for people and for programs.</summary>
+static class PlanView
+{
+    const int MostNamed = 12;
+
+    public static int Show(Cli cli, ResumePlan plan)
+    {
+        Summarize(cli, plan);
+        var table = new Table("DECISION", "STEP", "SAVES", "REASON");
+        foreach (var step in plan.Steps) table.Add(null, Words.Of(step.Decision), step.Path, step.Saves > TimeSpan.Zero ? Human.Duration(step.Saves) : "", step.Reason);
+        table.Write(cli);
+        foreach (var warning in plan.Warnings) cli.Say($"{cli.Ink.Careful("warning:")} {warning}");
+        foreach (var refusal in plan.Refusals) cli.Say($"{cli.Ink.Bad("refused:")} {refusal}");
+        if (plan.Refusals.Count == 0) cli.Say($"Go on with:  {cli.CommandLine("resume", plan.Head.RunId)}");
+        WriteJson(cli, plan);
+        return plan.Refusals.Count == 0 ? ExitCode.Done : ExitCode.Refused;
+    }
+
+    /// <summary>One to three lines: what is reused, what runs.</summary>
+    public static void Summarize(Cli cli, ResumePlan plan)
+    {
+        var (reused, jumped) = (Named(plan, StepDecision.Reuse), Named(plan, StepDecision.Skip));
+        List<string> run = [.. plan.Steps.Where(step => step.Decision is StepDecision.Run or StepDecision.Rerun).Select(step => step.Decision == StepDecision.Rerun ? $"{step.Path} (again)" : step.Path)];
+        cli.Say($"{plan.Head.RunId} ({HeadView.State(plan.Head)}, {plan.Head.Done} of {plan.Head.Total} done)");
+        if (reused.Count > 0) cli.Say($"  reused: {List(reused)}{(plan.Saves > TimeSpan.Zero ? $"  (saves {Human.Duration(plan.Saves)})" : "")}");
+        cli.Say($"  runs:   {(run.Count == 0 ? "nothing" : List(run))}{(jumped.Count > 0 ? $"; jumps over {List(jumped)}" : "")}");
+    }
+
+    static List<string> Named(ResumePlan plan, StepDecision decision) => [.. plan.Steps.Where(step => step.Decision == decision).Select(step => step.Path)];
+
+    static string List(List<string> names) => names.Count <= MostNamed ? string.Join(", ", names) : $"{string.Join(", ", names.Take(MostNamed))} and {names.Count - MostNamed} more";
+
+    static void WriteJson(Cli cli, ResumePlan plan) => cli.Json(w =>
+    {
+        w.WriteStartObject();
+        w.WriteString("run_id", plan.Head.RunId);
+        w.WriteString("workflow", plan.Head.Workflow);
+        w.WriteString("status", Words.Of(plan.Head.Status));
+        w.WriteBoolean("refused", plan.Refusals.Count > 0);
+        w.WriteStartArray("steps");
+        foreach (var step in plan.Steps)
+        {
+            w.WriteStartObject();
+            w.WriteString("step", step.Path);
+            w.WriteString("decision", Words.Of(step.Decision));
+            w.WriteString("reason", step.Reason);
+            w.WriteNumber("saves_ms", Math.Round(step.Saves.TotalMilliseconds, 3));
+            w.WriteEndObject();
+        }
+        w.WriteEndArray();
+        w.WriteStartObject("saves");
+        w.WriteNumber("duration_ms", Math.Round(plan.Saves.TotalMilliseconds, 3));
+        w.WriteEndObject();
+        HeadView.List(w, "warnings", plan.Warnings);
+        w.WriteStartArray("refusals");
+        foreach (var refusal in plan.Refusals)
+        {
+            w.WriteStartObject();
+            w.WriteString("reason", Words.Of(refusal.Reason));
+            w.WriteString("message", refusal.Message);
+            w.WriteString("hint", refusal.Hint);
+            w.WriteEndObject();
+        }
+        w.WriteEndArray();
+        w.WriteEndObject();
+    });
+}
