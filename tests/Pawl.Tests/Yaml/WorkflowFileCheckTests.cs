@@ -1,5 +1,4 @@
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 

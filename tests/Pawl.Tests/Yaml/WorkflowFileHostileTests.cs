@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 
