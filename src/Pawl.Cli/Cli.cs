@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.CommandLine;
 using System.CommandLine.Help;
-using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Pawl.Cli.Input;
@@ -47,7 +47,7 @@ sealed class Cli
     public bool TextIsTerminal => IsJson ? Caller.ErrorIsTerminal : Caller.OutIsTerminal;
 
     /// <summary>Parses and runs one command. Every error ends here as one message and an exit code.</summary>
-    public static async Task<int> RunAsync(IReadOnlyList<string> args, Caller caller)
+    public static async Task<int> RunAsync(string[] args, Caller caller)
     {
         var cli = new Cli(caller);
         try
@@ -61,41 +61,40 @@ sealed class Cli
         }
     }
 
-    async Task<int> InvokeAsync(IReadOnlyList<string> args)
+    async Task<int> InvokeAsync(string[] args)
     {
-        var words = args switch
-        {
-            ["help", .. var rest] => [.. rest, "--help"],
-            [] => (IReadOnlyList<string>)["--help"],
-            _ => [.. args.Select(word => word == "--json=stream" ? JsonStream : word)],
-        };
+        List<string> words = [.. args.Select(word => word == "--json=stream" ? JsonStream : word)];
+        if (words is [] or ["help", ..]) words = [.. words.Skip(1), "--help"];
         IsStream = words.Contains(JsonStream);
         IsJson = IsStream || words.Contains("--json");
         if (IsJson) Ink = new Ink(Caller.ErrorIsTerminal && UsesColour(Caller));
         _parsed = Root(words).Parse(words, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (_parsed.Errors.Count > 0 && _parsed.Action is ParseErrorAction or null)
-            throw new UsageException($"{_parsed.Errors[0].Message}{Suggestion(words)} See 'pawl {(Verbs.Find(words) is { } verb ? $"{verb} " : "")}--help'.");
+        if (Mistake(_parsed, words) is { } mistake) throw new UsageException($"{mistake} See 'pawl {(Verbs.Find(words) is { } verb ? $"{verb} " : "")}--help'.");
         var invocation = new InvocationConfiguration { Output = Caller.Out, Error = Caller.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
         return await _parsed.InvokeAsync(invocation, Stop);
     }
 
-    /// <summary>Only the verb that was named is built: building all of them costs a plain call more than its work.</summary>
-    RootCommand Root(IReadOnlyList<string> words)
+    RootCommand Root(List<string> words)
     {
         var root = new RootCommand("Runs multi-step workflows and keeps a checkpoint behind every step.") { _store, _json, _stream };
-        foreach (var verb in Verbs.Build(this, Verbs.Find(words))) root.Add(verb);
+        Verbs.AddTo(root, this, Verbs.Find(words));
         return root;
     }
 
-    static string Suggestion(IReadOnlyList<string> words) =>
-        Verbs.Find(words) is null && !words[0].StartsWith('-') ? Nearest.Hint(words[0], Verbs.Names) : "";
-
-    /// <summary>Binds a verb to what it does.</summary>
-    public Command On(Command command, Func<Task<int>> action)
+    /// <summary>What is wrong with the call, or null. The help is given whatever stands beside it.</summary>
+    static string? Mistake(ParseResult parsed, List<string> words)
     {
-        command.SetAction((_, _) => action());
-        return command;
+        if (parsed.Action is HelpAction) return null;
+        if (Verbs.Find(words) is null && words[0] is [not ('-' or '['), ..] word) return $"'{Human.Line(word, 80)}' is not a verb of pawl.{Nearest.Hint(word, Verbs.Names)}";
+        var stray = parsed.CommandResult.Children.OfType<ArgumentResult>().Select(argument => Stray(argument, words)).FirstOrDefault(option => option is not null)
+            ?? parsed.UnmatchedTokens.FirstOrDefault(token => token.StartsWith('-'));
+        if (stray is not null) return $"There is no option '{Human.Line(stray, 80)}'.{Nearest.Hint(stray, parsed.CommandResult.Command.Options.Select(option => option.Name))}";
+        return parsed.Errors.Count > 0 ? parsed.Errors[0].Message : null;
     }
+
+    /// <summary>An unknown option that the parser took for an argument: a typing mistake must not name a file.</summary>
+    static string? Stray(ArgumentResult argument, List<string> words) =>
+        words.Contains("--") ? null : argument.Tokens.Select(token => token.Value).FirstOrDefault(value => value.Length > 1 && value[0] == '-');
 
     public T? Get<T>(Option<T> option) => _parsed!.GetValue(option);
 

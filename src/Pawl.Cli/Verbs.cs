@@ -6,37 +6,49 @@ namespace Pawl.Cli;
 /// <summary>Every verb, in the order of the help.</summary>
 static class Verbs
 {
-    static readonly (string Name, Func<Cli, Command> Create)[] s_all =
+    sealed record Verb(string Name, Func<Cli, Command> Create);
+
+    static readonly Verb[] s_all =
     [
-        ("init", InitCommand.Create),
-        ("validate", ValidateCommand.Create),
-        ("run", RunCommand.Create),
-        ("resume", ResumeCommand.Create),
-        ("rerun", RerunCommand.Create),
-        ("status", StatusCommand.Create),
-        ("list", ListCommand.Create),
-        ("checkpoints", CheckpointsCommand.Create),
-        ("show", ShowCommand.Create),
-        ("logs", LogsCommand.Create),
-        ("explain", ExplainCommand.Create),
-        ("graph", GraphCommand.Create),
-        ("cancel", CancelCommand.Create),
-        ("pause", PauseCommand.Create),
-        ("delete", DeleteCommand.Create),
-        ("prune", PruneCommand.Create),
-        ("verify", VerifyCommand.Create),
-        ("repair", RepairCommand.Create),
-        ("doctor", DoctorCommand.Create),
-        ("schema", SchemaCommand.Create),
-        ("completion", CompletionCommand.Create),
+        new("init", InitCommand.Create),
+        new("validate", ValidateCommand.Create),
+        new("run", RunCommand.Create),
+        new("resume", ResumeCommand.Create),
+        new("rerun", RerunCommand.Create),
+        new("status", StatusCommand.Create),
+        new("list", ListCommand.Create),
+        new("checkpoints", CheckpointsCommand.Create),
+        new("show", ShowCommand.Create),
+        new("logs", LogsCommand.Create),
+        new("explain", ExplainCommand.Create),
+        new("graph", GraphCommand.Create),
+        new("cancel", CancelCommand.Create),
+        new("pause", PauseCommand.Create),
+        new("delete", DeleteCommand.Create),
+        new("prune", PruneCommand.Create),
+        new("verify", VerifyCommand.Create),
+        new("repair", RepairCommand.Create),
+        new("doctor", DoctorCommand.Create),
+        new("schema", SchemaCommand.Create),
+        new("completion", CompletionCommand.Create),
     ];
 
     public static IEnumerable<string> Names => s_all.Select(verb => verb.Name);
 
     /// <summary>The verb that the words begin with, or null.</summary>
-    public static string? Find(IReadOnlyList<string> words) => words.Count > 0 && Names.Contains(words[0]) ? words[0] : null;
+    public static string? Find(List<string> words) => words.Count > 0 && Array.Exists(s_all, verb => verb.Name == words[0]) ? words[0] : null;
 
-    /// <summary>The commands: one when its name is known, else all.</summary>
-    public static IEnumerable<Command> Build(Cli cli, string? name) =>
-        s_all.Where(verb => name is null || verb.Name == name).Select(verb => verb.Create(cli));
+    /// <summary>Adds the one verb that is named, else all: building all of them costs a plain call more than its work.</summary>
+    public static void AddTo(RootCommand root, Cli cli, string? name)
+    {
+        foreach (var verb in s_all)
+            if (name is null || verb.Name == name) root.Add(verb.Create(cli));
+    }
+
+    /// <summary>Binds a verb to what it does.</summary>
+    public static Command On(Command command, Func<Task<int>> action)
+    {
+        command.SetAction((_, _) => action());
+        return command;
+    }
 }

@@ -10,7 +10,7 @@ static class CancelCommand
     public static Command Create(Cli cli)
     {
         var run = RunArgument.Required(cli);
-        return cli.On(new Command("cancel", "End a run for good; running steps are stopped") { run }, async () =>
+        return Verbs.On(new Command("cancel", "End a run for good; running steps are stopped") { run }, async () =>
         {
             await using var client = cli.Store.Open(cli.Caller);
             return Answer(cli, await client.CancelAsync(RunArgument.Check(cli.Get(run)), By(), patience: null, cli.Stop), RunStatus.Canceled);

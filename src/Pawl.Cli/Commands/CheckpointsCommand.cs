@@ -11,7 +11,7 @@ static class CheckpointsCommand
     public static Command Create(Cli cli)
     {
         var run = RunArgument.Optional(cli);
-        return cli.On(new Command("checkpoints", "The journal of a run as a table") { run }, async () =>
+        return Verbs.On(new Command("checkpoints", "The journal of a run as a table") { run }, async () =>
         {
             await using var client = cli.Store.Open(cli.Caller);
             var runId = await RunArgument.OrNewestAsync(cli, client, cli.Get(run));

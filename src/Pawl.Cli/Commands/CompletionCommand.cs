@@ -9,7 +9,7 @@ static class CompletionCommand
     {
         var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish" };
         shell.CompletionSources.Add("bash", "zsh", "fish");
-        return cli.On(new Command("completion", "A script for the shell's completion: eval \"$(pawl completion bash)\"") { shell }, () =>
+        return Verbs.On(new Command("completion", "A script for the shell's completion: eval \"$(pawl completion bash)\"") { shell }, () =>
         {
             cli.Caller.Out.WriteLine(cli.Get(shell) switch
             {

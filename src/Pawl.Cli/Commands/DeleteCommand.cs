@@ -11,7 +11,7 @@ static class DeleteCommand
         var runs = new Argument<string[]>("RUN") { Description = "The runs", Arity = ArgumentArity.OneOrMore };
         runs.CompletionSources.Add(_ => RunArgument.RunIdsOf(cli));
         var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask" };
-        return cli.On(new Command("delete", "Remove runs whole, whatever their status") { runs, yes }, async () =>
+        return Verbs.On(new Command("delete", "Remove runs whole, whatever their status") { runs, yes }, async () =>
         {
             var ids = (cli.Get(runs) ?? []).Select(RunArgument.Check).Distinct().ToList();
             await using var client = cli.Store.Open(cli.Caller);

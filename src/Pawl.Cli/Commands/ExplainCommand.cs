@@ -12,7 +12,7 @@ static class ExplainCommand
     {
         var run = RunArgument.Optional(cli);
         var step = new Argument<string?>("STEP") { Description = "Only this step", Arity = ArgumentArity.ZeroOrOne };
-        return cli.On(new Command("explain", "Why each step ran, was skipped or was reused") { run, step }, async () =>
+        return Verbs.On(new Command("explain", "Why each step ran, was skipped or was reused") { run, step }, async () =>
         {
             await using var client = cli.Store.Open(cli.Caller);
             var story = await RunStory.ReadAsync(client, await RunArgument.OrNewestAsync(cli, client, cli.Get(run)), cli.Stop);

@@ -16,7 +16,7 @@ static class GraphCommand
         format.CompletionSources.Add("ascii", "mermaid", "dot");
         var critical = new Option<bool>("--critical-path") { Description = "Mark the chain of steps that decides how long a run takes" };
         var durations = new Option<string[]>("--durations") { Description = "How long steps take, instead of the median of earlier runs", HelpName = "STEP=30s,…" };
-        return cli.On(new Command("graph", "The steps of a file or a run, and what they wait for") { what, format, critical, durations }, async () =>
+        return Verbs.On(new Command("graph", "The steps of a file or a run, and what they wait for") { what, format, critical, durations }, async () =>
         {
             var drawing = cli.Get(format) ?? "ascii";
             if (drawing is not ("ascii" or "mermaid" or "dot")) throw new UsageException($"--format '{drawing}': use ascii, mermaid or dot.");

@@ -10,7 +10,7 @@ static class InitCommand
     public static Command Create(Cli cli)
     {
         var name = new Argument<string?>("NAME") { Description = "The workflow's name; default: the folder's", Arity = ArgumentArity.ZeroOrOne };
-        return cli.On(new Command("init", $"Write a first {Definitions.DefaultFile} that runs") { name }, () =>
+        return Verbs.On(new Command("init", $"Write a first {Definitions.DefaultFile} that runs") { name }, () =>
         {
             var path = cli.Caller.FullPath(Definitions.DefaultFile);
             var title = cli.Get(name) ?? FromFolder(cli.Caller.Directory);
@@ -46,9 +46,9 @@ static class InitCommand
         return RunIds.IsValidStepId(text) ? text : "first";
     }
 
-    static string First(string name) => $$"""
+    static string First(string name) => $$$"""
         # A first workflow. 'pawl run' starts it; if it dies, 'pawl resume' goes on where it was.
-        name: {{name}}
+        name: {{{name}}}
         params:
           name: { type: string, default: world }
 

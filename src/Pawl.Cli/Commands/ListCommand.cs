@@ -18,7 +18,7 @@ static class ListCommand
         var where = new Option<string[]>("--where") { Description = "Only runs with this tag or partition value; may be repeated", HelpName = "NAME=VALUE" };
         var limit = new Option<string?>("--limit") { Description = $"At most this many; 0 is all; default {DefaultLimit}", HelpName = "N" };
         status.CompletionSources.Add(_ => Enum.GetValues<RunStatus>().Select(Words.Of));
-        return cli.On(new Command("list", "The runs, newest first") { status, workflow, since, where, limit }, async () =>
+        return Verbs.On(new Command("list", "The runs, newest first") { status, workflow, since, where, limit }, async () =>
         {
             var most = Limit(cli.Get(limit));
             var pairs = Params.Pairs("--where", cli.Get(where));

@@ -8,7 +8,7 @@ static class PauseCommand
     public static Command Create(Cli cli)
     {
         var run = RunArgument.Required(cli);
-        return cli.On(new Command("pause", "Stop a run after the steps that are running; a resume goes on") { run }, async () =>
+        return Verbs.On(new Command("pause", "Stop a run after the steps that are running; a resume goes on") { run }, async () =>
         {
             await using var client = cli.Store.Open(cli.Caller);
             return CancelCommand.Answer(cli, await client.PauseAsync(RunArgument.Check(cli.Get(run)), CancelCommand.By(), patience: null, cli.Stop), RunStatus.Paused);

@@ -13,7 +13,7 @@ static class PruneCommand
         var keepLast = new Option<string?>("--keep-last") { Description = "Of each workflow at least this many newest finished runs stay", HelpName = "N" };
         var workflow = new Option<string?>("--workflow") { Description = "Only runs of this workflow", HelpName = "NAME" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Show what would go; removes nothing" };
-        return cli.On(new Command("prune", "Remove old finished runs; what can be resumed always stays") { olderThan, keepLast, workflow, dryRun }, async () =>
+        return Verbs.On(new Command("prune", "Remove old finished runs; what can be resumed always stays") { olderThan, keepLast, workflow, dryRun }, async () =>
         {
             var policy = Retention.Of(null, cli.Caller);
             if (cli.Get(olderThan) is { } age) policy = policy with { MaxAge = Spans.Parse("--older-than", age) };

@@ -15,7 +15,7 @@ static class RerunCommand
         var runId = new Option<string?>("--run-id") { Description = "The new run's id", HelpName = "ID" };
         var file = new Option<string?>("--file", "-f") { Description = "The workflow file; default: the run's own", HelpName = "FILE" };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Show the output of the steps" };
-        return cli.On(new Command("rerun", "Start a new run with the params of another") { run, parameters, paramsFile, runId, file, verbose }, async () =>
+        return Verbs.On(new Command("rerun", "Start a new run with the params of another") { run, parameters, paramsFile, runId, file, verbose }, async () =>
         {
             await using var client = cli.Store.Open(cli.Caller, StoreChoice.IsEnabled(cli.Caller));
             var old = RunArgument.Check(cli.Get(run));

@@ -37,7 +37,7 @@ sealed class ResumeCommand
     public static Command Create(Cli cli)
     {
         var verb = new ResumeCommand(cli);
-        return cli.On(new Command("resume", "Go on with a run: what is done is reused, the rest runs")
+        return Verbs.On(new Command("resume", "Go on with a run: what is done is reused, the rest runs")
         {
             verb._run, verb._params, verb._paramsFile, verb._from, verb._plan, verb._map, verb._rerunChanged, verb._force, verb._file, verb._ageGuard, verb._envGuard, verb._auto, verb._verbose,
         }, verb.RunAsync);

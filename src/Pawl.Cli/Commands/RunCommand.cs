@@ -38,7 +38,7 @@ sealed class RunCommand
             verb._durability, verb._noCheckpoint, verb._status, verb._tags, verb._partition, verb._verbose,
         };
         foreach (var step in (Option[])[verb._from, verb._until, verb._only]) step.CompletionSources.Add(_ => verb.StepIds());
-        return cli.On(command, verb.RunAsync);
+        return Verbs.On(command, verb.RunAsync);
     }
 
     async Task<int> RunAsync()

@@ -6,7 +6,7 @@ namespace Pawl.Cli.Commands;
 /// <summary><c>pawl schema</c>: the JSON Schema of workflow files, for editors.</summary>
 static class SchemaCommand
 {
-    public static Command Create(Cli cli) => cli.On(new Command("schema", "The JSON Schema of workflow files, for editors"), () =>
+    public static Command Create(Cli cli) => Verbs.On(new Command("schema", "The JSON Schema of workflow files, for editors"), () =>
     {
         // It is JSON whether or not --json is there.
         cli.Caller.Out.WriteLine(WorkflowSchema.Json());

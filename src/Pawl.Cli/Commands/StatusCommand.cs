@@ -10,7 +10,7 @@ static class StatusCommand
     public static Command Create(Cli cli)
     {
         var run = RunArgument.Optional(cli);
-        return cli.On(new Command("status", "Where a run stands, and how to go on") { run }, () => ShowAsync(cli, cli.Get(run)));
+        return Verbs.On(new Command("status", "Where a run stands, and how to go on") { run }, () => ShowAsync(cli, cli.Get(run)));
     }
 
     public static async Task<int> ShowAsync(Cli cli, string? runId)

@@ -12,7 +12,7 @@ static class ValidateCommand
     {
         var file = new Argument<string?>("FILE") { Description = $"The workflow file; default: {Definitions.DefaultFile}", Arity = ArgumentArity.ZeroOrOne };
         var strict = new Option<bool>("--strict") { Description = "Warnings count as errors" };
-        return cli.On(new Command("validate", "Every problem of a workflow file, with its place and a hint") { file, strict }, () =>
+        return Verbs.On(new Command("validate", "Every problem of a workflow file, with its place and a hint") { file, strict }, () =>
         {
             var name = cli.Get(file) ?? Definitions.DefaultFile;
             var problems = WorkflowFile.Check(Files.Read("The workflow file", name, cli.Caller), name, cli.Get(strict));

@@ -10,7 +10,7 @@ static class VerifyCommand
     {
         var run = RunArgument.Optional(cli);
         run.Description = "The run; default: all";
-        return cli.On(new Command("verify", "Check the hash chain and the payloads of one run, or of all") { run }, async () =>
+        return Verbs.On(new Command("verify", "Check the hash chain and the payloads of one run, or of all") { run }, async () =>
         {
             await using var client = cli.Store.Open(cli.Caller);
             var results = new List<(string RunId, IReadOnlyList<string> Problems)>();

@@ -13,7 +13,7 @@ static class Definitions
         if (!File.Exists(path)) throw new UsageException(file is null
             ? $"There is no {DefaultFile} here. Name a file, or make a first one with 'pawl init'."
             : $"There is no file '{file}'.");
-        return WorkflowFile.Parse(Files.Read("The workflow file", path, caller), path);
+        return WorkflowFile.Parse(Files.Read("The workflow file", path, caller), path, caller.Directory);
     }
 
     /// <summary>The file that is named; else the file the run was made from, which may have been mended since; else the text stored with the run.</summary>
@@ -24,7 +24,7 @@ static class Definitions
             ?? throw new UsageException($"Run '{runId}' was started by a program, not from a workflow file. Resume it there, or name its file with --file.");
         if (source.Path is { } path && File.Exists(path)) return Load(path, cli.Caller);
         if (source.Path is not null) cli.Warn($"'{source.Path}' is gone: the definition stored with the run is used.");
-        return WorkflowFile.Parse(source.Text, source.Path);
+        return WorkflowFile.Parse(source.Text, source.Path, cli.Caller.Directory);
     }
 
     /// <summary>The same workflow under other options. Steps, and so the fingerprint, stay.</summary>

@@ -1,5 +1,3 @@
-using Pawl.Storage;
-
 namespace Pawl.Cli.Input;
 
 /// <summary>Which store, by option, environment or default.</summary>

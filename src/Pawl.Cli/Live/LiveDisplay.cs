@@ -33,11 +33,11 @@ sealed class LiveDisplay(Cli cli, Workflow workflow, Estimates estimates) : RunD
                     _ended.Remove(step.Path);
                     break;
                 case RunEvent.StepEnded end:
-                    _running.Remove(end.Path);
-                    _progress.Remove(end.Path);
-                    _ended[end.Path] = end;
-                    var tail = TakeTail(end.Path).ToList();
-                    if (end is { Status: StepStatus.Failed, Restored: false }) _after.AddRange(tail.Select(line => $"{end.Path} | {line}"));
+                    _running.Remove(end.Step.Path);
+                    _progress.Remove(end.Step.Path);
+                    _ended[end.Step.Path] = end;
+                    var tail = TakeTail(end.Step.Path).ToList();
+                    if (end.Step is { Status: StepStatus.Failed, Restored: false }) _after.AddRange(tail.Select(line => $"{end.Step.Path} | {line}"));
                     break;
                 case RunEvent.Output output:
                     Keep(output);
@@ -98,7 +98,7 @@ sealed class LiveDisplay(Cli cli, Workflow workflow, Estimates estimates) : RunD
                 rows.Add(new Text($"    {Human.Line(last, Math.Max(20, cli.Caller.Width - 6))}", new Style(decoration: Decoration.Dim)));
         }
         else if (_ended.TryGetValue(path, out var end))
-            rows.Add(Row(Sign(end), end.Status switch { StepStatus.Completed => Color.Green, StepStatus.Failed => Color.Red, _ => Color.Grey }, title, Describe(end)));
+            rows.Add(Row(Sign(end), end.Step.Status switch { StepStatus.Completed => Color.Green, StepStatus.Failed => Color.Red, _ => Color.Grey }, title, Describe(end)));
         else
             rows.Add(Row("·", Color.Grey, title, ""));
     }

@@ -16,9 +16,9 @@ sealed class PlainDisplay(Cli cli, bool verbose) : RunDisplay
                 Line(step, $"{cli.Ink.Faint("▶")} {step.Path}{(step.Attempt > 1 ? $"  attempt {step.Attempt}: {Human.Line(step.Reason)}" : "")}");
                 break;
             case RunEvent.StepEnded end:
-                Line(end, $"{cli.Ink.Of(end.Restored ? "" : Words.Of(end.Status), Sign(end))} {end.Path}  {Describe(end)}");
-                var tail = TakeTail(end.Path).ToList();
-                if (end.Status == StepStatus.Failed && !end.Restored && !verbose) Tail(end.Path, tail);
+                Line(end, $"{cli.Ink.Of(end.Step.Restored ? "" : Words.Of(end.Step.Status), Sign(end))} {end.Step.Path}  {Describe(end)}");
+                var tail = TakeTail(end.Step.Path).ToList();
+                if (end.Step.Status == StepStatus.Failed && !end.Step.Restored && !verbose) Tail(end.Step.Path, tail);
                 break;
             case RunEvent.Output output when verbose:
                 cli.Say($"{cli.Ink.Faint($"{output.Path} |")} {output.Line}");

@@ -28,22 +28,22 @@ abstract class RunDisplay
 
     public static string Sign(RunEvent.StepEnded end) => end switch
     {
-        { Restored: true } => "=",
+        { Step.Restored: true } => "=",
         { RetryIn: not null } => "↻",
-        { Status: StepStatus.Completed } => "✓",
-        { Status: StepStatus.Failed } => "✗",
-        { Status: StepStatus.Skipped } => "↷",
+        { Step.Status: StepStatus.Completed } => "✓",
+        { Step.Status: StepStatus.Failed } => "✗",
+        { Step.Status: StepStatus.Skipped } => "↷",
         _ => "■",
     };
 
     public static string Describe(RunEvent.StepEnded end) => end switch
     {
-        { Restored: true } => end.Reason ?? "reused",
-        { RetryIn: { } pause } => $"attempt {end.Attempt} failed: {Human.Line(end.Error?.Message)}; again in {Human.Duration(pause)}",
-        { Status: StepStatus.Completed, Attempt: > 1 } => $"{Human.Duration(end.Duration)} (attempt {end.Attempt})",
-        { Status: StepStatus.Completed } => Human.Duration(end.Duration),
-        { Status: StepStatus.Failed } => $"{Human.Duration(end.Duration)}  {Human.Line(end.Error?.Message)}",
-        { Status: StepStatus.Skipped } => $"skipped: {Human.Line(end.Reason)}",
+        { Step.Restored: true } => end.Step.Reason ?? "reused",
+        { RetryIn: { } pause } => $"attempt {end.Step.Attempt} failed: {Human.Line(end.Step.Error?.Message)}; again in {Human.Duration(pause)}",
+        { Step.Status: StepStatus.Completed, Step.Attempt: > 1 } => $"{Human.Duration(end.Step.Duration)} (attempt {end.Step.Attempt})",
+        { Step.Status: StepStatus.Completed } => Human.Duration(end.Step.Duration),
+        { Step.Status: StepStatus.Failed } => $"{Human.Duration(end.Step.Duration)}  {Human.Line(end.Step.Error?.Message)}",
+        { Step.Status: StepStatus.Skipped } => $"skipped: {Human.Line(end.Step.Reason)}",
         _ => "stopped",
     };
 }

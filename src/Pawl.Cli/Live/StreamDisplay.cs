@@ -55,13 +55,13 @@ sealed class StreamDisplay(Cli cli) : RunDisplay
     static void StepEnded(Utf8JsonWriter w, RunEvent.StepEnded e)
     {
         w.WriteString("event", "step_ended");
-        w.WriteString("step", e.Path);
-        w.WriteString("status", Words.Of(e.Status));
-        w.WriteNumber("attempt", e.Attempt);
-        w.WriteNumber("duration_ms", Math.Round(e.Duration.TotalMilliseconds, 3));
-        w.WriteBoolean("restored", e.Restored);
-        w.WriteString("reason", e.Reason);
-        w.WriteString("error", e.Error?.Message);
+        w.WriteString("step", e.Step.Path);
+        w.WriteString("status", Words.Of(e.Step.Status));
+        w.WriteNumber("attempt", e.Step.Attempt);
+        w.WriteNumber("duration_ms", Math.Round(e.Step.Duration.TotalMilliseconds, 3));
+        w.WriteBoolean("restored", e.Step.Restored);
+        w.WriteString("reason", e.Step.Reason);
+        w.WriteString("error", e.Step.Error?.Message);
         if (e.RetryIn is { } pause) w.WriteNumber("retry_in_ms", Math.Round(pause.TotalMilliseconds));
     }
 }

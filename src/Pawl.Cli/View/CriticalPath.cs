@@ -15,9 +15,9 @@ sealed record CriticalPath(IReadOnlyList<string> Steps, TimeSpan Length, TimeSpa
         {
             foreach (var (id, before) in wave)
             {
-                string? last = null;
-                foreach (var one in before) if (ends.ContainsKey(one) && (last is null || ends[one].End > ends[last].End)) last = one;
-                ends[id] = ((last is null ? TimeSpan.Zero : ends[last].End) + duration(id), last);
+                var (begin, last) = (TimeSpan.Zero, (string?)null);
+                foreach (var one in before) if (ends.TryGetValue(one, out var end) && (last is null || end.End > begin)) (begin, last) = (end.End, one);
+                ends[id] = (begin + duration(id), last);
             }
         }
         var chain = new List<string>();

@@ -148,8 +148,7 @@ public sealed partial class FileStore : ICheckpointStore
     /// <summary>Saves the bytes behind the last whole commit to a file of their own, then cuts them off.</summary>
     static string SetAside(FileStoreLayout files, SafeFileHandle journal, FileStoreJournal read)
     {
-        var rest = new byte[RandomAccess.GetLength(journal) - read.End];
-        for (var (at, count) = (0, 1); at < rest.Length && count > 0; at += count) count = RandomAccess.Read(journal, rest.AsSpan(at), read.End + at);
+        var rest = ReadRange(journal, read.End, RandomAccess.GetLength(journal));
         var name = $"journal.torn-{read.Seq + 1}";
         for (var n = 2; Durable.FactsOf(Path.Join(files.Directory, name)) is not null; n++) name = $"journal.torn-{read.Seq + 1}-{n}";
         Durable.CreateFlushed(Path.Join(files.Directory, name), rest);
@@ -166,9 +165,7 @@ public sealed partial class FileStore : ICheckpointStore
     static void Settle(FileStoreLayout files, FileStoreJournal read)
     {
         using var file = Durable.Open(files.Journal, Durable.Use.Change);
-        var bytes = new byte[read.End - read.LastCommit];
-        for (var (at, count) = (0, 1); at < bytes.Length && count > 0; at += count) count = RandomAccess.Read(file, bytes.AsSpan(at), read.LastCommit + at);
-        RandomAccess.Write(file, bytes, read.LastCommit);
+        RandomAccess.Write(file, ReadRange(file, read.LastCommit, read.End), read.LastCommit);
         Durable.Flush(file, files.Journal);
     }
 

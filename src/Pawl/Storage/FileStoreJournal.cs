@@ -63,7 +63,7 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
             if (!whole || !CheckpointCodec.TryDecode(line, hash, out record, out error))
             {
                 Torn = Judge(line, whole, seq + 1, hash, error);
-                yield break;
+                break;
             }
             head = Fold(head, record, seq + 1);
             (seq, hash) = (record.Seq, record.Hash);
@@ -83,7 +83,11 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
             yield return record;
             _pinned = false;
         }
-        if (group is { Count: > 0 }) Torn = $"the last commit ends after {group.Count} of its records";
+        if (group is { Count: > 0 })
+        {
+            Torn ??= $"the last commit ends after {group.Count} of its records";
+            Offsets?.RemoveRange(Offsets.Count - group.Count, group.Count);
+        }
         if (seq == 0) throw new JournalCorruptException(runId, 1, "the file is empty");
     }
 
@@ -91,8 +95,6 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
     public void Drain()
     {
         foreach (var _ in Records()) { }
-        // A group that is not whole was counted while it was read.
-        if (Offsets is { } offsets && offsets.Count > Seq) offsets.RemoveRange((int)Seq, offsets.Count - (int)Seq);
     }
 
     RunHead? Fold(RunHead? head, Checkpoint record, long expected)
@@ -112,9 +114,9 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
 
     /// <summary>Decides about a line that does not fit: the remains of a commit that was never acknowledged, or damage.</summary>
     /// <remarks>
-    /// A crash can spoil only the last commit: one write, whose blocks reach the disk in any order and are missing or zero where they did not.
-    /// So a line may be torn only when nothing behind it begins another commit. A line "goes on" when it says so, or when it holds
-    /// zeros and cannot say. The first line is flushed before the journal gets its name, so it cannot be torn at all.
+    /// A crash can spoil only the last commit: one write at the end, whose blocks reach the disk in any order and are missing, or zero, where they
+    /// did not. So a line with others behind it is torn only when it holds zeros and none of these begins another commit. The first line is
+    /// flushed before the journal gets its name, so it cannot be torn at all. In doubt it is damage: that loses nothing.
     /// </remarks>
     string Judge(ReadOnlyMemory<byte> line, bool whole, long number, string prevHash, string reason)
     {
@@ -123,7 +125,7 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
         // An intact line that cannot be read was written by a newer version or by hand: never to be cut off.
         if (whole && CheckpointCodec.IsChained(line.Span, prevHash)) throw corrupt;
         if (HoldsWholeCommit(line.Span, prevHash)) throw new JournalCorruptException(runId, number, "the end of the line is damaged");
-        var goesOn = GoesOn(line.Span);
+        var goesOn = line.Span.Contains((byte)0) && GoesOn(line.Span);
         while (TryReadLine(out line, out _))
         {
             if (!goesOn) throw corrupt;
@@ -132,8 +134,12 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
         return reason;
     }
 
-    static bool GoesOn(ReadOnlySpan<byte> line) =>
-        line.Contains((byte)0) || (line.Length > HashTail && line[..^HashTail].EndsWith(MoreMember) && line[^HashTail..].StartsWith(HashMember));
+    /// <summary>The end of the line says that its commit goes on, or holds zeros and cannot say.</summary>
+    static bool GoesOn(ReadOnlySpan<byte> line)
+    {
+        var end = line[Math.Max(0, line.Length - HashTail - MoreMember.Length)..];
+        return end.Contains((byte)0) || (end.StartsWith(MoreMember) && end[MoreMember.Length..].StartsWith(HashMember));
+    }
 
     /// <summary>A whole last record of a commit with other bytes behind it: its line end was durable, and was damaged later.</summary>
     static bool HoldsWholeCommit(ReadOnlySpan<byte> line, string prevHash)
@@ -141,10 +147,9 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
         for (var (at, tries) = (0, 0); tries < 100; tries++)
         {
             var next = line[at..].IndexOf(HashMember);
-            if (next < 0) return false;
             var end = at + next + HashTail;
-            if (end >= line.Length) return false;
-            if (line[end] != 0 && line[end - 1] == '}' && !line[..(at + next)].EndsWith(MoreMember) && CheckpointCodec.IsChained(line[..end], prevHash)) return true;
+            if (next < 0 || end >= line.Length) return false;
+            if (line[end..].ContainsAnyExcept((byte)0) && !line[..(at + next)].EndsWith(MoreMember) && CheckpointCodec.IsChained(line[..end], prevHash)) return true;
             at += next + 1;
         }
         return false;

@@ -302,7 +302,7 @@ public sealed class FileStoreTests : IDisposable
     public async Task A_hostile_run_id_never_becomes_a_path(string runId)
     {
         await using var store = _directory.Open();
-        await store.Begin(new Chain("etl_1"));
+        await store.ReleaseAsync(await store.Begin(new Chain("etl_1")), Token);
         var before = Directory.GetFileSystemEntries(_directory.Root, "*", SearchOption.AllDirectories).Order().ToList();
         Assert.Null(await store.Find(runId));
         Assert.Null((await store.Claim(runId)).Lease);

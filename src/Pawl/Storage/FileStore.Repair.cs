@@ -1,0 +1,56 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Pawl.Storage;
+
+/// <summary>What a repair found and did.</summary>
+/// <param name="RunId">The run.</param>
+/// <param name="Line">The first damaged line, from 1; 0 when nothing is damaged.</param>
+/// <param name="Reason">What is wrong with it, or null.</param>
+/// <param name="Quarantined">The file beside the journal that holds the damaged journal as it was; null when nothing was changed.</param>
+/// <param name="Left">The run as it can now be resumed; null when not even the first record can be read, and nothing was changed.</param>
+public sealed record RepairReport(string RunId, long Line, string? Reason, string? Quarantined, RunHead? Left);
+
+public sealed partial class FileStore
+{
+    /// <summary>Cuts a damaged journal back to the records before the damage; the damaged one is kept as <c>journal.corrupt-1</c>, <c>-2</c>, ….</summary>
+    /// <remarks>Steps recorded behind the damage run again when the run is resumed. A crash leaves the journal as it was, or repaired.</remarks>
+    /// <returns>Null when there is no such run.</returns>
+    /// <exception cref="ResumeRefusedException">A live process holds it.</exception>
+    public ValueTask<RepairReport?> RepairAsync(string runId, CancellationToken cancellationToken)
+    {
+        if (Locate(runId) is not { } files || !IsRun(files)) return new(default(RepairReport));
+        using var held = TryLock(files) ?? throw new ResumeRefusedException(new Refusal(RefusalReason.Held, $"Run '{runId}' is executed by {files.ReadOwner().Owner}.", "Cancel it first."));
+        using var file = Durable.Open(files.Journal, Durable.Use.Read);
+        var journal = new FileStoreJournal(file, runId, keep: false);
+        try
+        {
+            foreach (var _ in journal.Records()) cancellationToken.ThrowIfCancellationRequested();
+            // A torn tail is no damage: the next claim sets it aside.
+            return new(new RepairReport(runId, 0, null, null, journal.Head));
+        }
+        catch (JournalCorruptException damage)
+        {
+            return new(journal.Seq == 0
+                ? new RepairReport(runId, damage.Line, damage.Reason, null, null)
+                : new RepairReport(runId, damage.Line, damage.Reason, CutBack(files, ReadRange(file, 0, RandomAccess.GetLength(file)), journal.End), journal.Head));
+        }
+    }
+
+    static string CutBack(FileStoreLayout files, byte[] damaged, long end)
+    {
+        var name = "journal.corrupt-1";
+        for (var n = 2; Durable.FactsOf(Path.Join(files.Directory, name)) is not null; n++) name = $"journal.corrupt-{n}";
+        Durable.Replace(files.Directory, name, damaged);
+        // Durable: the copy, whole.
+        Durable.Replace(files.Directory, FileStoreJournal.Name, damaged.AsSpan(0, (int)end));
+        // Durable: the journal without the damage.
+        return name;
+    }
+
+    static byte[] ReadRange(SafeFileHandle file, long from, long to)
+    {
+        var bytes = new byte[checked((int)(to - from))];
+        for (var (at, count) = (0, 1); at < bytes.Length && count > 0; at += count) count = RandomAccess.Read(file, bytes.AsSpan(at), from + at);
+        return bytes;
+    }
+}
