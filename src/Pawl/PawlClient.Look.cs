@@ -129,7 +129,7 @@ public sealed partial class PawlClient
         }
         finally
         {
-            await Store.ReleaseAsync(lease, CancellationToken.None);
+            await ReleaseAsync(lease);
         }
     }
 

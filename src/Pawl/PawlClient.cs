@@ -30,6 +30,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         start ??= new StartOptions();
         var given = Encode(parameters);
         var bound = ParamBinder.Bind(workflow, given);
+        RunExecutor.Selected(workflow, start.Select);
         if (!Options.Checkpointing || workflow.Options.Strategy == CheckpointStrategy.Off) return await RunWithoutStoreAsync(workflow, given, bound, start, cancellationToken);
 
         var journal = new Journal(Store, Options, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };
@@ -86,7 +87,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
             if (lease is not null)
             {
                 journal?.CreatedData?.Dispose();
-                await Store.ReleaseAsync(lease, CancellationToken.None);
+                await ReleaseAsync(lease);
             }
         }
     }
@@ -123,7 +124,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         }
         finally
         {
-            await Store.ReleaseAsync(lease, CancellationToken.None);
+            await ReleaseAsync(lease);
         }
     }
 
@@ -146,7 +147,12 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
             if (result.Status != RunStatus.Failed || result.CheckpointWriteFailed || result.Steps.Any(step => step.Error?.Class == ErrorClass.Critical)) break;
             try { await Task.Delay(backoff.DelayAfter(attempt, 0), Options.Time, cancellationToken); }
             catch (OperationCanceledException) { break; }
-            result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken);
+            try { result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken); }
+            catch (ResumeRefusedException)
+            {
+                // Someone else has gone on with it, or canceled it.
+                break;
+            }
         }
         return result;
     }
@@ -156,6 +162,13 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         var claim = await Store.ClaimAsync(RunIds.Check(runId), Owner(), cancellationToken);
         if (claim.HeldBy is { } owner) throw new ResumeRefusedException(Held(runId, owner));
         return (claim.Lease ?? throw new RunNotFoundException(runId), claim.Notice);
+    }
+
+    /// <summary>What the pass recorded is durable whether or not its lease can be given back; a lease ends with its process.</summary>
+    async ValueTask ReleaseAsync(RunLease lease)
+    {
+        try { await Store.ReleaseAsync(lease, CancellationToken.None); }
+        catch (IOException error) { Diagnostics.Log.Warning(Options.Logging.CreateLogger("Pawl.Run"), lease.RunId, $"The lease could not be released: {error.Message}"); }
     }
 
     static Refusal Held(string runId, RunOwner owner) =>

@@ -31,6 +31,7 @@ public sealed class StepListBuilder
     /// <inheritdoc cref="WorkflowBuilder.Group"/>
     public StepRef<JsonElement> Group(string id, Action<StepListBuilder> steps, Action<StepBuilder>? configure = null, int? maxParallel = null)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxParallel ?? 1, 1);
         var inner = new StepListBuilder(_prefix + id + "/", sideBySide: true);
         steps(inner);
         var children = inner.Build();

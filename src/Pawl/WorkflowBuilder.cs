@@ -78,7 +78,7 @@ public sealed class WorkflowBuilder
     public Workflow Build()
     {
         var steps = _steps.Build();
-        var problems = GraphRules.Check(steps).Select(problem => problem.Message).ToList();
+        var problems = GraphRules.Check(steps, _options).Select(problem => problem.Message).ToList();
         foreach (var twice in _params.GroupBy(param => param.Name).Where(group => group.Count() > 1))
             problems.Add($"The param '{twice.Key}' is declared twice.");
         if (problems.Count > 0)

@@ -3,7 +3,7 @@ namespace Pawl.Yaml;
 /// <summary>What is wrong with an expression, and where.</summary>
 /// <remarks>A <see cref="FormatException"/>, so that a failing step is not tried again: the same expression would fail again.</remarks>
 internal sealed class ExpressionException(string problem, string text, int offset, bool isMissing = false)
-    : FormatException($"{problem} (at character {offset + 1} of '{Excerpt(text)}')")
+    : FormatException($"{problem} (at character {offset + 1} of '{Excerpt(text, offset)}')")
 {
     /// <summary>The sentence without the place.</summary>
     public string Problem { get; } = problem;
@@ -14,10 +14,12 @@ internal sealed class ExpressionException(string problem, string text, int offse
     /// <summary>Something was asked for that is not there (yet), which <c>default()</c> answers.</summary>
     public bool IsMissing { get; } = isMissing;
 
-    static string Excerpt(string text)
+    static string Excerpt(string text, int offset)
     {
-        var line = Printable(text.Trim());
-        return line.Length > 80 ? line[..80] + "…" : line;
+        const int before = 30, length = 80;
+        var from = text.Length <= length ? 0 : Math.Clamp(offset - before, 0, text.Length - length);
+        var to = Math.Min(from + length, text.Length);
+        return $"{(from > 0 ? "…" : "")}{Printable(text[from..to]).Trim()}{(to < text.Length ? "…" : "")}";
     }
 
     internal static string Printable(string text) =>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 using System.Text;
 
 namespace Pawl.Yaml;
@@ -18,6 +19,9 @@ internal sealed class CapturedOutput(SecretMasker masker, int limit, Action<stri
     /// <summary>Bytes between beginning and end that were not kept.</summary>
     public long LeftOut => Math.Max(0, _behindHead - _ring.Length);
 
+    /// <summary>What the receiver of lines threw; it got no more of them.</summary>
+    public ExceptionDispatchInfo? DisplayFailure { get; private set; }
+
     /// <summary>The last lines of both streams, each at most 1,000 characters.</summary>
     public IReadOnlyList<string> Tail => [.. _lastLines];
 
@@ -26,7 +30,15 @@ internal sealed class CapturedOutput(SecretMasker masker, int limit, Action<stri
     {
         if (_lastLines.Count == TailLines) _lastLines.Dequeue();
         _lastLines.Enqueue(line.Length <= TailLineLength ? line : line[..TailLineLength] + "…");
-        onLine?.Invoke(line, isError);
+        try
+        {
+            if (DisplayFailure is null) onLine?.Invoke(line, isError);
+        }
+        catch (Exception error)
+        {
+            // Reading goes on: a script whose output nobody reads would wait for ever.
+            DisplayFailure = ExceptionDispatchInfo.Capture(error);
+        }
     });
 
     /// <summary>The beginning (a quarter of the limit) and the end (the rest), with a line between that says what was left out.</summary>

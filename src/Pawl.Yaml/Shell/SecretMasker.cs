@@ -14,12 +14,14 @@ internal sealed class SecretMasker
     static readonly byte[] s_mask = "***"u8.ToArray();
 
     readonly byte[][] _patterns;
+    readonly byte[][][] _byFirst = new byte[256][][];
     readonly SearchValues<byte> _first;
 
     public SecretMasker(IEnumerable<string> secrets)
     {
         // The longest first: a secret that contains another one is covered whole.
         _patterns = [.. secrets.SelectMany(Forms).Distinct().Select(Encoding.UTF8.GetBytes).OrderByDescending(pattern => pattern.Length)];
+        foreach (var group in _patterns.GroupBy(pattern => pattern[0])) _byFirst[group.Key] = [.. group];
         _first = SearchValues.Create([.. _patterns.Select(pattern => pattern[0]).Distinct()]);
     }
 
@@ -73,22 +75,16 @@ internal sealed class SecretMasker
         return 0;
     }
 
+    // The longest secret that is here, and whether a longer one may be when more bytes come.
     (int Length, bool MayContinue) Match(ReadOnlySpan<byte> rest)
     {
-        foreach (var pattern in _patterns)
+        var mayContinue = false;
+        foreach (var pattern in _byFirst[rest[0]])
         {
-            if (rest.StartsWith(pattern)) return (pattern.Length, false);
-            if (rest.Length < pattern.Length && pattern.AsSpan().StartsWith(rest))
-            {
-                // At the very end a shorter secret may still be whole.
-                foreach (var shorter in _patterns)
-                {
-                    if (rest.StartsWith(shorter)) return (shorter.Length, true);
-                }
-                return (0, true);
-            }
+            if (rest.StartsWith(pattern)) return (pattern.Length, mayContinue);
+            mayContinue |= rest.Length < pattern.Length && pattern.AsSpan().StartsWith(rest);
         }
-        return (0, false);
+        return (0, mayContinue);
     }
 
     static IEnumerable<string> Forms(string secret)

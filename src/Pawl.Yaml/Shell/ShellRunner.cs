@@ -38,7 +38,7 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
 
     /// <summary>Runs the script to its end. When the token is cancelled its processes are asked to end, then killed, and the outcome says so.</summary>
     /// <param name="command">What to run.</param>
-    /// <param name="onLine">Gets each line of output as it comes and whether it is of the error stream, secrets masked, on another thread.</param>
+    /// <param name="onLine">Gets each line of output as it comes and whether it is of the error stream, secrets masked, on another thread. What it throws is thrown again when the script has ended.</param>
     /// <param name="cancellationToken">Ends the script.</param>
     /// <exception cref="StepException">It could not be started; the class says whether another attempt may help.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled before the script began.</exception>
@@ -70,12 +70,16 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
         var captured = new CapturedOutput(masker, command.OutputLimit, onLine);
         var wasStopped = false;
         using var process = Start(start);
+        // Disposing the process leaves the streams open; closing the first one lets the watcher kill what may be there.
+        using var input = process.StandardInput;
+        using var output = process.StandardOutput;
+        using var errors = process.StandardError;
         var group = StepGroup.Record(_directory.Value, prefix, process.Id);
-        var pump = OutputPump.Start(Descriptor(process.StandardOutput), captured.Open(isError: false), Descriptor(process.StandardError), captured.Open(isError: true));
+        var pump = OutputPump.Start(Descriptor(output), captured.Open(isError: false), Descriptor(errors), captured.Open(isError: true));
         try
         {
-            process.StandardInput.BaseStream.Write("go\n"u8);
-            process.StandardInput.BaseStream.Flush();
+            input.BaseStream.Write("go\n"u8);
+            input.BaseStream.Flush();
             var ended = process.WaitForExitAsync(CancellationToken.None);
             try
             {
@@ -93,11 +97,12 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
             group.Kill();
             await pump.FinishAsync();
         }
-        var (outputs, problem) = ReadOutputs(start.Environment["PAWL_OUTPUT"]!, masker);
+        captured.DisplayFailure?.Throw();
+        var (result, problem) = ReadOutputs(start.Environment["PAWL_OUTPUT"]!, masker);
         return new ShellOutcome
         {
             ExitCode = process.ExitCode,
-            Outputs = outputs,
+            Outputs = result,
             OutputProblem = problem,
             Log = captured.ToArray(),
             LogLeftOut = captured.LeftOut,
@@ -129,8 +134,9 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
         }
         start.Environment[StepGroup.Marker] = key;
 
-        var path = start.Environment.TryGetValue("PATH", out var given) ? given : null;
-        string[] newSession = OperatingSystem.IsLinux() ? [FindProgram("setsid", null)] : [FindProgram("perl", null), "-MPOSIX", "-e", "POSIX::setsid(); exec { $ARGV[0] } @ARGV;"];
+        var ownPath = Environment.GetEnvironmentVariable("PATH");
+        var path = start.Environment.TryGetValue("PATH", out var given) ? given : ownPath;
+        string[] newSession = OperatingSystem.IsLinux() ? [FindProgram("setsid", ownPath)] : [FindProgram("perl", ownPath), "-MPOSIX", "-e", "POSIX::setsid(); exec { $ARGV[0] } @ARGV;"];
         string[] shell = command.Shell switch
         {
             ShellKind.Bash => [FindProgram("bash", path), "--noprofile", "--norc", "-eo", "pipefail"],

@@ -6,9 +6,14 @@ readonly record struct GraphProblem(string StepPath, string Message);
 /// <summary>What makes a graph of steps valid. Pure.</summary>
 static class GraphRules
 {
-    public static List<GraphProblem> Check(IReadOnlyList<Step> steps)
+    // The timer's range.
+    static readonly TimeSpan LongestLimit = TimeSpan.FromDays(49);
+
+    public static List<GraphProblem> Check(IReadOnlyList<Step> steps, WorkflowOptions? options = null)
     {
         var problems = new List<GraphProblem>();
+        if (options?.Concurrency < 1) problems.Add(new("", "Concurrency must be at least 1."));
+        if (options?.Timeout is { } limit && (limit <= TimeSpan.Zero || limit > LongestLimit)) problems.Add(new("", $"The run's time limit must be above zero and at most {LongestLimit.Days} days."));
         if (steps.Count == 0) problems.Add(new("", "There are no steps."));
         CheckLevel(steps, "", problems);
         return problems;
@@ -22,6 +27,8 @@ static class GraphRules
             var path = prefix + step.Id;
             if (!RunIds.IsValidStepId(step.Id))
                 problems.Add(new(path, $"'{RunIds.Printable(step.Id)}' is not a step id: use letters, digits, '.', '_' and '-', beginning with a letter or digit."));
+            if (step.Options.Timeout is { } limit && (limit <= TimeSpan.Zero || limit > LongestLimit)) problems.Add(new(path, $"The time limit of step '{step.Id}' must be above zero and at most {LongestLimit.Days} days."));
+            if (step.Options.Retry is { Attempts: < 1 } or { Delay.Ticks: < 0 }) problems.Add(new(path, $"Step '{step.Id}' must have at least one attempt and no negative pause between attempts."));
             if (!byId.TryAdd(step.Id, step)) problems.Add(new(path, $"Two steps have the id '{step.Id}'."));
         }
         foreach (var step in steps)

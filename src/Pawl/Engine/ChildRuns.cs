@@ -5,8 +5,8 @@ sealed class ChildRuns(Run run)
 {
     public async Task<RunResult> RunAsync(StepAttempt parent, string name, Workflow workflow, IReadOnlyDictionary<string, object?>? parameters)
     {
-        parent.Claim($"child {name}");
         var path = name.Length == 0 ? parent.Path : $"{parent.Path}/{name}";
+        run.Claim(parent, $"{parent.Path}/child run {name}");
         // The id follows from run and path: a parent that resumes finds its child, and goes on with it.
         var result = await run.Client.RunAsync(workflow, parameters, new StartOptions
         {
@@ -14,7 +14,7 @@ sealed class ChildRuns(Run run)
             OnEvent = happened => Forward(path, happened),
         }, parent.Cancellation);
         if (result.Status == RunStatus.Completed) return result;
-        if (run.IsStopping)
+        if (run.IsStopping || parent.Cancellation.IsCancellationRequested)
         {
             parent.Interrupt();
             throw new OperationCanceledException($"Run '{run.Id}' is stopping.");

@@ -26,7 +26,8 @@ sealed class GraphScheduler(Run run)
     /// <summary>Runs steps below another one and turns the end into that step's result.</summary>
     public async Task<StepResult> RunNestedAsync(StepAttempt parent, IReadOnlyList<Step> steps, int? maxParallel)
     {
-        foreach (var step in steps) parent.Claim(step.Id);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxParallel ?? 1, 1);
+        foreach (var step in steps) run.Claim(parent, Join(parent.Path, step.Id));
         var result = await RunAsync(steps, parent.Path, parent, parent.Cancellation, maxParallel, null);
         if (result.Stopped)
         {
@@ -52,13 +53,17 @@ sealed class GraphScheduler(Run run)
         {
             while (running < width && ready.TryDequeue(out var node))
             {
-                halted |= run.IsStopping || cancellation.IsCancellationRequested;
+                halted |= run.IsHalted || run.IsStopping || cancellation.IsCancellationRequested;
                 if (run.IsStopping || (halted && !node.Step.RunsAfterFailure && !IsBlocked(node))) { End(node, NodeState.NotStarted); continue; }
                 node.State = NodeState.Running;
                 running++;
                 _ = StartAsync(node, alone: running == 1 && ready.Count == 0);
             }
-            if (running == 0) continue;
+            if (running == 0)
+            {
+                if (ready.Count == 0 && open > 0) throw new InvalidDefinitionException($"Steps wait for each other in a circle: {string.Join(", ", nodes.Where(node => node.Pending > 0).Select(node => node.Path))}.");
+                continue;
+            }
             var done = await ended.Reader.ReadAsync(CancellationToken.None);
             running--;
             Completed(done);
@@ -70,7 +75,7 @@ sealed class GraphScheduler(Run run)
             // Steps side by side must not wait for one that computes, or flushes, before its first await.
             if (!alone) await Task.Yield();
             // A leaf takes its place before anything about it is decided, so that a stop in the meantime keeps it from starting.
-            try { await RunNodeAsync(node, parent, cancellation, selected, () => halted); }
+            try { await RunNodeAsync(node, parent, cancellation, selected, () => halted || run.IsHalted); }
             catch (Exception error)
             {
                 // Not a user's failure, those are results: a fault of the engine itself must surface, not be recorded as something else.
@@ -87,7 +92,8 @@ sealed class GraphScheduler(Run run)
             {
                 var error = run.Journal.Find(node.Path)?.Error ?? new StepError("failed", "failed", ErrorClass.Permanent);
                 failures.Add((node.Path, error));
-                if (run.Workflow.Options.OnFailure != FailurePolicy.Continue || error.Class == ErrorClass.Critical) halted = true;
+                run.IsHalted |= error.Class == ErrorClass.Critical;
+                halted |= run.Workflow.Options.OnFailure != FailurePolicy.Continue || run.IsHalted;
             }
             if (node.State == NodeState.Running) { node.State = NodeState.NotStarted; stopped = true; }
             End(node, node.State);
@@ -152,7 +158,8 @@ sealed class GraphScheduler(Run run)
             await SkipAsync(node, NodeState.Skipped, SkipCause.Condition, $"needs '{skipped}', which was skipped");
             return;
         }
-        if (!step.IsCompound) await run.Gate.EnterAsync();
+        var takesPlace = !step.IsCompound && parent?.IsInPlace != true;
+        if (takesPlace) await run.Gate.EnterAsync();
         try
         {
             if (run.IsStopping || cancellation.IsCancellationRequested || (halted() && !step.RunsAfterFailure)) { node.State = NodeState.NotStarted; return; }
@@ -160,7 +167,7 @@ sealed class GraphScheduler(Run run)
         }
         finally
         {
-            if (!step.IsCompound) run.Gate.Leave();
+            if (takesPlace) run.Gate.Leave();
         }
     }
 
@@ -174,7 +181,11 @@ sealed class GraphScheduler(Run run)
             {
                 verdict = await condition(new StepContext(run, new StepAttempt(node.Path, 0, "condition", cancellation, node.FailedBefore, parent)));
             }
-            catch (Exception error) when (!run.IsStopping)
+            catch (Exception) when (run.IsStopping || cancellation.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception error)
             {
                 await run.Steps.RecordAsync(node.Path, StepStatus.Failed, SkipCause.None, "its condition could not be decided", node.FailedBefore, new StepError("condition", error.Message, ErrorClass.Permanent));
                 node.State = NodeState.Failed;
@@ -186,7 +197,7 @@ sealed class GraphScheduler(Run run)
                 return;
             }
         }
-        var outcome = await run.Steps.ExecuteAsync(node.Path, step.Body, step.Options, null, parent, cancellation, node.FailedBefore);
+        var outcome = await run.Steps.ExecuteAsync(node.Path, step.Body, step.Options, null, parent, cancellation, node.FailedBefore, inPlace: !step.IsCompound);
         node.State = outcome.End switch
         {
             StepEnd.Completed => NodeState.Succeeded,

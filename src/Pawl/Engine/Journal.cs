@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Pawl.Storage;
 
@@ -67,12 +68,14 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     public Durability Durability { get; set; } = Durability.Sync;
     public JsonDocument? CreatedData { get; private set; }
     public List<Checkpoint> Passes { get; } = [];
-    public bool Compensating { get; private set; }
+
+    /// <summary>The record that began a compensation which has not ended.</summary>
+    public Checkpoint? Compensating { get; private set; }
 
     /// <summary>Done steps in the order of their records; newest last.</summary>
     public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
     /// <summary>Shared state behind the newest record. Replaced, never changed: a step keeps the one it began with.</summary>
-    public IReadOnlyDictionary<string, RawJson> State { get; private set; } = new Dictionary<string, RawJson>();
+    public ImmutableDictionary<string, RawJson> State { get; private set; } = ImmutableDictionary<string, RawJson>.Empty;
     public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
 
     public void Attach(RunLease lease) => _lease = lease;
@@ -126,16 +129,19 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
                 break;
             case CheckpointKind.Timer:
                 using (var data = JsonDocument.Parse(record.Data))
-_entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+                    _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
                 break;
             case CheckpointKind.Compensating:
-                Compensating = true;
-                break;
-            case CheckpointKind.Failed:
-                Compensating = false;
+                Compensating = record;
                 break;
             case CheckpointKind.Compensated when record.Status == StepStatus.Completed:
+                // Steps below it are no longer done either, but their own undoing is still to come.
                 Forget([record.Path!]);
+                _order.RemoveAll(entry => entry.Path == record.Path);
+                break;
+            case CheckpointKind.Failed:
+                Compensating = null;
+                _order.RemoveAll(entry => _entries.GetValueOrDefault(entry.Path) != entry);
                 break;
         }
     }
@@ -158,14 +164,14 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
         }
         if (!record.State.IsEmpty)
         {
-            var state = new Dictionary<string, RawJson>(State);
+            var state = State.ToBuilder();
             using var delta = JsonDocument.Parse(record.State);
             foreach (var change in delta.RootElement.EnumerateObject())
             {
                 if (change.Value.ValueKind == JsonValueKind.Null) state.Remove(change.Name);
                 else state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
             }
-            State = state;
+            State = state.ToImmutable();
         }
         return entry;
     }
@@ -173,7 +179,7 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
     /// <summary>What a new pass decides anew: steps asked for by name, steps that ran because of a failure, and mapped names.</summary>
     void BeginPass(Checkpoint record)
     {
-        foreach (var entry in _entries.Values.Where(entry => entry.AfterFailure).Select(entry => entry.Path).ToList()) Forget([entry]);
+        if (Compensating is null) Forget([.. _entries.Values.Where(entry => entry.AfterFailure).Select(entry => entry.Path)]);
         if (record.Data.IsEmpty) return;
         using var data = JsonDocument.Parse(record.Data);
         if (data.RootElement.TryGetProperty("rerun", out var rerun)) Forget([.. rerun.EnumerateArray().Select(path => path.GetString()!)]);
@@ -196,7 +202,7 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
         foreach (var entry in _entries.Values.Where(entry => paths.Any(path => IsUnder(entry.Path, path))).ToList())
         {
             _entries[entry.Path] = entry.Forget();
-            _order.Remove(entry);
+            if (Compensating is null) _order.Remove(entry);
         }
     }
 
@@ -254,7 +260,8 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
     public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
-        var isPassEnd = draft.Kind is CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
+        // The beginning of a pass names its token: without it a request from outside would not find the pass.
+        var isPassMark = draft.Kind is CheckpointKind.Resumed or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
         TaskCompletionSource? joined = null;
         lock (_lock)
         {
@@ -271,13 +278,13 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
             if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
             _pending.Add((draft, entry));
             if (payloads is not null) _payloads.AddRange(payloads);
-            var writes = isPassEnd || draft.Kind is CheckpointKind.Compensating
+            var writes = isPassMark || draft.Kind is CheckpointKind.Compensating
                 || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
             if (!writes) return Task.CompletedTask;
             if (_flushing) joined = _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             else _flushing = true;
         }
-        if (Durability == Durability.Sync || isPassEnd) return joined?.Task ?? FlushAsync();
+        if (Durability == Durability.Sync || isPassMark) return joined?.Task ?? FlushAsync();
         _ = FlushBehindAsync(joined);
         return Task.CompletedTask;
     }
@@ -308,7 +315,8 @@ _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = dat
         TaskCompletionSource? next;
         try
         {
-            await CommitAsync(batch, payloads);
+            // Whoever joined an asynchronous write before it began was written with it.
+            if (batch.Count > 0) await CommitAsync(batch, payloads);
             batch.Clear();
             lock (_lock)
             {

@@ -3,14 +3,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Pawl.Engine;
 
-/// <summary>Why a pass ends before its graph does.</summary>
-enum StopReason { None, Pause, Interrupt, Cancel, TimeLimit, LeaseLost, WriteFailed }
+/// <summary>Why a pass ends before its graph does, from weak to strong.</summary>
+enum StopReason { None, Pause, TimeLimit, Interrupt, Cancel, LeaseLost, WriteFailed }
 
 /// <summary>One pass over one run: everything its steps share.</summary>
 sealed class Run : IDisposable
 {
     readonly Action<RunEvent>? _onEvent;
     readonly Lock _events = new();
+    readonly Dictionary<string, StepAttempt> _claims = [];
     readonly CancellationTokenSource _kill = new();
     readonly List<StepReport> _reports = [];
     int _stop;
@@ -50,6 +51,9 @@ sealed class Run : IDisposable
     public ILogger Log { get; }
     public IReadOnlyDictionary<string, RawJson> State => Journal.State;
 
+    /// <summary>A critical failure: nothing new starts anywhere in the run, but what runs because of failures.</summary>
+    public bool IsHalted { get; set; }
+
     /// <summary>Steps seen in this pass, by path, for compensation.</summary>
     public Dictionary<string, Step> Seen { get; } = [];
 
@@ -59,13 +63,28 @@ sealed class Run : IDisposable
     public CancellationToken Kill => _kill.Token;
     public IReadOnlyList<StepReport> Reports { get { lock (_events) return [.. _reports]; } }
 
-    /// <summary>Nothing new starts any more. All reasons but a pause also stop what runs. The first reason stays, but a cancel wins over a pause.</summary>
+    /// <summary>Nothing new starts any more. All reasons but a pause also stop what runs. The strongest reason stays.</summary>
     public void RequestStop(StopReason reason, Exception? cause = null)
     {
-        var before = Interlocked.CompareExchange(ref _stop, (int)reason, (int)StopReason.None);
-        if (before == (int)StopReason.Pause && reason != StopReason.Pause) Interlocked.CompareExchange(ref _stop, (int)reason, before);
-        StopCause ??= cause;
+        lock (_events)
+        {
+            if ((int)reason > _stop) (_stop, StopCause) = ((int)reason, cause);
+        }
         if (reason != StopReason.Pause) _kill.Cancel();
+    }
+
+    /// <summary>Reserves a path for one sub-step of an attempt; another attempt of the same step may use it again.</summary>
+    public void Claim(StepAttempt owner, string path)
+    {
+        lock (_claims)
+        {
+            if (_claims.TryGetValue(path, out var before) && (before == owner || before.Path != owner.Path))
+            {
+                var name = path[(owner.Path.Length + (path[owner.Path.Length] == '/' ? 1 : 0))..];
+                throw new InvalidDefinitionException($"Step '{owner.Path}' used the sub-step name '{name}' twice. Names are how results are found again: in a loop make each unique, for example '{name}/1', '{name}/2'.");
+            }
+            _claims[path] = owner;
+        }
     }
 
     /// <summary>Somebody listens: only then events are worth making.</summary>
@@ -74,7 +93,12 @@ sealed class Run : IDisposable
     public void Publish(RunEvent happened)
     {
         if (_onEvent is not { } listener) return;
-        lock (_events) listener(happened);
+        lock (_events)
+        {
+            // Whoever only watches cannot make a step that succeeded fail.
+            try { listener(happened); }
+            catch (Exception error) { Diagnostics.Log.Warning(Log, Id, $"OnEvent failed: {error.Message}"); }
+        }
     }
 
     public void StepEnded(StepReport report, TimeSpan? retryIn = null)
@@ -105,7 +129,6 @@ sealed class Run : IDisposable
 /// <summary>One try of one step. It is its own lock: there is one for every step of a run.</summary>
 sealed class StepAttempt(string path, int number, string reason, CancellationToken cancellation, bool failedBefore, StepAttempt? parent)
 {
-    HashSet<string>? _names;
     ReadOnlyMemory<byte> _progress;
 
     public string Path => path;
@@ -115,21 +138,15 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
     public bool FailedBefore => failedBefore;
     public StepAttempt? Parent => parent;
 
+    /// <summary>A leaf of the graph, or below one: it holds a place under the run's concurrency already.</summary>
+    public bool IsInPlace { get; init; } = parent?.IsInPlace ?? false;
+
     /// <summary>A sub-step was refused because the run stops: whatever the body makes of it, this attempt is not a result.</summary>
     public bool Interrupted { get; private set; }
 
     public void Interrupt()
     {
         for (var attempt = this; attempt is not null; attempt = attempt.Parent) attempt.Interrupted = true;
-    }
-
-    public void Claim(string name)
-    {
-        lock (this)
-        {
-            if (!(_names ??= []).Add(name))
-                throw new InvalidDefinitionException($"Step '{path}' used the sub-step name '{name}' twice. Names are how results are found again: in a loop make each unique, for example '{name}/1', '{name}/2'.");
-        }
     }
 
     public void SetProgress(double fraction, string? message, JsonSerializerOptions json)

@@ -16,19 +16,28 @@ static class RunExecutor
         using var limit = run.Workflow.Options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
         using var late = limit?.Token.Register(() => run.RequestStop(StopReason.TimeLimit));
         var inbox = lease is null ? Task.CompletedTask : WatchAsync(run, lease, ended.Token);
+        try
+        {
+            return await PassAsync(run, began);
+        }
+        finally
+        {
+            // Not CancelAsync: it goes by the thread pool, and a pass stays on its caller's scheduler.
+            ended.Cancel();
+            await inbox;
+        }
+    }
 
+    static async Task<RunResult> PassAsync(Run run, long began)
+    {
         var reused = run.Journal.Head.Done;
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
-        var selected = Selected(run);
+        var selected = Selected(run.Workflow, run.Select);
         GraphScheduler.Result graph = new([], Stopped: false);
-        if (!run.Journal.Compensating) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
-        else foreach (var step in run.Workflow.Steps) run.Seen[step.Id] = step;
+        if (run.Journal.Compensating is null) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
 
         var (status, errorStep, error) = await EndAsync(run, graph, selected);
-        // Not CancelAsync: it goes by the thread pool, and a pass stays on its caller's scheduler.
-        ended.Cancel();
-        await inbox;
         Diagnostics.Log.Ended(run.Log, run.Id, status);
         run.Publish(new RunEvent.Ended(run.Time.GetUtcNow(), status, error));
         var reports = run.Reports;
@@ -70,15 +79,17 @@ static class RunExecutor
         }
     }
 
-    static HashSet<string>? Selected(Run run)
+    /// <summary>The steps that a selection runs; null is all.</summary>
+    /// <exception cref="InvalidDefinitionException">It names a step that does not exist.</exception>
+    public static HashSet<string>? Selected(Workflow workflow, StepSelection? select)
     {
-        if (run.Select is not { } select) return null;
-        var all = run.Workflow.Steps.Select(step => step.Id).ToHashSet();
+        if (select is null) return null;
+        var all = workflow.Steps.Select(step => step.Id).ToHashSet();
         foreach (var name in (select.Only ?? []).Append(select.From).Append(select.Until).OfType<string>())
-            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{run.Workflow.Name}'.{Nearest.Hint(name, all)}");
+            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
         if (select.Only is { } only) return [.. only];
-        if (select.From is { } from) all.IntersectWith(ResumePlanner.Descendants(run.Workflow, from));
-        if (select.Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(run.Workflow, until), until]);
+        if (select.From is { } from) all.IntersectWith(ResumePlanner.Descendants(workflow, from));
+        if (select.Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(workflow, until), until]);
         return all;
     }
 
@@ -86,23 +97,8 @@ static class RunExecutor
     {
         // A pause or an interruption that came when everything was done already has nothing left to stop.
         var allDone = graph.Failures.Count == 0 && run.Workflow.Steps.All(step => run.Journal.Find(step.Id) is { IsDone: true });
-        switch (allDone && run.Stop is (StopReason.Pause or StopReason.Interrupt or StopReason.TimeLimit) ? StopReason.None : run.Stop)
-        {
-            case StopReason.WriteFailed:
-                return (RunStatus.Failed, null, $"checkpoint_write_failed: {run.StopCause?.Message}");
-            case StopReason.LeaseLost:
-                return (RunStatus.Failed, null, run.StopCause?.Message ?? "the run was taken over by another process");
-            case StopReason.Cancel:
-                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, "canceled on request");
-            case StopReason.Pause:
-                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, "paused on request");
-            case StopReason.Interrupt:
-                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, "interrupted");
-            case StopReason.TimeLimit:
-                var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
-                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);
-        }
-        if (run.Journal.Compensating) return await CompensateAsync(run, run.Journal.Head.ErrorStep, new StepError("compensated", "the run was compensated", ErrorClass.Permanent));
+        if (run.IsStopping && !(allDone && run.Stop is StopReason.Pause or StopReason.Interrupt or StopReason.TimeLimit)) return await StopAsync(run);
+        if (run.Journal.Compensating is { } begun) return await CompensateAsync(run, begun.Path, begun.Error!);
         if (graph.Failures.Count > 0)
         {
             // The step's own record has the detail.
@@ -116,26 +112,47 @@ static class RunExecutor
         return await RecordAsync(run, CheckpointKind.Completed, RunStatus.Completed, null, null, open.Count > 0 ? $"left out by request: {string.Join(", ", open)}" : null);
     }
 
+    static async Task<(RunStatus, string? Step, string? Error)> StopAsync(Run run)
+    {
+        switch (run.Stop)
+        {
+            case StopReason.WriteFailed or StopReason.LeaseLost:
+                return Unwritten(run, null);
+            case StopReason.Cancel:
+                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, "canceled on request");
+            case StopReason.Pause:
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, "paused on request");
+            case StopReason.TimeLimit when run.Journal.Compensating is null:
+                var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
+                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);
+            default:
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.Journal.Compensating is null ? "interrupted" : "interrupted while compensating; a resume goes on with it");
+        }
+    }
+
     static async Task<(RunStatus, string?, string?)> RecordAsync(Run run, CheckpointKind kind, RunStatus status, string? step, StepError? error, string? reason)
     {
         var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason };
         if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
-        return (RunStatus.Failed, step, run.Stop == StopReason.LeaseLost ? run.StopCause!.Message : $"checkpoint_write_failed: {run.StopCause?.Message}");
+        return Unwritten(run, step);
     }
+
+    static (RunStatus, string?, string?) Unwritten(Run run, string? step) =>
+        (RunStatus.Failed, step, run.Stop == StopReason.LeaseLost ? run.StopCause?.Message : $"checkpoint_write_failed: {run.StopCause?.Message}");
 
     /// <summary>Undoes finished steps, the last one first. Each undo is recorded, so a run that dies here goes on undoing.</summary>
     static async Task<(RunStatus, string?, string?)> CompensateAsync(Run run, string? failedStep, StepError error)
     {
-        if (!run.Journal.Compensating && !await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensating, At = run.Time.GetUtcNow(), Path = failedStep, Reason = error.Message }, marked: true, null))
-            return (RunStatus.Failed, failedStep, $"checkpoint_write_failed: {run.StopCause?.Message}");
+        if (run.Journal.Compensating is null && !await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensating, At = run.Time.GetUtcNow(), Path = failedStep, Error = error }, marked: true, null))
+            return Unwritten(run, failedStep);
         var problems = new List<string>();
         foreach (var entry in run.Journal.Order.Where(entry => entry.Status == StepStatus.Completed).Reverse())
         {
             if (run.IsStopping) break;
-            if (!run.Seen.TryGetValue(entry.Path, out var step) || step.Compensate is not { } undo) continue;
+            if ((run.Workflow.Find(entry.Path) ?? run.Seen.GetValueOrDefault(entry.Path)) is not { Compensate: { } undo } step) continue;
             if (await UndoAsync(run, entry.Path, step, undo) is { } problem) problems.Add(problem);
         }
-        if (run.IsStopping) return (RunStatus.Running, failedStep, "interrupted while compensating; a resume goes on with it");
+        if (run.IsStopping) return await StopAsync(run);
         var message = problems.Count == 0 ? $"{error.Message} (finished steps were compensated)" : $"{error.Message} (compensation failed: {string.Join("; ", problems)})";
         return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, failedStep, error with { Message = message }, null);
     }

@@ -23,8 +23,8 @@ sealed class StepExecutor(Run run)
     public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
     {
         if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
-        parent.Claim(name);
         var path = $"{parent.Path}/{name}";
+        run.Claim(parent, path);
         var outcome = TryReuse(path) ?? await ExecuteAsync(path, body, options, null, parent, parent.Cancellation, failedBefore: false);
         switch (outcome.End)
         {
@@ -49,20 +49,21 @@ sealed class StepExecutor(Run run)
     }
 
     public async ValueTask<StepOutcome> ExecuteAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, string? reason,
-        StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
+        StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace = false)
     {
         var before = run.Journal.Find(path);
         var first = (before?.Attempt ?? 0) + 1;
         reason ??= before switch
         {
             { Status: StepStatus.Failed } => $"retry after: {Shorten(before.Error?.Message)}",
+            { Status: StepStatus.Canceled } => "stopped before",
             { Attempt: > 0 } => "asked to run again",
             _ => "first run",
         };
         for (var attempt = first; ; attempt++)
         {
             if (run.IsStopping || cancellation.IsCancellationRequested) return Stopped(parent);
-            var (outcome, retryIn) = await AttemptAsync(path, body, options, attempt, attempt - first + 1, reason, parent, cancellation, failedBefore);
+            var (outcome, retryIn) = await AttemptAsync(path, body, options, attempt, attempt - first + 1, reason, parent, cancellation, failedBefore, inPlace);
             if (retryIn is not { } pause) return outcome;
             try
             {
@@ -74,12 +75,12 @@ sealed class StepExecutor(Run run)
     }
 
     async ValueTask<(StepOutcome, TimeSpan? RetryIn)> AttemptAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, int number, int tries,
-        string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore)
+        string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace)
     {
         using var limit = options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
         using var linked = limit is null ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
         var token = linked?.Token ?? cancellation;
-        var attempt = new StepAttempt(path, number, reason, token, failedBefore, parent);
+        var attempt = new StepAttempt(path, number, reason, token, failedBefore, parent) { IsInPlace = inPlace || parent?.IsInPlace == true };
         var context = new StepContext(run, attempt);
         using var activity = Diagnostics.Telemetry.Source.HasListeners() ? Diagnostics.Telemetry.StepActivity(run.Id, path, number) : null;
         var began = run.Time.GetTimestamp();
@@ -121,15 +122,13 @@ sealed class StepExecutor(Run run)
                 if (!task.IsCompleted)
                     return (StepResult.Fail($"did not stop within {Grace.TotalSeconds:0} s after its cancellation and may still run in this process. Pass ctx.CancellationToken to what it awaits.", ErrorClass.Critical, "unstoppable"), null);
             }
-            return (Normalize(await task), null);
+            var result = Normalize(await task);
+            // Whatever a body makes of its own stop is not a result: half-done work must not count as done, nor be tolerated as failed.
+            return (token.IsCancellationRequested ? Stopped(options, limit) : result, null);
         }
-        catch (OperationCanceledException error) when (limit?.IsCancellationRequested == true)
+        catch (Exception error) when (token.IsCancellationRequested)
         {
-            return (TimedOut(options), error);
-        }
-        catch (OperationCanceledException error) when (token.IsCancellationRequested)
-        {
-            return (StepResult.Canceled(), error);
+            return (Stopped(options, limit), error);
         }
         catch (Exception error)
         {
@@ -139,6 +138,8 @@ sealed class StepExecutor(Run run)
             return (StepResult.Fail(shown?.Message ?? error.Message, shown?.Error.Class ?? errorClass, error.GetType().Name, detail), error);
         }
     }
+
+    static StepResult Stopped(StepOptions options, CancellationTokenSource? limit) => limit?.IsCancellationRequested == true ? TimedOut(options) : StepResult.Canceled();
 
     static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, "timeout");
 
@@ -243,7 +244,7 @@ sealed class StepExecutor(Run run)
     {
         const string why = "stopped with its run";
         var now = run.Time.GetUtcNow();
-        if (run.Stop is not (StopReason.LeaseLost or StopReason.WriteFailed) && !run.Journal.Compensating)
+        if (run.Stop is not (StopReason.LeaseLost or StopReason.WriteFailed) && run.Journal.Compensating is null)
             await AppendAsync(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = attempt.Path, Status = StepStatus.Canceled, Attempt = attempt.Number, Duration = took, Reason = why, Progress = attempt.Progress }, marked: false, null);
         run.StepEnded(new StepReport(attempt.Path, StepStatus.Canceled, attempt.Number, took, Restored: false, why, null));
         return Stopped(parent);

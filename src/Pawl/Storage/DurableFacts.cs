@@ -10,7 +10,8 @@ namespace Pawl.Storage;
 /// <param name="Inode">See <paramref name="Device"/>.</param>
 /// <param name="Size">Bytes.</param>
 /// <param name="Modified">Time of the last change of content, in nanoseconds; only for comparing.</param>
-readonly record struct FileFacts(int Kind, uint Owner, long Device, long Inode, long Size, long Modified)
+/// <param name="Links">How many names it has: an open file without one was removed or replaced.</param>
+readonly record struct FileFacts(int Kind, uint Owner, long Device, long Inode, long Size, long Modified, uint Links)
 {
     const int Directory = 0x4000, Link = 0xA000, File = 0x8000;
 
@@ -20,7 +21,7 @@ readonly record struct FileFacts(int Kind, uint Owner, long Device, long Inode, 
     public bool SameFile(FileFacts? other) => other is { } facts && facts.Inode == Inode && facts.Device == Device;
 
     public static FileFacts Of(FileSystemInfo info) => new(
-        info.LinkTarget is not null ? Link : info is DirectoryInfo ? Directory : File, 0, 0, 0, info is FileInfo file ? file.Length : 0, info.LastWriteTimeUtc.Ticks * 100);
+        info.LinkTarget is not null ? Link : info is DirectoryInfo ? Directory : File, 0, 0, 0, info is FileInfo file ? file.Length : 0, info.LastWriteTimeUtc.Ticks * 100, 1);
 }
 
 static unsafe partial class Durable
@@ -67,8 +68,8 @@ static unsafe partial class Durable
     // statx has one layout on all processors, which struct stat has not.
     static FileFacts FromStatx(byte* b) => new(
         *(ushort*)(b + 28) & 0xF000, *(uint*)(b + 20), (long)*(uint*)(b + 136) << 32 | *(uint*)(b + 140), *(long*)(b + 32), *(long*)(b + 40),
-        *(long*)(b + 112) * 1_000_000_000 + *(uint*)(b + 120));
+        *(long*)(b + 112) * 1_000_000_000 + *(uint*)(b + 120), *(uint*)(b + 16));
 
     static FileFacts FromMac(byte* b) => new(
-        *(ushort*)(b + 4) & 0xF000, *(uint*)(b + 16), *(int*)b, *(long*)(b + 8), *(long*)(b + 96), *(long*)(b + 48) * 1_000_000_000 + *(long*)(b + 56));
+        *(ushort*)(b + 4) & 0xF000, *(uint*)(b + 16), *(int*)b, *(long*)(b + 8), *(long*)(b + 96), *(long*)(b + 48) * 1_000_000_000 + *(long*)(b + 56), *(ushort*)(b + 6));
 }

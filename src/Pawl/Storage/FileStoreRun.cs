@@ -11,7 +11,6 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
     readonly Lock _gate = new();
     readonly FileFacts _lockFacts = Durable.FactsOf(held, files.Lock);
     SafeFileHandle? _journal;
-    FileFacts _journalFacts;
     byte[] _buffer = new byte[4096];
     long _length;
     long _seq;
@@ -67,7 +66,7 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
             if (records[^1].Seq == _seq && records[^1].Hash == _hash) return CommitResult.Committed;
             if (!Follow(records)) return CommitResult.Conflict;
             // Someone removed the run or its lock file: whoever locks the new one is the owner now.
-            if (!_lockFacts.SameFile(Durable.FactsOf(files.Lock))) return CommitResult.LeaseLost;
+            if (Durable.FactsOf(held, files.Lock).Links == 0) return CommitResult.LeaseLost;
             _loaded = null;
 
             // Durable behind this line: the payloads. A crash leaves files that no record names.
@@ -129,9 +128,9 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
     /// <summary>The journal, open at its acknowledged end.</summary>
     SafeFileHandle OpenJournal()
     {
-        var facts = Durable.FactsOf(files.Journal) ?? throw new IOException($"'{files.Journal}' was removed while the run was executed. Nothing more can be recorded; start the run anew.");
-        if (_journal is { } open && _journalFacts.SameFile(facts) && facts.Size == _length) return open;
+        if (_journal is { } open && Durable.FactsOf(open, files.Journal) is { Links: > 0 } now && now.Size == _length) return open;
         CloseJournal();
+        var facts = Durable.FactsOf(files.Journal) ?? throw new IOException($"'{files.Journal}' was removed while the run was executed. Nothing more can be recorded; start the run anew.");
         // Whatever follows the acknowledged end was never acknowledged, and after a failed flush the cache may show what the disk does not have.
         if (facts.Size < _length) throw new JournalCorruptException(Lease.RunId, _seq, "records that were acknowledged are gone from the file");
         using (var file = Durable.Open(files.Journal, Durable.Use.Change))
@@ -140,7 +139,6 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
             if (facts.Size > _length) RandomAccess.SetLength(file, _length);
         }
         _journal = Durable.Open(files.Journal, Durable.Use.Append);
-        _journalFacts = Durable.FactsOf(_journal, files.Journal);
         return _journal;
     }
 

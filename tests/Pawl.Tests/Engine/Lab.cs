@@ -49,7 +49,7 @@ sealed class Lab
 
     public Task<IReadOnlyList<Checkpoint>> Journal(string runId = "run") => Client.HistoryAsync(runId, Token);
 
-    public async Task<List<Checkpoint>> Records(string path, string runId = "run") => [.. (await Journal(runId)).Where(record => record.Path == path)];
+    public async Task<List<Checkpoint>> Records(string path, string runId = "run") => [.. (await Journal(runId)).Where(record => record.Kind == CheckpointKind.Step && record.Path == path)];
 
     public async Task<RunHead> Head(string runId = "run") => await Client.FindAsync(runId, Token) ?? throw new RunNotFoundException(runId);
 
@@ -72,7 +72,7 @@ static class LabExtensions
     public static Task Delay(this StepContext ctx, double seconds) => Task.Delay(TimeSpan.FromSeconds(seconds), ctx.Time, ctx.CancellationToken);
 
     /// <summary>A step that takes some seconds and returns its path.</summary>
-    public static StepRef<string> Work(this WorkflowBuilder builder, string id, double seconds = 1, Action<StepBuilder>? configure = null) =>
+    public static StepRef<string> Work(this WorkflowBuilder builder, string id, double seconds = 0.1, Action<StepBuilder>? configure = null) =>
         builder.Step(id, async ctx =>
         {
             await ctx.Delay(seconds);
@@ -83,7 +83,7 @@ static class LabExtensions
     public static StepRef<string> Fail(this WorkflowBuilder builder, string id, Func<bool> fails, Action<StepBuilder>? configure = null) =>
         builder.Step(id, async ctx =>
         {
-            await ctx.Delay(1);
+            await ctx.Delay(0.1);
             return fails() ? throw new IOException($"{id} broke") : ctx.Path;
         }, configure);
 }

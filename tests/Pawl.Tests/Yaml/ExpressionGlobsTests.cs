@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 

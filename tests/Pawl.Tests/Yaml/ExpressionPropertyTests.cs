@@ -2,7 +2,6 @@ using System.Diagnostics;
 using FsCheck;
 using FsCheck.Fluent;
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 

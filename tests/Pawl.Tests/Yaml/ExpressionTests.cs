@@ -1,5 +1,4 @@
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 
@@ -167,6 +166,15 @@ public sealed class ExpressionTests
         Assert.Equal(16, error.Offset);
         Assert.Equal("'params' has no member 'scop'. Did you mean 'scope'? (at character 17 of 'echo ${{ params.scop }}')", error.Message);
         Assert.Equal(13, Assert.Throws<ExpressionException>(() => Template.Parse("x ${{ true &&& }}")).Offset);
+    }
+
+    [Fact]
+    public void An_error_in_a_long_script_shows_its_surroundings()
+    {
+        var script = string.Concat(Enumerable.Repeat("echo one two three\n", 20));
+        var error = Assert.Throws<ExpressionException>(() => Template.Parse(script + "x ${{ a.b = 1 }}\n" + script));
+        Assert.Contains("(at character 391 of '…echo one two three x ${{ a.b = 1 }} echo one", error.Message, StringComparison.Ordinal);
+        Assert.True(error.Message.Length < 200);
     }
 
     [Fact]

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 
@@ -108,7 +107,7 @@ public sealed class ShellMaskingTests
         Assert.Equal(65536 + "… [line cut]".Length, Assert.Single(lines).Length);
         Assert.Equal((10 << 20) - (1 << 20), output.LeftOut);
         Assert.True(kept.Length < (1 << 20) + 100);
-        Assert.True(watch.ElapsedMilliseconds < 3000, $"{watch.ElapsedMilliseconds} ms");
+        Assert.True(watch.ElapsedMilliseconds < 10_000, $"{watch.ElapsedMilliseconds} ms");
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using System.Text;
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 

@@ -1,6 +1,5 @@
 using Pawl.Storage;
 using Pawl.Yaml;
-using Xunit;
 
 namespace Pawl.Tests.Yaml;
 
