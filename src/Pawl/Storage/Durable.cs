@@ -36,7 +36,8 @@ static partial class Durable
     }
 
     /// <summary>Opens a file, never through a symbolic link at its name.</summary>
-    public static DurableFile Open(string path, Use use) => new(OpenHandle(path, use), path);
+    public static DurableFile Open(string path, Use use) =>
+        use == Use.Read ? TryOpenRead(path) ?? throw Fail("open", path, Errno.ENOENT) : new DurableFile(OpenHandle(path, use), path);
 
     static SafeFileHandle OpenHandle(string path, Use use)
     {
@@ -50,16 +51,19 @@ static partial class Durable
             };
         }
         if (use == Use.Create) return Create(path, exclusive: true);
-        var flags = use switch { Use.Read => O.ReadOnly | O.NonBlock, Use.Append => O.WriteOnly | O.Append, _ => O.ReadWrite };
-        return OpenUnix(path, flags, 0) ?? throw Fail("open", path, Errno.ENOENT);
+        return OpenUnix(path, use == Use.Append ? O.WriteOnly | O.Append : O.ReadWrite, 0) ?? throw Fail("open", path, Errno.ENOENT);
     }
 
     /// <summary>Opens a file for reading; null when it is not there.</summary>
     public static DurableFile? TryOpenRead(string path)
     {
-        if (OperatingSystem.IsWindows()) return File.Exists(path) ? Open(path, Use.Read) : null;
+        if (OperatingSystem.IsWindows()) return File.Exists(path) ? new DurableFile(OpenHandle(path, Use.Read), path) : null;
         // O_NONBLOCK: a pipe planted in the store must not hang the reader.
-        return OpenUnix(path, O.ReadOnly | O.NonBlock, 0) is { } handle ? new DurableFile(handle, path) : null;
+        if (OpenUnix(path, O.ReadOnly | O.NonBlock, 0) is not { } handle) return null;
+        var file = new DurableFile(handle, path);
+        if (file.Facts.IsFile) return file;
+        file.Dispose();
+        throw new IOException($"'{path}' is not a regular file. Something else was put into the store; remove it.");
     }
 
     static SafeFileHandle Create(string path, bool exclusive)
@@ -144,6 +148,13 @@ static partial class Durable
         }
         File.SetUnixFileMode(path, mode);
         return true;
+    }
+
+    /// <summary>Makes a directory inside a run, unless it is there.</summary>
+    public static void MakeDirectory(string path)
+    {
+        if (!TryMakeDirectory(path, Directory0755) && FactsOf(path) is { IsDirectory: false })
+            throw new IOException($"'{path}' is not a directory but a link or a file. Something else was put into the store; remove it.");
     }
 
     /// <summary>Writes a file whole under a name that did not exist, and makes its content last.</summary>

@@ -16,7 +16,7 @@ static class FileStoreInbox
     {
         if (!IsValidName(message.Name)) throw new ArgumentException($"'{RunIds.Printable(message.Name)}' is not a message name: use letters, digits, '.', '_', '-' and ':', at most 128.");
         // Flushed also when it is there: one who crashed may have made it.
-        Durable.TryMakeDirectory(run.Inbox, Durable.Directory0755);
+        Durable.MakeDirectory(run.Inbox);
         Durable.FlushDirectory(run.Directory);
         using var alone = Alone(run);
         var files = Files(run);

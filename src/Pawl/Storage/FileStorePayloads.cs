@@ -9,7 +9,7 @@ static class FileStorePayloads
     public static void Write(FileStoreLayout run, IReadOnlyList<Payload> payloads)
     {
         // The directory's own name lasts from here; also when one who crashed made it and did not come to this line.
-        Durable.TryMakeDirectory(run.Payloads, Durable.Directory0755);
+        Durable.MakeDirectory(run.Payloads);
         Durable.FlushDirectory(run.Directory);
         foreach (var payload in payloads)
         {

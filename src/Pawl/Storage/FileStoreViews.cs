@@ -162,7 +162,7 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
             File.Delete(marker);
             return;
         }
-        Durable.TryMakeDirectory(files.State, Durable.Directory0755);
+        Durable.MakeDirectory(files.State);
         Put(files.State, StateName(index), ViewModel.State(index, record));
         if (record.Kind == CheckpointKind.Step && record.Status == StepStatus.Completed) Put(files.Directory, MarkerName(index), ViewModel.Marker(index, record));
         else File.Delete(marker);
