@@ -87,52 +87,6 @@ public sealed partial class FileStore
         }
     }
 
-    RunOwner? OwnerOf(string runId, FileStoreLayout files) =>
-        _live.TryGetValue(runId, out var run) ? run.Owner : Durable.IsLocked(files.Lock) ? files.ReadOwner().Owner : null;
-
-    RunHead ReadHead(string runId, FileStoreLayout files)
-    {
-        using var file = Durable.Open(files.Journal, Durable.Use.Read);
-        var owner = OwnerOf(runId, files);
-        var journal = new FileStoreJournal(file, runId, keep: false);
-        journal.Drain();
-        var head = journal.Head!;
-        // Claimed between the two looks, perhaps.
-        if (owner is null && head.Status == RunStatus.Running) owner = OwnerOf(runId, files);
-        return head with { Owner = owner };
-    }
-
-    RunHead? HeadOrError(string runId)
-    {
-        try
-        {
-            return Locate(runId) is { } files && IsRun(files) ? ReadHead(runId, files) : null;
-        }
-        catch (Exception e) when (e is JournalCorruptException or IOException or UnauthorizedAccessException)
-        {
-            if (!Directory.Exists(Path.Join(_root, runId))) return null;
-            var error = e is JournalCorruptException corrupt ? $"journal corrupt at line {corrupt.Line}: {corrupt.Reason}" : e.Message;
-            return Readable(runId) with { Status = RunStatus.Failed, Error = error };
-        }
-    }
-
-    /// <summary>The head as far as a damaged journal can be read.</summary>
-    RunHead Readable(string runId)
-    {
-        var journal = Path.Join(_root, runId, FileStoreJournal.Name);
-        FileStoreJournal? read = null;
-        try
-        {
-            using var file = Locate(runId) is { } files ? Durable.TryOpenRead(files.Journal) : null;
-            if (file is not null) (read = new FileStoreJournal(file, runId, keep: false)).Drain();
-        }
-        catch (Exception e) when (e is JournalCorruptException or IOException or UnauthorizedAccessException)
-        {
-            // It was reported by the caller; what was folded before stands.
-        }
-        return read?.Head ?? new RunHead { RunId = runId, Workflow = "", CreatedAt = File.GetLastWriteTimeUtc(journal) };
-    }
-
     string MoveToTrash(string runId, FileStoreLayout files, DurableFile? held)
     {
         // Windows does not rename a directory in which a file is open.

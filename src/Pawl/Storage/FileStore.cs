@@ -58,7 +58,7 @@ public sealed partial class FileStore : ICheckpointStore
             cancellationToken.ThrowIfCancellationRequested();
             Durable.TryMakeDirectory(Path.Join(_root, runId), Durable.Directory0755);
             if (Locate(runId) is not { } files) continue;
-            if (IsRun(files)) return new(new CreateResult(null, ReadHead(runId, files)));
+            if (ReadHead(runId, files) is { } existing) return new(new CreateResult(null, existing));
             // Held and not yet a run: another process creates it at this moment.
             if (TryLock(files) is not { } held) continue;
             try
@@ -185,28 +185,6 @@ public sealed partial class FileStore : ICheckpointStore
         Held(commit.Lease) is { } run ? _writers.Commit(run, commit) : new(CommitResult.LeaseLost);
 
     FileStoreRun? Held(RunLease lease) => _live.TryGetValue(lease.RunId, out var run) && run.Lease.Token == lease.Token ? run : null;
-
-    /// <inheritdoc/>
-    /// <exception cref="JournalCorruptException">The journal is damaged.</exception>
-    public ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) =>
-        new(Locate(runId) is { } files && IsRun(files) ? ReadHead(runId, files) : null);
-
-    /// <inheritdoc/>
-    /// <remarks>A run that cannot be read is listed as failed with the reason as its error.</remarks>
-    public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => List(query, cancellationToken).ToAsyncEnumerable();
-
-    IEnumerable<RunHead> List(RunQuery query, CancellationToken cancellationToken)
-    {
-        if (!Directory.Exists(_root)) yield break;
-        List<RunHead> heads = [];
-        foreach (var path in Directory.EnumerateDirectories(_root))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var runId = Path.GetFileName(path);
-            if (RunIds.IsValid(runId) && HeadOrError(runId) is { } head && query.Matches(head)) heads.Add(head);
-        }
-        foreach (var head in heads.OrderByDescending(head => head.CreatedAt).ThenByDescending(head => head.RunId, StringComparer.Ordinal).Take(query.Limit)) yield return head;
-    }
 
     /// <inheritdoc/>
     public IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken) => Read(runId, fromSeq, cancellationToken).ToAsyncEnumerable();

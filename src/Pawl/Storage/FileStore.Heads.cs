@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+
+namespace Pawl.Storage;
+
+public sealed partial class FileStore
+{
+    const int MaxKnown = 10_000;
+
+    /// <summary>A head and the journal it was folded from: an unchanged journal is not read again, and of a longer one only what is new.</summary>
+    sealed record KnownHead(FileFacts Journal, long End, RunHead Head);
+
+    readonly ConcurrentDictionary<string, KnownHead> _known = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    /// <exception cref="JournalCorruptException">The journal is damaged.</exception>
+    public ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) =>
+        new(Locate(runId) is { } files ? ReadHead(runId, files) : null);
+
+    /// <inheritdoc/>
+    /// <remarks>A run that cannot be read is listed as failed with the reason as its error.</remarks>
+    public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => List(query, cancellationToken).ToAsyncEnumerable();
+
+    IEnumerable<RunHead> List(RunQuery query, CancellationToken cancellationToken)
+    {
+        if (!Directory.Exists(_root)) yield break;
+        List<RunHead> heads = [];
+        foreach (var path in Directory.EnumerateDirectories(_root))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var runId = Path.GetFileName(path);
+            if (RunIds.IsValid(runId) && HeadOrError(runId) is { } head && query.Matches(head)) heads.Add(head);
+        }
+        foreach (var head in heads.OrderByDescending(head => head.CreatedAt).ThenByDescending(head => head.RunId, StringComparer.Ordinal).Take(query.Limit)) yield return head;
+    }
+
+    RunHead? HeadOrError(string runId)
+    {
+        FileStoreJournal? read = null;
+        try
+        {
+            return Locate(runId) is { } files ? ReadHead(runId, files, journal => read = journal) : null;
+        }
+        catch (Exception e) when (e is JournalCorruptException or IOException or UnauthorizedAccessException)
+        {
+            var path = Path.Join(_root, runId);
+            // Deleted meanwhile.
+            if (!Directory.Exists(path)) return null;
+            var head = read?.Head ?? new RunHead { RunId = runId, Workflow = "", CreatedAt = Directory.GetLastWriteTimeUtc(path) };
+            return head with { Status = RunStatus.Failed, Error = e is JournalCorruptException corrupt ? $"journal corrupt at line {corrupt.Line}: {corrupt.Reason}" : e.Message };
+        }
+    }
+
+    /// <summary>Null when the run is gone, or was never created whole.</summary>
+    RunHead? ReadHead(string runId, FileStoreLayout files, Action<FileStoreJournal>? reading = null)
+    {
+        if (Durable.FactsOf(files.Journal) is not { } facts) return null;
+        var owner = OwnerOf(runId, files);
+        var known = _known.GetValueOrDefault(runId);
+        var head = known?.Journal == facts ? known.Head : Fold(runId, files, known, reading);
+        // Claimed between the two looks, perhaps.
+        if (owner is null && head?.Status == RunStatus.Running) owner = OwnerOf(runId, files);
+        return head is null ? null : head with { Owner = owner };
+    }
+
+    RunHead? Fold(string runId, FileStoreLayout files, KnownHead? known, Action<FileStoreJournal>? reading)
+    {
+        using var file = Durable.TryOpenRead(files.Journal);
+        if (file is null) return null;
+        var facts = file.Facts;
+        var journal = new FileStoreJournal(file, runId, keep: false);
+        reading?.Invoke(journal);
+        if (known is not null && known.Journal.SameFile(facts) && facts.Size > known.Journal.Size)
+        {
+            journal.StartBehind(known.Head.Seq, known.Head.Hash, known.End, known.Head);
+            try
+            {
+                journal.Drain();
+                return Know(journal);
+            }
+            catch (JournalCorruptException)
+            {
+                // What was known was never acknowledged and is gone, or there is damage: the whole file tells.
+                journal = new FileStoreJournal(file, runId, keep: false);
+                reading?.Invoke(journal);
+            }
+        }
+        journal.Drain();
+        return Know(journal);
+
+        RunHead Know(FileStoreJournal read)
+        {
+            if (_known.Count >= MaxKnown) _known.Clear();
+            _known[runId] = new KnownHead(facts, read.End, read.Head!);
+            return read.Head!;
+        }
+    }
+
+    RunOwner? OwnerOf(string runId, FileStoreLayout files) =>
+        _live.TryGetValue(runId, out var run) ? run.Owner : Durable.IsLocked(files.Lock) ? files.ReadOwner().Owner : null;
+}
