@@ -11,7 +11,7 @@ internal sealed record Inherited(string? Shell, Template? WorkingDirectory, IRea
 /// <summary>Nodes → step definitions. The shape of every node was checked before; what is of a wrong shape was reported and is passed over here.</summary>
 internal sealed class StepReader(FileContext file)
 {
-    static readonly string[] s_works = ["run", "group", "steps", "workflow", "sleep", "choose"];
+    public static readonly string[] Works = ["run", "group", "steps", "workflow", "sleep", "choose"];
     static readonly string[] s_ofRun = ["retry", "sources", "generates", "git", "output_limit", "on_unknown"];
 
     static readonly string[] s_ofFanOut = ["max_parallel", "key"];
@@ -127,11 +127,11 @@ internal sealed class StepReader(FileContext file)
 
     Work? ReadWork(YamlMapping node, Inherited inherited, bool isFanOut, List<UsedExpression> used)
     {
-        var given = s_works.Where(node.Has).ToList();
+        var given = Works.Where(node.Has).ToList();
         if (given.Count == 0)
         {
-            // A key that is planned, or of a wrong shape, was reported already.
-            if (!node.Entries.Any(entry => s_works.Contains(entry.Key.Value) || entry.Key.Value is "agents" or "approval" or "wait_for"))
+            // A key that is unknown, planned or of a wrong shape was reported already; it may be the one that is meant.
+            if (node.Entries.All(entry => Vocabulary.Find("step").Keys.Any(key => key.Name == entry.Key.Value && key.NotYet is null && !Works.Contains(key.Name))))
                 Problems.Error(node, "The step does nothing.", "It needs one of run, group, foreach or matrix (with run or steps), choose, workflow, sleep.");
             return null;
         }
