@@ -6,14 +6,15 @@ namespace Pawl.Cli.View;
 /// <summary>Times, sizes and texts as people read them.</summary>
 static class Human
 {
-    public static string Duration(TimeSpan span) => span switch
+    public static string Duration(TimeSpan span) => (span.TotalSeconds >= 59.95 ? TimeSpan.FromSeconds(Math.Round(span.TotalSeconds)) : span) switch
     {
         { Ticks: < 0 } => "0 ms",
-        { TotalSeconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalMilliseconds:0} ms"),
-        { TotalSeconds: < 59.95 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.0} s"),
-        { TotalMinutes: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalMinutes} min {span.Seconds:00} s"),
-        { TotalHours: < 48 } => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalHours} h {span.Minutes:00} min"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalDays} d {span.Hours} h"),
+        { TotalSeconds: < 1 } t => string.Create(CultureInfo.InvariantCulture, $"{t.TotalMilliseconds:0} ms"),
+        { TotalMinutes: < 1 } t => string.Create(CultureInfo.InvariantCulture, $"{t.TotalSeconds:0.0} s"),
+        { TotalHours: < 1 } t => $"{(int)t.TotalMinutes} min {t.Seconds:00} s",
+        { TotalHours: < 48 } t => $"{(int)t.TotalHours} h {t.Minutes:00} min",
+        { Hours: 0 } t => $"{t.Days} d",
+        var t => $"{t.Days} d {t.Hours} h",
     };
 
     public static string Ago(DateTimeOffset then, DateTimeOffset now) => now - then is var age && age < TimeSpan.FromSeconds(1) ? "just now" : $"{Duration(age)} ago";

@@ -34,11 +34,23 @@ public sealed partial class FileStore
 
     static void MakeDurably(string directory, UnixFileMode mode)
     {
-        if (Directory.Exists(directory)) return;
-        var parent = Path.GetDirectoryName(directory) ?? throw new IOException($"'{directory}' does not exist and cannot be made.");
-        MakeDurably(parent, Durable.Directory0755);
-        // The name lasts when its parent is flushed.
-        if (Durable.TryMakeDirectory(directory, mode)) Durable.FlushDirectory(parent);
+        var parent = Path.GetDirectoryName(directory);
+        if (parent is null) return;
+        var isThere = Directory.Exists(directory);
+        if (!isThere)
+        {
+            MakeDurably(parent, Durable.Directory0755);
+            Durable.TryMakeDirectory(directory, mode);
+        }
+        try
+        {
+            // The name lasts when its parent is flushed; also when one who crashed made it and did not come to this line.
+            Durable.FlushDirectory(parent);
+        }
+        catch (DurableIOException e) when (isThere && !e.IsFlush)
+        {
+            // A parent that may not be read; the directory has been there before.
+        }
     }
 
     void CheckRoot()

@@ -16,7 +16,9 @@ static class FileStoreInbox
     public static bool Post(FileStoreLayout run, RunMessage message)
     {
         if (!IsValidName(message.Name)) throw new ArgumentException($"'{RunIds.Printable(message.Name)}' is not a message name: use letters, digits, '.', '_', '-' and ':', at most 128.");
-        if (Durable.TryMakeDirectory(run.Inbox, Durable.Directory0755)) Durable.FlushDirectory(run.Directory);
+        // Flushed also when it is there: one who crashed may have made it.
+        Durable.TryMakeDirectory(run.Inbox, Durable.Directory0755);
+        Durable.FlushDirectory(run.Directory);
         using var alone = Alone(run);
         var files = Files(run);
         if (files.Any(file => NameOf(file) == message.Name)) return false;

@@ -8,8 +8,9 @@ static class FileStorePayloads
     /// <summary>Writes payloads so that they last before the records that name them are written.</summary>
     public static void Write(FileStoreLayout run, IReadOnlyList<Payload> payloads)
     {
-        // The directory's own name lasts from here.
-        if (Durable.TryMakeDirectory(run.Payloads, Durable.Directory0755)) Durable.FlushDirectory(run.Directory);
+        // The directory's own name lasts from here; also when one who crashed made it and did not come to this line.
+        Durable.TryMakeDirectory(run.Payloads, Durable.Directory0755);
+        Durable.FlushDirectory(run.Directory);
         foreach (var payload in payloads)
         {
             var name = Check(payload.Ref);
