@@ -182,6 +182,27 @@ public sealed class ProcessLaws : IDisposable
     }
 
     [Fact]
+    public async Task A_checkpoint_that_cannot_be_written_stops_the_run_with_exit_5_and_loses_nothing()
+    {
+        var steps = Enumerable.Range(1, 8).Select(i => $"  - id: s{i}\n    run: |\n      echo s{i} >> effects\n      printf 'x=%03000d\\n' {i} >> \"$PAWL_OUTPUT\"\n");
+        await File.WriteAllTextAsync(In("workflow.yaml"), $"name: big\nsteps:\n{string.Join("", steps)}", TestContext.Current.CancellationToken);
+        // A limit on the size of files stands for a full disk. The runtime's own double mapping of code is a file, too.
+        var full = await EndAsync(Start("bash", ["-c", "trap '' XFSZ; ulimit -f 16; DOTNET_EnableWriteXorExecute=0 DOTNET_EnableDiagnostics=0 pawl run --run-id r1 --json"]));
+        Assert.True(full.Code == 5, $"{full.Code}: {full.All}");
+        Assert.True(full.Json.GetProperty("checkpoint_write_failed").GetBoolean());
+        Assert.Equal("failed", full.Json.GetProperty("status").GetString());
+        Assert.Equal("pawl resume r1", full.Json.GetProperty("resume").GetString());
+        var ran = Effects().Length;
+        Assert.InRange(ran, 2, 7);
+
+        var resumed = await CallAsync("resume", "r1", "--json");
+        Assert.True(resumed.Code == 0, resumed.All);
+        // Only the step whose checkpoint was not written runs again.
+        Assert.Equal(9, Effects().Length);
+        Assert.Equal(ran - 1, Texts(resumed.Json, "restored").Count);
+    }
+
+    [Fact]
     public async Task The_version_is_one_line()
     {
         var version = await CallAsync("--version");
