@@ -17,6 +17,7 @@ static class LogsCommand
     {
         var run = RunArgument.Optional(cli);
         var step = new Argument<string?>("STEP") { Description = "Only this step and what is below it", Arity = ArgumentArity.ZeroOrOne };
+        step.CompletionSources.Add(context => RunArgument.StepsOf(cli, context, run));
         var follow = new Option<bool>("--follow", "-f") { Description = "Stay until the run ends, and show each step's output when it has ended" };
         return Verbs.On(new Command("logs", "The captured output of a run's steps") { run, step, follow }, async () =>
         {
