@@ -38,10 +38,10 @@ sealed class Lab
         lab.Time.Run(() => code(lab));
     }
 
-    public Task<RunResult> Run(Workflow workflow, object? parameters = null, StartOptions? start = null, CancellationToken interrupt = default) =>
+    public Task<RunResult> Run(Workflow workflow, object? parameters = null, StartOptions? start = null, CancellationTokenSource? interrupt = null) =>
         Client.RunAsync(workflow, Values(parameters), (start ?? new()) with { RunId = start?.RunId ?? "run", OnEvent = Record }, Either(interrupt));
 
-    public Task<RunResult> Resume(Workflow workflow, ResumeOptions? resume = null, string? runId = "run", CancellationToken interrupt = default) =>
+    public Task<RunResult> Resume(Workflow workflow, ResumeOptions? resume = null, string? runId = "run", CancellationTokenSource? interrupt = null) =>
         Client.ResumeAsync(workflow, runId, (resume ?? new()) with { OnEvent = Record }, Either(interrupt));
 
     public async Task<RefusalReason> Refused(Workflow workflow, ResumeOptions? resume = null, string runId = "run") =>
@@ -58,7 +58,7 @@ sealed class Lab
     public static IReadOnlyDictionary<string, object?>? Values(object? values) =>
         values as IReadOnlyDictionary<string, object?> ?? values?.GetType().GetProperties().ToDictionary(property => property.Name, property => property.GetValue(values));
 
-    static CancellationToken Either(CancellationToken interrupt) => interrupt.CanBeCanceled ? interrupt : Token;
+    static CancellationToken Either(CancellationTokenSource? interrupt) => interrupt?.Token ?? Token;
 
     void Record(RunEvent happened)
     {

@@ -194,7 +194,7 @@ public class StepLaws
             try { await ctx.Delay(10); return "done"; }
             catch (Exception) { return "half"; }
         });
-        var first = await lab.Run(workflow, interrupt: interrupt.Token);
+        var first = await lab.Run(workflow, interrupt: interrupt);
         Assert.Equal(RunStatus.Paused, first.Status);
         Assert.Equal([StepStatus.Canceled], (await lab.Records("a")).Select(record => record.Status!.Value));
         var second = await lab.Resume(workflow);
@@ -210,7 +210,7 @@ public class StepLaws
             try { await ctx.Delay(10); return "done"; }
             catch (OperationCanceledException) { throw new IOException("exit code 143"); }
         }, s => s.Options(new StepOptions { ContinueOnError = true }));
-        await lab.Run(workflow, interrupt: interrupt.Token);
+        await lab.Run(workflow, interrupt: interrupt);
         Assert.Equal("done", (await lab.Resume(workflow)).Output<string>("a"));
     });
 
@@ -353,7 +353,7 @@ public class StepLaws
             await ctx.Delay(10);
             return "at once";
         });
-        await lab.Run(workflow, interrupt: interrupt.Token);
+        await lab.Run(workflow, interrupt: interrupt);
         Assert.Equal("from 0.25 page 5", (await lab.Resume(workflow)).Output<string>("a"));
     });
 
