@@ -124,10 +124,10 @@ sealed class DiskModel
         foreach (var (_, count) in choices) product = Math.Min(product * count, long.MaxValue / 64);
         var random = new Random(20251218);
         // All combinations when they are few; else a fixed draw of them, with the extremes.
-        for (long n = 0; n < Math.Min(product, 3000); n++)
+        for (long n = 0; n < Math.Min(product, 1000); n++)
         {
             Dictionary<Node, int> pick = new(ReferenceEqualityComparer.Instance);
-            var rest = product <= 3000 ? n : n == 0 ? 0 : n == 1 ? product - 1 : random.NextInt64(product);
+            var rest = product <= 1000 ? n : n == 0 ? 0 : n == 1 ? product - 1 : random.NextInt64(product);
             foreach (var (node, count) in choices)
             {
                 pick[node] = (int)(rest % count);
