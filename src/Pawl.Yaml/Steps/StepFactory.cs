@@ -152,6 +152,8 @@ internal sealed class StepFactory(FileContext file)
     static async Task<StepResult> RunWorkflowAsync(StepContext context, Work.Child child, StepScope scope)
     {
         var given = child.With.ToDictionary(pair => pair.Name, pair => (object?)pair.Value.Evaluate(scope).ToRawJson());
+        foreach (var param in child.Workflow.Params.Where(param => param.Type != "secret" && given.TryGetValue(param.Name, out var value) && scope.Masker.Reveals(((RawJson)value!).Utf8.Span)))
+            throw new StepException($"The param '{param.Name}' of '{child.Workflow.Name}' would hold the value of a secret, and it is not declared as one: it would be stored.");
         var result = await context.RunChildAsync("", child.Workflow, given);
         var outputs = result.Steps.Where(step => step.Status != StepStatus.Failed && child.Workflow.Find(step.Path) is not null && !step.Path.Contains('/')).Select(step => step.Path).ToHashSet();
         return StepResult.Ok(Json(writer =>
