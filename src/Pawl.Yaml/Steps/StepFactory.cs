@@ -28,6 +28,7 @@ internal sealed class StepFactory(FileContext file)
             Needs = [.. step.Needs.Select(name => name.Id)],
             After = [.. step.After.Select(name => name.Id)],
             Condition = step.If is { } condition ? context => new(Decide(condition, new StepScope(context, file, around, []))) : null,
+            ConditionText = step.If?.Text.Trim(),
             RunsAfterFailure = step.If is { } when && ExpressionFacts.Calls(when, "always", "failure", "cancelled"),
             Body = step.FanOut is { } fanOut ? context => FanOutAsync(context, step, fanOut, around) : BodyOf(step, around, children),
             Compensate = step.FanOut is null ? UndoOf(step, around) : null,
