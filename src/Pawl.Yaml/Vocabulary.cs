@@ -59,7 +59,7 @@ internal static class Vocabulary
 
     static readonly Key[] s_inherited =
     [
-        new("shell", new OneOf("bash", "sh", "pwsh"), "The shell of 'run' and 'compensate'.", "bash if it is there, otherwise sh"),
+        new("shell", new OneOf("bash", "sh", "pwsh"), "The shell of 'run' and 'compensate'.", "bash"),
         new("working_directory", s_text, "Where commands run and where file patterns begin, relative to the folder the run was started in.", "that folder"),
         new("env", s_env, "Environment variables for the commands; values may hold ${{ }}."),
         new("timeout", s_duration, "Limit of one attempt."),

@@ -55,8 +55,14 @@ public sealed class InputTests
     [InlineData(2_595_600, "30 d 1 h")]
     public void Durations_are_short(double seconds, string text) => Assert.Equal(text, Human.Duration(TimeSpan.FromSeconds(seconds)));
 
-    [Fact]
-    public void A_steps_text_cannot_steer_the_terminal() => Assert.Equal("a?[2Jb c", Human.Line("a\e[2Jb\nc"));
+    [Theory]
+    [InlineData("a\e[2Jb\nc", "ab c")]
+    [InlineData("\e[1;31mred\e[0m", "red")]
+    [InlineData("\e]0;title\adone", "done")]
+    [InlineData("bell\a back\b", "bell? back?")]
+    [InlineData("cut\e[", "cut")]
+    [InlineData("cut\e", "cut")]
+    public void A_steps_text_cannot_steer_the_terminal(string text, string line) => Assert.Equal(line, Human.Line(text));
 
     [Fact]
     public void Branch_and_commit_are_read_without_git()

@@ -100,6 +100,17 @@ public sealed class RunLaws
     }
 
     [Fact]
+    public async Task A_dry_run_shows_waves_and_conditions()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", "name: w\nparams: { deep: { type: boolean, default: false } }\nsteps:\n  - id: a\n    run: x\n  - id: b\n    needs: a\n    if: ${{ params.deep }}\n    run: x\n  - id: c\n    needs: a\n    run: x\n");
+        var steps = (await lab.RunAsync("run", "--dry-run", "--json")).Json.GetProperty("steps");
+        Assert.Equal([1, 2, 2], steps.EnumerateArray().Select(step => step.GetProperty("wave").GetInt32()));
+        Assert.Equal("params.deep", Text(steps[1], "condition"));
+        Assert.Contains("if params.deep", (await lab.RunAsync("run", "--dry-run")).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_dry_run_estimates_from_earlier_runs()
     {
         using var lab = new CommandLab();

@@ -284,9 +284,14 @@ public sealed class ShellRunnerTests : ShellTest
     [Fact]
     public async Task A_shell_step_costs_little()
     {
-        await RunAsync("true");
-        var watch = Stopwatch.StartNew();
-        for (var i = 0; i < 10; i++) await RunAsync("true");
-        Assert.True(watch.ElapsedMilliseconds < 10 * 100, $"{watch.ElapsedMilliseconds / 10} ms a step");
+        var quickest = TimeSpan.MaxValue;
+        for (var i = 0; i < 10; i++)
+        {
+            var began = Stopwatch.GetTimestamp();
+            await RunAsync("true");
+            quickest = TimeSpan.FromTicks(Math.Min(quickest.Ticks, Stopwatch.GetElapsedTime(began).Ticks));
+        }
+        // The quickest, because other tests run at the same time; a step that waits for anything is slower every time.
+        Assert.True(quickest < TimeSpan.FromMilliseconds(100), $"{quickest.TotalMilliseconds} ms");
     }
 }

@@ -255,4 +255,56 @@ public sealed class WorkflowFileCheckTests
         Assert.NotEqual(print, Print("  - { id: a, run: make, env: { X: 1, Y: '2' } }"));
         Assert.NotEqual(print, WorkflowFile.Parse("name: n\nenv: { Z: 1 }\nsteps:\n  - { id: a, run: make, env: { X: 1, Y: 2 } }").Steps[0].Options.Fingerprint);
     }
+
+    [Theory]
+    [InlineData("{ id: a, run: x, env: { name: 1 } }", "{ id: a, run: x, env: { name: 2 } }")]
+    [InlineData("{ id: a, run: x, matrix: { timeout: [1] } }", "{ id: a, run: x, matrix: { timeout: [2] } }")]
+    [InlineData("{ id: a, group: [ { id: b, run: x } ] }", "{ id: a, group: [ { id: b, run: y } ] }")]
+    [InlineData("{ id: a, choose: [ { when: 'true', steps: [ { id: b, run: x } ] } ] }", "{ id: a, choose: [ { when: '1 == 1', steps: [ { id: b, run: x } ] } ] }")]
+    [InlineData("{ id: a, foreach: [1], steps: [ { id: b, run: x } ] }", "{ id: a, foreach: [1], steps: [ { id: b, run: y } ] }")]
+    public void The_fingerprint_sees_into_nested_parts(string one, string other)
+    {
+        static string? Print(string step) => WorkflowFile.Parse("name: n\nsteps:\n  - " + step).Steps[0].Options.Fingerprint;
+        Assert.NotEqual(Print(one), Print(other));
+    }
+
+    [Fact]
+    public void The_example_of_the_command_contract_is_valid_but_for_what_is_not_in_this_version()
+    {
+        var problems = Check("""
+            name: docs-and-tests
+            version: 1
+            params:
+              scope:   { type: string, default: all, enum: [all, changed] }
+              token:   { type: secret, env: GITHUB_TOKEN, required: false }
+            defaults: { shell: bash, timeout: 10m, retry: { attempts: 3, delay: 1s, backoff: 2, max_delay: 60s, jitter: true } }
+            concurrency: 2                      # parallel steps
+            checkpointing: { strategy: every_step, durability: sync, retention: { days: 30, keep_last: 20 }, auto_resume_on_failure: false }
+            steps:
+              - id: analyze
+                run: |
+                  echo "files=$(git ls-files | wc -l)" >> "$PAWL_OUTPUT"
+              - id: docs
+                needs: analyze
+                sources: [ "docs/**", "*.md" ]            # smart: skipped when unchanged since it last succeeded, and it says so
+                generates: [ "build/docs" ]
+                run: make docs
+              - id: each
+                needs: analyze
+                matrix: { os: [linux, windows], mode: [debug, release] }
+                max_parallel: 2
+                run: ./build.sh ${{ matrix.os }} ${{ matrix.mode }}
+              - id: gate
+                needs: [docs, each]
+                if: ${{ params.scope == 'all' && steps.analyze.outputs.files > 10 }}
+                approval: { message: "Publish?", timeout: 3d, on_timeout: reject }
+              - id: publish
+                needs: gate
+                on_unknown: { probe: "git ls-remote --exit-code origin v1" }
+                checkpoint: true
+                run: ./publish.sh
+                compensate: ./unpublish.sh
+            """);
+        Assert.Equal("26:5: error: 'approval' does not work in workflow files of this version.", problems);
+    }
 }
