@@ -14,7 +14,7 @@ public static class PawlServices
     /// <param name="configure">Changes the settings.</param>
     public static IServiceCollection AddPawl(this IServiceCollection services, string storeUri = "file:.checkpoints", Action<PawlOptions>? configure = null)
     {
-        
+
         services.TryAddSingleton(provider =>
         {
             var options = new PawlOptions { Services = provider };

@@ -39,7 +39,8 @@ public sealed class FileStoreViewsTests : IDisposable
         await store.Commit(chain.Commit(lease, Chain.Step("documentation/part", "1")));
         await store.Commit(chain.Commit(lease, Chain.Step("documentation", """{"files_modified":["README.md","docs/API.md"],"ai_calls":3}""") with
         {
-            Metrics = Chain.Json("""{"tokens_used":2500}"""), Data = Chain.Json("""{"exit_code":0,"warnings":["slow"]}"""),
+            Metrics = Chain.Json("""{"tokens_used":2500}"""),
+            Data = Chain.Json("""{"exit_code":0,"warnings":["slow"]}"""),
         }));
         await store.Commit(chain.Commit(lease, Skipped("consistency", SkipCause.Unchanged), Failed("tests"), Skipped("review", SkipCause.Blocked)));
         await store.Commit(chain.Commit(lease, new Checkpoint { Kind = CheckpointKind.Failed, Path = "tests", Reason = "two tests failed" }));
