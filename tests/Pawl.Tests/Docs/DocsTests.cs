@@ -39,6 +39,15 @@ public sealed partial class DocsTests
     }
 
     [Fact]
+    public void Every_package_has_its_reason()
+    {
+        var packages = PackagePattern().Matches(File.ReadAllText(Path.Combine(s_root, "Directory.Packages.props"))).Select(match => match.Groups[1].Value).ToList();
+        Assert.NotEmpty(packages);
+        var reasons = File.ReadAllText(Path.Combine(s_root, "docs", "dependencies.md"));
+        Assert.All(packages, package => Assert.Contains($"| `{package}` |", reasons, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_region_ends_at_its_own_end_and_loses_its_indentation()
     {
         string[] lines = ["a", "    // #region one", "    x", "", "      y", "    // #endregion", "z", "# region: two", "w", "# endregion"];
@@ -110,6 +119,9 @@ public sealed partial class DocsTests
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)", RegexOptions.NonBacktracking)]
     private static partial Regex LinkPattern();
+
+    [GeneratedRegex("<PackageVersion Include=\"([^\"]+)\"", RegexOptions.NonBacktracking)]
+    private static partial Regex PackagePattern();
 
     [GeneratedRegex("`[^`]*`", RegexOptions.NonBacktracking)]
     private static partial Regex CodeSpan();
