@@ -7,7 +7,9 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 NO_COLOR=1
 demo=artifacts/demo store=file:artifacts/demo/checkpoints
 pawl=artifacts/demo-cli/pawl
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold= plain=
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 show() { printf '$ %s\n' "$*"; }
 
 say "1. Build the command (compiled ahead, into artifacts/demo-cli)"
@@ -43,6 +45,7 @@ show pawl resume demo --store "$store"
 
 say "5. Did anything that was finished happen twice?"
 verdict=0
+[ "$(echo "$finished" | wc -w)" -ge 5 ] || { echo "  only $(echo "$finished" | wc -w) steps were finished: that is no middle"; verdict=1; }
 for step in $finished; do
   times=$(grep -cx "begin $step" "$demo/report/steps.log" || true)
   case $step in consistency) continue ;; esac   # a group: its own steps are counted

@@ -14,10 +14,11 @@ sealed class Cli
 {
     const string JsonStream = "--json-stream";
 
-    readonly Option<string?> _store = new("--store") { Description = "Where the runs live: file:DIR or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
     readonly Option<bool> _json = new("--json") { Description = "One JSON document on stdout; text for people goes to stderr", Recursive = true };
     readonly Option<bool> _stream = new(JsonStream) { Hidden = true, Recursive = true };
     ParseResult? _parsed;
+
+    public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
 
     public Cli(Caller caller)
     {
@@ -76,7 +77,7 @@ sealed class Cli
 
     RootCommand Root(List<string> words)
     {
-        var root = new RootCommand("Runs multi-step workflows and keeps a checkpoint behind every step.") { _store, _json, _stream };
+        var root = new RootCommand("Runs multi-step workflows and keeps a checkpoint behind every step.") { StoreOption, _json, _stream };
         Verbs.AddTo(root, this, Verbs.Find(words));
         return root;
     }
@@ -103,7 +104,7 @@ sealed class Cli
     /// <summary>Whether the caller wrote the option.</summary>
     public bool Has(Option option) => _parsed!.GetResult(option) is { Implicit: false };
 
-    public StoreChoice Store => field ??= StoreChoice.Of(Get(_store), Caller);
+    public StoreChoice Store => field ??= StoreChoice.Of(Get(StoreOption), Caller);
 
     /// <summary>A command line that a person can paste.</summary>
     public string CommandLine(string verb, params string[] words) => Quote.Line(["pawl", verb, .. words, .. Store.AsOption]);

@@ -103,6 +103,13 @@ internal abstract record Shape
         public override JsonObject Schema() => new() { ["anyOf"] = new JsonArray([.. Shapes.Select(shape => shape.Schema())]) };
     }
 
+    public sealed record Nothing : Shape
+    {
+        public override string Words => "nothing";
+        public override bool Takes(YamlNode node) => node is YamlScalar { IsNull: true };
+        public override JsonObject Schema() => new() { ["type"] = "null" };
+    }
+
     public sealed record Anything : Shape
     {
         public override string Words => "any value";

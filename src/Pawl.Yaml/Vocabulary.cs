@@ -59,7 +59,7 @@ internal static class Vocabulary
 
     static readonly Key[] s_inherited =
     [
-        new("shell", new OneOf("bash", "sh", "pwsh"), "The shell of 'run' and 'compensate'.", "bash if it is there, otherwise sh"),
+        new("shell", new OneOf("bash", "sh", "pwsh"), "The shell of 'run' and 'compensate'.", "bash"),
         new("working_directory", s_text, "Where commands run and where file patterns begin, relative to the folder the run was started in.", "that folder"),
         new("env", s_env, "Environment variables for the commands; values may hold ${{ }}."),
         new("timeout", s_duration, "Limit of one attempt."),
@@ -73,7 +73,7 @@ internal static class Vocabulary
             new("name", s_text, "Names the workflow in stores and run ids.", "the file's name"),
             new("version", new Whole(1), "The author's version.", "1"),
             new("description", s_text, "For people."),
-            new("params", new MapOf(new Either(new Keys("param"), new AnyText(), new ListOf(new Anything(), "values"), new Anything()), "param"), "What a run can be given: a default value, or a mapping."),
+            new("params", new MapOf(new Either(new Keys("param"), s_text, new ListOf(new Anything(), "values"), new Nothing()), "param"), "What a run can be given: a default value, or a mapping."),
             new("env", s_env, "Environment variables for all commands; values may hold ${{ }}."),
             new("defaults", new Keys("defaults"), "What holds for every step that does not say otherwise."),
             new("concurrency", new Whole(1, 10_000), "Steps that run at the same time.", "no limit"),

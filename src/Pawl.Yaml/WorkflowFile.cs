@@ -5,10 +5,10 @@ namespace Pawl.Yaml;
 public static class WorkflowFile
 {
     /// <summary>Reads a workflow from a file.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file; a relative path begins at <paramref name="directory"/>.</param>
     /// <param name="directory">The folder in which commands run and where file patterns begin; null is the process's current one.</param>
     /// <exception cref="WorkflowFileException">The file cannot be read or has errors; all are listed with line and column.</exception>
-    public static Workflow Load(string path, string? directory = null) => Parse(FileContext.ReadText(path), path, directory);
+    public static Workflow Load(string path, string? directory = null) => Parse(FileContext.ReadText(path, Full(directory)), path, directory);
 
     /// <summary>Reads a workflow from a text.</summary>
     /// <param name="text">The text.</param>
@@ -17,7 +17,7 @@ public static class WorkflowFile
     /// <exception cref="WorkflowFileException">The text has errors; all are listed with line and column.</exception>
     public static Workflow Parse(string text, string? path = null, string? directory = null)
     {
-        var file = FileContext.ForRoot(WithoutMark(text), path, Path.GetFullPath(directory ?? Directory.GetCurrentDirectory()));
+        var file = FileContext.ForRoot(WithoutMark(text), path, Full(directory));
         return WorkflowReader.Read(file) ?? throw new WorkflowFileException(file.Problems.Items);
     }
 
@@ -25,25 +25,28 @@ public static class WorkflowFile
     /// <param name="text">The text.</param>
     /// <param name="path">As for <see cref="Parse"/>.</param>
     /// <param name="strict">Also warns about what is valid but suspicious: params that nothing uses, ids that hide others, outputs that no command seems to write.</param>
-    public static IReadOnlyList<WorkflowProblem> Check(string text, string? path = null, bool strict = false)
+    /// <param name="directory">As for <see cref="Load"/>.</param>
+    public static IReadOnlyList<WorkflowProblem> Check(string text, string? path = null, bool strict = false, string? directory = null)
     {
-        var file = FileContext.ForRoot(WithoutMark(text), path, Directory.GetCurrentDirectory());
+        var file = FileContext.ForRoot(WithoutMark(text), path, Full(directory));
         _ = WorkflowReader.Read(file, strict);
         return file.Problems.Items;
     }
 
     /// <summary>As <see cref="Check"/>, for a file; one that cannot be read is a problem, too.</summary>
-    public static IReadOnlyList<WorkflowProblem> CheckFile(string path, bool strict = false)
+    public static IReadOnlyList<WorkflowProblem> CheckFile(string path, bool strict = false, string? directory = null)
     {
         try
         {
-            return Check(FileContext.ReadText(path), path, strict);
+            return Check(FileContext.ReadText(path, Full(directory)), path, strict, directory);
         }
         catch (WorkflowFileException error)
         {
             return error.Problems;
         }
     }
+
+    static string Full(string? directory) => Path.GetFullPath(directory ?? Directory.GetCurrentDirectory());
 
     static string WithoutMark(string text) => text.StartsWith('\uFEFF') ? text[1..] : text;
 }

@@ -30,16 +30,18 @@ internal abstract class YamlNode(int line, int column)
     }
 
     /// <summary>The first 16 hex characters of the SHA-256 of what the part says, whatever its layout, comments and order of keys.</summary>
-    public string Hash(IEnumerable<string>? without = null, string? with = null)
+    /// <param name="without">Keys of this mapping that do not count.</param>
+    /// <param name="with">More that counts.</param>
+    public string Hash(IReadOnlyCollection<string>? without = null, string? with = null)
     {
         var text = new StringBuilder(with).Append('\n');
-        Describe(text, without?.ToHashSet() ?? []);
+        Describe(text, without ?? []);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())))[..16];
     }
 
-    protected abstract void Describe(StringBuilder text, HashSet<string> without);
+    protected abstract void Describe(StringBuilder text, IReadOnlyCollection<string> without);
 
-    protected static void Describe(YamlNode node, StringBuilder text, HashSet<string> without) => node.Describe(text, without);
+    protected static void Describe(YamlNode node, StringBuilder text) => node.Describe(text, []);
 }
 
 /// <summary>A single value. Only a plain one can be a number, a flag or nothing; a quoted one is always text. Numbers are what JSON calls a number and
@@ -73,7 +75,7 @@ internal sealed partial class YamlScalar(string value, YamlStyle style, int line
         else writer.WriteStringValue(value);
     }
 
-    protected override void Describe(StringBuilder text, HashSet<string> without) => text.Append(IsText ? '"' : ' ').Append(value.Length).Append(':').Append(value);
+    protected override void Describe(StringBuilder text, IReadOnlyCollection<string> without) => text.Append(IsText ? '"' : ' ').Append(value.Length).Append(':').Append(value);
 
     [GeneratedRegex(@"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\z")]
     private static partial Regex JsonNumber();
@@ -92,10 +94,10 @@ internal sealed class YamlSequence(int line, int column) : YamlNode(line, column
         writer.WriteEndArray();
     }
 
-    protected override void Describe(StringBuilder text, HashSet<string> without)
+    protected override void Describe(StringBuilder text, IReadOnlyCollection<string> without)
     {
         text.Append('[');
-        foreach (var item in Items) Describe(item, text, without);
+        foreach (var item in Items) Describe(item, text);
         text.Append(']');
     }
 }
@@ -137,13 +139,13 @@ internal sealed class YamlMapping(int line, int column) : YamlNode(line, column)
         writer.WriteEndObject();
     }
 
-    protected override void Describe(StringBuilder text, HashSet<string> without)
+    protected override void Describe(StringBuilder text, IReadOnlyCollection<string> without)
     {
         text.Append('{');
         foreach (var (key, value) in Entries.Where(entry => !without.Contains(entry.Key.Value)).OrderBy(entry => entry.Key.Value, StringComparer.Ordinal))
         {
-            Describe(key, text, without);
-            Describe(value, text, without);
+            Describe(key, text);
+            Describe(value, text);
         }
         text.Append('}');
     }

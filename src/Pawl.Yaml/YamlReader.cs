@@ -84,9 +84,7 @@ internal static class YamlReader
             }
             catch (YamlException error)
             {
-                // The library's sentence ends where ours begins; its own prefix repeats the place.
-                var place = error.Start.Line > 0 ? error.Start : new Mark(0, 1, 1);
-                problems.Error((int)place.Line, (int)Math.Max(1, place.Column), $"This is not valid YAML: {Clean(error.Message)}", TabHint(text, (int)place.Line));
+                Report(error, text);
                 return null;
             }
             catch (Exception error) when (error is ArgumentException or InvalidOperationException or OverflowException or FormatException or IndexOutOfRangeException or KeyNotFoundException)
@@ -157,8 +155,20 @@ internal static class YamlReader
             return false;
         }
 
-        static string? TabHint(string text, int line) =>
-            text.Split('\n') is var lines && line <= lines.Length && lines[Math.Max(0, line - 1)].TrimStart(' ').StartsWith('\t') ? "YAML is indented with spaces; this line begins with a tab." : null;
+        void Report(YamlException error, string text)
+        {
+            var lines = text.Split('\n');
+            var line = Math.Clamp((int)error.Start.Line, 1, lines.Length);
+            // The library finds the tab and names the mapping around it.
+            var tab = error.Message.Contains("tab", StringComparison.Ordinal) ? Array.FindIndex(lines, line - 1, one => one[..(one.Length - one.TrimStart().Length)].Contains('\t')) : -1;
+            if (tab >= 0) problems.Error(tab + 1, lines[tab].IndexOf('\t', StringComparison.Ordinal) + 1, "This line is indented with a tab.", "YAML is indented with spaces.");
+            else problems.Error(line, (int)Math.Max(1, error.Start.Column), $"This is not valid YAML: {Clean(error.Message)}", Hint(error.Message, lines[line - 1]));
+        }
+
+        static string? Hint(string message, string line) =>
+            message.Contains("flow", StringComparison.Ordinal) && line.Contains("${{", StringComparison.Ordinal) ? "Inside { } and [ ], a text with ${{ }} needs quotes."
+            : message.Contains("invalid mapping", StringComparison.Ordinal) ? "A text that contains ': ' needs quotes."
+            : null;
 
         static string Clean(string message)
         {

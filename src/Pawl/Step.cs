@@ -38,6 +38,9 @@ public sealed class Step
     /// <summary>Asked when everything before it has ended; null is always true. An exception fails the step.</summary>
     public Func<StepContext, ValueTask<Verdict>>? Condition { get; init; }
 
+    /// <summary>The condition as its author wrote it, for people; null when it is not told.</summary>
+    public string? ConditionText { get; init; }
+
     /// <summary>The condition is asked, and the step may run, also when a step before it failed or was skipped (<c>always()</c>, <c>failure()</c>).</summary>
     public bool RunsAfterFailure { get; init; }
 

@@ -12,6 +12,7 @@ static class ExplainCommand
     {
         var run = RunArgument.Optional(cli);
         var step = new Argument<string?>("STEP") { Description = "Only this step", Arity = ArgumentArity.ZeroOrOne };
+        step.CompletionSources.Add(context => RunArgument.StepsOf(cli, context, run));
         return Verbs.On(new Command("explain", "Why each step ran, was skipped or was reused") { run, step }, async () =>
         {
             await using var client = cli.Store.Open(cli.Caller);

@@ -11,7 +11,7 @@ static class GraphCommand
     public static Command Create(Cli cli)
     {
         var what = new Argument<string?>("FILE|RUN") { Description = $"A workflow file or a run; default: {Definitions.DefaultFile}", Arity = ArgumentArity.ZeroOrOne };
-        what.CompletionSources.Add(_ => RunArgument.RunIdsOf(cli));
+        what.CompletionSources.Add(context => RunArgument.RunIdsOf(cli, context));
         var format = new Option<string?>("--format") { Description = "ascii (default), mermaid or dot", HelpName = "FORMAT" };
         format.CompletionSources.Add("ascii", "mermaid", "dot");
         var critical = new Option<bool>("--critical-path") { Description = "Mark the chain of steps that decides how long a run takes" };

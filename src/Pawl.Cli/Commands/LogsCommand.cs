@@ -17,6 +17,7 @@ static class LogsCommand
     {
         var run = RunArgument.Optional(cli);
         var step = new Argument<string?>("STEP") { Description = "Only this step and what is below it", Arity = ArgumentArity.ZeroOrOne };
+        step.CompletionSources.Add(context => RunArgument.StepsOf(cli, context, run));
         var follow = new Option<bool>("--follow", "-f") { Description = "Stay until the run ends, and show each step's output when it has ended" };
         return Verbs.On(new Command("logs", "The captured output of a run's steps") { run, step, follow }, async () =>
         {
@@ -27,7 +28,7 @@ static class LogsCommand
             var logs = new List<Log>();
             var seq = await ShowAsync(cli, client, runId, cli.Get(step), 1, logs);
             if (cli.Get(follow)) await FollowAsync(cli, client, runId, cli.Get(step), seq, logs);
-            if (logs.Count == 0) cli.Say(cli.Ink.Faint(story.Head.Owner is null ? "No output was captured." : "No output yet: a step's output is kept with its checkpoint, when it has ended."));
+            if (logs.Count == 0) cli.Say(cli.Ink.Faint(story.Head.Owner is null || cli.Get(follow) ? "No output was captured." : "No output yet: a step's output is kept with its checkpoint, when it has ended. -f waits for it."));
             WriteJson(cli, runId, logs);
             return ExitCode.Done;
         });

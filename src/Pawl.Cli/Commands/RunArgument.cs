@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
+using Pawl.Cli.Input;
 using Pawl.Cli.View;
 using Pawl.Storage;
 
@@ -14,21 +16,34 @@ static class RunArgument
     static Argument<string?> Create(Cli cli, string description, ArgumentArity arity)
     {
         var argument = new Argument<string?>("RUN") { Description = description, Arity = arity };
-        argument.CompletionSources.Add(_ => RunIdsOf(cli));
+        argument.CompletionSources.Add(context => RunIdsOf(cli, context));
         return argument;
     }
 
-    /// <summary>Ids for shell completion; silence when the store cannot be read.</summary>
-    public static IEnumerable<string> RunIdsOf(Cli cli)
+    /// <summary>Ids for shell completion.</summary>
+    public static IEnumerable<string> RunIdsOf(Cli cli, CompletionContext context) => Ask(cli, context, async client =>
+    {
+        var ids = new List<string>();
+        await foreach (var head in client.ListAsync(new RunQuery { Limit = 50 }, cli.Stop)) ids.Add(head.RunId);
+        return ids;
+    });
+
+    /// <summary>The steps of the run that is on the line, for shell completion.</summary>
+    public static IEnumerable<string> StepsOf(Cli cli, CompletionContext context, Argument<string?> run) => Ask(cli, context, async client =>
+    {
+        if (await OrNewestAsync(cli, client, context.ParseResult.GetValue(run)) is not { } runId) return [];
+        return [.. (await RunStory.ReadAsync(client, runId, cli.Stop)).All.Select(step => step.Path)];
+    });
+
+    /// <summary>Completion is silent about every trouble.</summary>
+    static List<string> Ask(Cli cli, CompletionContext context, Func<PawlClient, Task<List<string>>> question)
     {
         try
         {
             return Task.Run(async () =>
             {
-                await using var client = cli.Store.Open(cli.Caller);
-                var ids = new List<string>();
-                await foreach (var head in client.ListAsync(new RunQuery { Limit = 50 }, cli.Stop)) ids.Add(head.RunId);
-                return ids;
+                await using var client = StoreChoice.Of(context.ParseResult.GetValue(cli.StoreOption), cli.Caller).Open(cli.Caller);
+                return await question(client);
             }).GetAwaiter().GetResult();
         }
         catch (Exception)

@@ -37,7 +37,7 @@ sealed class RunCommand
             verb._file, verb._params, verb._paramsFile, verb._runId, verb._resume, verb._parallel, verb._from, verb._until, verb._only, verb._dryRun, verb._auto,
             verb._durability, verb._noCheckpoint, verb._status, verb._tags, verb._partition, verb._verbose,
         };
-        foreach (var step in (Option[])[verb._from, verb._until, verb._only]) step.CompletionSources.Add(_ => verb.StepIds());
+        foreach (var step in (Option[])[verb._from, verb._until, verb._only]) step.CompletionSources.Add(context => verb.StepIds(context.ParseResult.GetValue(verb._file)));
         return Verbs.On(command, verb.RunAsync);
     }
 
@@ -90,9 +90,9 @@ sealed class RunCommand
         return await client.FindAsync(runId, _cli.Stop) is not null ? runId : null;
     }
 
-    IEnumerable<string> StepIds()
+    IEnumerable<string> StepIds(string? file)
     {
-        try { return Definitions.Load(_cli.Get(_file), _cli.Caller).Steps.Select(step => step.Id); }
+        try { return Definitions.Load(file, _cli.Caller).Steps.Select(step => step.Id); }
         catch (Exception) { return []; }
     }
 }

@@ -15,6 +15,7 @@ static class ShowCommand
     {
         var run = RunArgument.Required(cli);
         var which = new Argument<string?>("STEP|SEQ") { Description = "A step (its newest checkpoint) or a checkpoint's number; default: the last", Arity = ArgumentArity.ZeroOrOne };
+        which.CompletionSources.Add(context => RunArgument.StepsOf(cli, context, run));
         var snapshot = new Option<bool>("--snapshot") { Description = "The state of the run at that checkpoint: params, outputs, state, metrics" };
         return Verbs.On(new Command("show", "One checkpoint of a run, or the state there") { run, which, snapshot }, async () =>
         {

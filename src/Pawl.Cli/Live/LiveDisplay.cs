@@ -37,7 +37,7 @@ sealed class LiveDisplay(Cli cli, Workflow workflow, Estimates estimates) : RunD
                     _progress.Remove(end.Step.Path);
                     _ended[end.Step.Path] = end;
                     var tail = TakeTail(end.Step.Path).ToList();
-                    if (end.Step is { Status: StepStatus.Failed, Restored: false }) _after.AddRange(tail.Select(line => $"{end.Step.Path} | {line}"));
+                    if (end is { RetryIn: null, Step: { Status: StepStatus.Failed, Restored: false } }) _after.AddRange(tail.Select(line => $"{end.Step.Path} | {Human.Line(line)}"));
                     break;
                 case RunEvent.Output output:
                     Keep(output);

@@ -28,6 +28,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
             _ => (RunDisplay)new PlainDisplay(cli, Verbose),
         };
         RunResult result;
+        await using var stopping = cli.Stop.Register(() => cli.Warn("Stopping: running steps are ended and the journal is closed. A second Ctrl+C ends at once."));
         try
         {
             var pass = execute(happened =>

@@ -21,7 +21,7 @@ sealed class PlainDisplay(Cli cli, bool verbose) : RunDisplay
                 if (end.Step.Status == StepStatus.Failed && !end.Step.Restored && !verbose) Tail(end.Step.Path, tail);
                 break;
             case RunEvent.Output output when verbose:
-                cli.Say($"{cli.Ink.Faint($"{output.Path} |")} {output.Line}");
+                cli.Say($"{cli.Ink.Faint($"{output.Path} |")} {Human.Line(output.Line)}");
                 break;
             case RunEvent.Output output:
                 Keep(output);
@@ -39,6 +39,6 @@ sealed class PlainDisplay(Cli cli, bool verbose) : RunDisplay
 
     void Tail(string path, List<string> lines)
     {
-        foreach (var line in lines) cli.Say($"{cli.Ink.Faint($"{path} |")} {line}");
+        foreach (var line in lines) cli.Say($"{cli.Ink.Faint($"{path} |")} {Human.Line(line)}");
     }
 }

@@ -44,6 +44,7 @@ static class DryRun
                 else w.WriteNumber("wave", wave + 1);
                 HeadView.List(w, "after", step.Needs.Union(step.After));
                 w.WriteBoolean("conditional", step.Condition is not null);
+                w.WriteString("condition", step.ConditionText);
                 if (estimates.Of(step.Id) is { } usual) w.WriteNumber("estimate_ms", Math.Round(usual.TotalMilliseconds));
                 else w.WriteNull("estimate_ms");
                 w.WriteEndObject();
@@ -69,7 +70,7 @@ static class DryRun
     {
         var remarks = new List<string>();
         if (step.Kind != "shell") remarks.Add(step.Kind);
-        if (step.Condition is not null) remarks.Add("only if its condition holds");
+        if (step.Condition is not null) remarks.Add(step.ConditionText is { } text ? $"if {text}" : "if its condition holds");
         if (step.RunsAfterFailure) remarks.Add("also after a failure");
         if (step.Options.Retry.Attempts > 1) remarks.Add($"up to {step.Options.Retry.Attempts} attempts");
         if (step.Options.Timeout is { } limit) remarks.Add($"at most {Human.Duration(limit)} each");

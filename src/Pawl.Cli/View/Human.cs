@@ -6,14 +6,15 @@ namespace Pawl.Cli.View;
 /// <summary>Times, sizes and texts as people read them.</summary>
 static class Human
 {
-    public static string Duration(TimeSpan span) => span switch
+    public static string Duration(TimeSpan span) => (span.TotalSeconds >= 59.95 ? TimeSpan.FromSeconds(Math.Round(span.TotalSeconds)) : span) switch
     {
         { Ticks: < 0 } => "0 ms",
-        { TotalSeconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalMilliseconds:0} ms"),
-        { TotalSeconds: < 59.95 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.0} s"),
-        { TotalMinutes: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalMinutes} min {span.Seconds:00} s"),
-        { TotalHours: < 48 } => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalHours} h {span.Minutes:00} min"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalDays} d {span.Hours} h"),
+        { TotalSeconds: < 1 } t => string.Create(CultureInfo.InvariantCulture, $"{t.TotalMilliseconds:0} ms"),
+        { TotalMinutes: < 1 } t => string.Create(CultureInfo.InvariantCulture, $"{t.TotalSeconds:0.0} s"),
+        { TotalHours: < 1 } t => $"{(int)t.TotalMinutes} min {t.Seconds:00} s",
+        { TotalHours: < 48 } t => $"{(int)t.TotalHours} h {t.Minutes:00} min",
+        { Hours: 0 } t => $"{t.Days} d",
+        var t => $"{t.Days} d {t.Hours} h",
     };
 
     public static string Ago(DateTimeOffset then, DateTimeOffset now) => now - then is var age && age < TimeSpan.FromSeconds(1) ? "just now" : $"{Duration(age)} ago";
@@ -34,17 +35,30 @@ static class Human
 
     public static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 
-    /// <summary>One line without control characters (a step's text must not steer the terminal), cut at a length.</summary>
+    /// <summary>One line without escape sequences and control characters (a step's text must not steer the terminal), cut at a length.</summary>
     public static string Line(string? text, int max = int.MaxValue)
     {
         if (string.IsNullOrEmpty(text)) return "";
         var line = new StringBuilder(Math.Min(text.Length, 256));
-        foreach (var c in text)
+        for (var i = 0; i < text.Length; i++)
         {
             if (line.Length >= max) return line.ToString(0, Math.Max(0, max - 1)) + "…";
-            line.Append(c is '\n' or '\r' or '\t' ? ' ' : char.IsControl(c) ? '?' : c);
+            var c = text[i];
+            if (c == '\e') i = EndOfEscape(text, i);
+            else line.Append(c is '\n' or '\r' or '\t' ? ' ' : char.IsControl(c) ? '?' : c);
         }
         return line.ToString();
+    }
+
+    /// <summary>The last character of an escape sequence: of a colour, a title, or of what was cut off.</summary>
+    static int EndOfEscape(string text, int at)
+    {
+        var next = at + 1;
+        if (next >= text.Length || text[next] is not ('[' or ']')) return Math.Min(next, text.Length - 1);
+        var isTitle = text[next] == ']';
+        for (next++; next < text.Length; next++)
+            if (isTitle ? text[next] is '\a' or '\e' : text[next] is >= '@' and <= '~') return next;
+        return text.Length - 1;
     }
 
     static DateTimeOffset Local(DateTimeOffset at, Caller caller) => TimeZoneInfo.ConvertTime(at, caller.Time.LocalTimeZone);

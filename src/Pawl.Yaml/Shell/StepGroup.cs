@@ -100,7 +100,8 @@ internal sealed class StepGroup
         var ownSession = ProcessTable.Find(Environment.ProcessId)?.Session;
         return
         [
-            .. ProcessTable.All().Where(process => process.Session != ownSession
+            // Session 0 is the kernel's own threads.
+            .. ProcessTable.All().Where(process => process.Session > 0 && process.Session != ownSession
                 && (alive.Exists(leader => leader.Id == process.Session || leader.Id == process.Group) || (marker is not null && ProcessTable.HasVariable(process.Id, marker)))),
         ];
     }

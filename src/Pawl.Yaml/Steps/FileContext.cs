@@ -15,8 +15,9 @@ internal sealed class FileContext
         Path = path;
         Directory = directory;
         Problems = new ProblemList(path, text);
-        Folder = path is null ? null : System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path));
-        _chain = path is null ? chain : [.. chain, System.IO.Path.GetFullPath(path)];
+        var full = path is null ? null : System.IO.Path.GetFullPath(path, directory);
+        Folder = System.IO.Path.GetDirectoryName(full);
+        _chain = full is null ? chain : [.. chain, full];
         _root = root ?? Folder;
     }
 
@@ -42,7 +43,7 @@ internal sealed class FileContext
         if (FindChild(name) is not { } path) return null;
         try
         {
-            var child = new FileContext(ReadText(path), Shorten(path), Directory, _chain, _root);
+            var child = new FileContext(ReadText(path, Directory), Shorten(path), Directory, _chain, _root);
             if (WorkflowReader.Read(child) is { } workflow) return workflow;
             Problems.Error(name, $"The workflow file '{name.Value}' has errors.", "They are listed below.");
             Problems.AddFrom(child.Problems.Items);
@@ -77,15 +78,15 @@ internal sealed class FileContext
     }
 
     /// <summary>A child is shown as its parent is: relative when the parent's path is.</summary>
-    string Shorten(string path) => System.IO.Path.IsPathRooted(Path!) ? path : System.IO.Path.GetRelativePath(System.IO.Directory.GetCurrentDirectory(), path);
+    string Shorten(string path) => System.IO.Path.IsPathRooted(Path!) ? path : System.IO.Path.GetRelativePath(Directory, path);
 
     /// <summary>The text of a file, at most one byte more than is allowed.</summary>
     /// <exception cref="WorkflowFileException">It cannot be read, or is not text in UTF-8.</exception>
-    public static string ReadText(string path)
+    public static string ReadText(string path, string directory)
     {
         try
         {
-            using var stream = Posix.OpenRead(path);
+            using var stream = Posix.OpenRead(System.IO.Path.GetFullPath(path, directory));
             var bytes = new byte[YamlReader.MaxBytes + 4];
             var length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             return YamlReader.Decode(bytes.AsSpan(0, length), path);

@@ -16,7 +16,8 @@ internal static class Git
     public static string? Describe(string directory, string what)
     {
         string[] words = what == "branch" ? ["symbolic-ref", "--quiet", "--short", "HEAD"] : ["rev-parse", "--verify", "--quiet", "HEAD"];
-        var answer = AskAsync(directory, words, TimeProvider.System, CancellationToken.None).GetAwaiter().GetResult();
+        // Expressions are evaluated at once; on another thread this cannot wait for a scheduler that waits for it.
+        var answer = Task.Run(() => AskAsync(directory, words, TimeProvider.System, CancellationToken.None)).GetAwaiter().GetResult();
         return answer.Output?.Trim() is { Length: > 0 } text ? text : null;
     }
 

@@ -159,7 +159,6 @@ internal sealed class NameRules
     sealed class Level(IReadOnlyList<StepDefinition> steps, Level? outer, StepDefinition? owner, IReadOnlySet<string>? matrix, bool hasItem)
     {
         readonly Dictionary<string, StepDefinition> _byId = steps.ToDictionary(step => step.Id);
-        readonly Dictionary<string, HashSet<string>> _before = [];
 
         public IReadOnlyList<StepDefinition> Steps => steps;
         public Level? Outer => outer;
@@ -181,20 +180,25 @@ internal sealed class NameRules
             {
                 if (found == from && itself) return (found, null);
                 if (found == from) return (found, found);
-                return (found, Before(from.Id).Contains(id) ? null : from);
+                return (found, ComesBefore(id, from.Id) ? null : from);
             }
             return outer?.See(owner!, id, itself: false);
         }
 
-        HashSet<string> Before(string id)
+        /// <summary>Searches backwards and stops when it is found: most steps use what is close.</summary>
+        bool ComesBefore(string id, string from)
         {
-            if (_before.TryGetValue(id, out var known)) return known;
-            var found = new HashSet<string>();
-            var open = new Stack<string>([id]);
-            while (open.TryPop(out var at))
+            var seen = new HashSet<string>();
+            var open = new Queue<string>([from]);
+            while (open.TryDequeue(out var at))
+            {
                 foreach (var name in Find(at) is { } step ? step.Needs.Concat(step.After) : [])
-                    if (found.Add(name.Id)) open.Push(name.Id);
-            return _before[id] = found;
+                {
+                    if (name.Id == id) return true;
+                    if (seen.Add(name.Id)) open.Enqueue(name.Id);
+                }
+            }
+            return false;
         }
 
         /// <summary>A circle, its first step repeated at the end, or null.</summary>

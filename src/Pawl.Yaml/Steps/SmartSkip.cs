@@ -106,14 +106,14 @@ internal sealed class SmartSkip
     {
         var values = new SortedDictionary<string, string>(StringComparer.Ordinal);
         // A command sees every param in its environment, so each may matter.
-        foreach (var name in scope.PlainParams) values[$"params.{name}"] = Short(((IExpressionMap)scope.Find("params")!.AsMap()!).Find(name)!.AsText());
+        foreach (var name in scope.PlainParams) values[$"params.{name}"] = Short(scope.Mask(scope.Find("params")!.AsMap()!.Find(name)!.AsText()));
         foreach (var expression in rule.Values)
         {
             // Who runs it is not an input; a secret is never recorded, not even as a hash.
             if (expression.Names.Any(path => path.Segments[0] == "run" || (path.Segments[0] == "params" && !scope.PlainParams.Contains(path.Segments.ElementAtOrDefault(1) ?? "")))) continue;
             try
             {
-                var text = expression.Evaluate(scope).AsText();
+                var text = scope.Mask(expression.Evaluate(scope).AsText());
                 values[expression.ToString()] = expression.Names.Any(path => path.Segments[0] == "env") ? Hash(text) : Short(text);
             }
             catch (ExpressionException)
@@ -123,7 +123,7 @@ internal sealed class SmartSkip
         }
         return values;
 
-        string Short(string text) => text.Length > LongestValue || text.Any(char.IsControl) ? Hash(text) : scope.Mask(text);
+        static string Short(string text) => text.Length > LongestValue || text.Any(char.IsControl) ? Hash(text) : text;
     }
 
     static string Hash(string text) => $"sha256:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..16]}";

@@ -75,6 +75,9 @@ internal abstract record Work(string Kind)
 
     public sealed record Sleep(Template Duration) : Work("sleep");
 
+    /// <summary>Errors were found in it; the step is kept so that others may name it.</summary>
+    public sealed record Broken() : Work("");
+
     public sealed record Choose(IReadOnlyList<Case> Cases) : Work("choose");
 }
 

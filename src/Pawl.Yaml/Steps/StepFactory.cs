@@ -28,6 +28,7 @@ internal sealed class StepFactory(FileContext file)
             Needs = [.. step.Needs.Select(name => name.Id)],
             After = [.. step.After.Select(name => name.Id)],
             Condition = step.If is { } condition ? context => new(Decide(condition, new StepScope(context, file, around, []))) : null,
+            ConditionText = step.If?.Text.Trim(),
             RunsAfterFailure = step.If is { } when && ExpressionFacts.Calls(when, "always", "failure", "cancelled"),
             Body = step.FanOut is { } fanOut ? context => FanOutAsync(context, step, fanOut, around) : BodyOf(step, around, children),
             Compensate = step.FanOut is null ? UndoOf(step, around) : null,
@@ -151,6 +152,8 @@ internal sealed class StepFactory(FileContext file)
     static async Task<StepResult> RunWorkflowAsync(StepContext context, Work.Child child, StepScope scope)
     {
         var given = child.With.ToDictionary(pair => pair.Name, pair => (object?)pair.Value.Evaluate(scope).ToRawJson());
+        foreach (var param in child.Workflow.Params.Where(param => param.Type != "secret" && given.TryGetValue(param.Name, out var value) && scope.Masker.Reveals(((RawJson)value!).Utf8.Span)))
+            throw new StepException($"The param '{param.Name}' of '{child.Workflow.Name}' would hold the value of a secret, and it is not declared as one: it would be stored.");
         var result = await context.RunChildAsync("", child.Workflow, given);
         var outputs = result.Steps.Where(step => step.Status != StepStatus.Failed && child.Workflow.Find(step.Path) is not null && !step.Path.Contains('/')).Select(step => step.Path).ToHashSet();
         return StepResult.Ok(Json(writer =>

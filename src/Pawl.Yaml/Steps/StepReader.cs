@@ -11,13 +11,13 @@ internal sealed record Inherited(string? Shell, Template? WorkingDirectory, IRea
 /// <summary>Nodes → step definitions. The shape of every node was checked before; what is of a wrong shape was reported and is passed over here.</summary>
 internal sealed class StepReader(FileContext file)
 {
-    static readonly string[] s_works = ["run", "group", "steps", "workflow", "sleep", "choose"];
+    public static readonly string[] Works = ["run", "group", "steps", "workflow", "sleep", "choose"];
     static readonly string[] s_ofRun = ["retry", "sources", "generates", "git", "output_limit", "on_unknown"];
 
     static readonly string[] s_ofFanOut = ["max_parallel", "key"];
 
-    /// <summary>Keys that do not change what a step does.</summary>
-    static readonly string[] s_notHashed = ["name", "needs", "after", "timeout", "retry", "continue_on_error", "checkpoint", "compensate", "output_limit", "max_parallel", "on_unknown"];
+    /// <summary>Keys that do not change what a step does, and those whose steps have hashes of their own.</summary>
+    static readonly string[] s_notHashed = ["steps", "group", "choose", "name", "needs", "after", "timeout", "retry", "continue_on_error", "checkpoint", "compensate", "output_limit", "max_parallel", "on_unknown"];
 
     ProblemList Problems => file.Problems;
 
@@ -47,19 +47,33 @@ internal sealed class StepReader(FileContext file)
         var after = ReadNames(node, "after");
         var condition = node.FindScalar("if") is { } text ? ReadCondition(text, ExpressionUse.Condition, used) : null;
         var undo = node.FindScalar("compensate") is { } compensate ? ReadCommand(compensate, inherited, null, ExpressionUse.Undo, used) : null;
-        if (id is null || work is null) return null;
+        if (id is null) return null;
         var isRun = work is Work.Shell;
         return new StepDefinition
         {
-            Node = node, Id = id, Work = work, Title = node.FindScalar("name")?.Value, FanOut = fanOut, If = condition, Compensate = undo,
+            Node = node, Id = id, Work = work ?? new Work.Broken(), Title = node.FindScalar("name")?.Value, FanOut = fanOut, If = condition, Compensate = undo,
             Needs = needs ?? [], After = after ?? (needs is null && above is not null ? [new StepName(above.Id, above.Node.FindScalar("id")!)] : []),
             Retry = isRun ? inherited.Retry : RetryPolicy.None,
             Timeout = isRun ? inherited.Timeout : ReadDuration(node, "timeout"),
             ContinueOnError = node.FindScalar("continue_on_error")?.Flag ?? false,
             Checkpoint = node.FindScalar("checkpoint")?.Flag ?? false,
-            Hash = node.Hash(s_notHashed, $"{inherited.Hash} {(work as Work.Child)?.Workflow.Fingerprint}"),
+            Hash = node.Hash(s_notHashed, $"{inherited.Hash} {Inside(work)}"),
             Expressions = isRun || undo is not null ? [.. used, .. inherited.Expressions] : used,
         };
+    }
+
+    static string Inside(Work? work)
+    {
+        return work switch
+        {
+            Work.Group group => Hashes(group.Steps),
+            Work.Sequence sequence => Hashes(sequence.Steps),
+            Work.Choose choose => string.Join('\n', choose.Cases.Select(one => $"{one.Id} {one.When?.Root} {Hashes(one.Steps)}")),
+            Work.Child child => child.Workflow.Fingerprint,
+            _ => "",
+        };
+
+        static string Hashes(IReadOnlyList<StepDefinition> steps) => string.Join(' ', steps.Select(step => $"{step.Id}:{step.Hash}"));
     }
 
     string? ReadId(YamlMapping node)
@@ -69,8 +83,7 @@ internal sealed class StepReader(FileContext file)
             Problems.Error(id, $"'{YamlReader.Printable(id.Value)}' is not a step id: use letters, digits, '.', '_' and '-', beginning with a letter or digit.", "A title with other characters belongs into 'name'.");
         else if (id.Value == Case.Otherwise || (id.Value.StartsWith("case-", StringComparison.Ordinal) && int.TryParse(id.Value.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out _)))
             Problems.Error(id, $"'{id.Value}' is the name of a case of 'choose'.", "Give the step another id.");
-        else return id.Value;
-        return null;
+        return id.Value;
     }
 
     static List<StepName>? ReadNames(YamlMapping node, string key) => node.Find(key) switch
@@ -127,11 +140,11 @@ internal sealed class StepReader(FileContext file)
 
     Work? ReadWork(YamlMapping node, Inherited inherited, bool isFanOut, List<UsedExpression> used)
     {
-        var given = s_works.Where(node.Has).ToList();
+        var given = Works.Where(node.Has).ToList();
         if (given.Count == 0)
         {
-            // A key that is planned, or of a wrong shape, was reported already.
-            if (!node.Entries.Any(entry => s_works.Contains(entry.Key.Value) || entry.Key.Value is "agents" or "approval" or "wait_for"))
+            // A key that is unknown, planned or of a wrong shape was reported already; it may be the one that is meant.
+            if (node.Entries.All(entry => Vocabulary.Find("step").Keys.Any(key => key.Name == entry.Key.Value && key.NotYet is null && !Works.Contains(key.Name))))
                 Problems.Error(node, "The step does nothing.", "It needs one of run, group, foreach or matrix (with run or steps), choose, workflow, sleep.");
             return null;
         }

@@ -75,7 +75,7 @@ static class ResumePlanner
             var near = candidates.FirstOrDefault(step => step.Options.Fingerprint is { } print && then.TryGetValue(entry.Path, out var old) && old == print)?.Id
                 ?? Nearest.Find(entry.Path, candidates.Select(step => step.Id));
             refusals.Add(new(RefusalReason.Incompatible, $"Step '{entry.Path}' is finished in this run (checkpoint {entry.Seq}) and no longer in the workflow.",
-                near is null ? $"Bring it back, or name its successor with --map NEW={entry.Path}." : $"If it is now called '{near}', use --map {near}={entry.Path}; otherwise bring it back."));
+                near is null ? $"Bring it back, or name its successor with --map {entry.Path}=NEW." : $"If it is now called '{near}', use --map {entry.Path}={near}; otherwise bring it back."));
         }
         foreach (var (step, old) in Changed(workflow, journal, map))
             warnings.Add($"Step '{step.Id}' was changed since it finished (checkpoint {old.Seq}); its recorded result is used. --rerun-changed runs it again.");

@@ -64,8 +64,8 @@ public static class DurabilityProbe
             for (var i = 0; i < Samples; i++)
             {
                 var began = Stopwatch.GetTimestamp();
-                Durable.Append(file, path, line);
-                Durable.Flush(file, path);
+                file.Append(line);
+                file.Flush();
                 times[i] = Stopwatch.GetElapsedTime(began).TotalMicroseconds;
             }
             Array.Sort(times);

@@ -36,7 +36,9 @@ static partial class Durable
     }
 
     /// <summary>Opens a file, never through a symbolic link at its name.</summary>
-    public static SafeFileHandle Open(string path, Use use)
+    public static DurableFile Open(string path, Use use) => new(OpenHandle(path, use), path);
+
+    static SafeFileHandle OpenHandle(string path, Use use)
     {
         if (OperatingSystem.IsWindows())
         {
@@ -53,11 +55,11 @@ static partial class Durable
     }
 
     /// <summary>Opens a file for reading; null when it is not there.</summary>
-    public static SafeFileHandle? TryOpenRead(string path)
+    public static DurableFile? TryOpenRead(string path)
     {
         if (OperatingSystem.IsWindows()) return File.Exists(path) ? Open(path, Use.Read) : null;
         // O_NONBLOCK: a pipe planted in the store must not hang the reader.
-        return OpenUnix(path, O.ReadOnly | O.NonBlock, 0);
+        return OpenUnix(path, O.ReadOnly | O.NonBlock, 0) is { } handle ? new DurableFile(handle, path) : null;
     }
 
     static SafeFileHandle Create(string path, bool exclusive)
@@ -97,54 +99,19 @@ static partial class Durable
         }
     }
 
-    /// <summary>Writes all bytes at the end of a file opened with <see cref="Use.Append"/> or <see cref="Use.Create"/>.</summary>
-    public static void Append(SafeFileHandle file, string path, ReadOnlySpan<byte> bytes)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            RandomAccess.Write(file, bytes, RandomAccess.GetLength(file));
-            return;
-        }
-        while (!bytes.IsEmpty)
-        {
-            var written = Libc.Write(file, in MemoryMarshal.GetReference(bytes), (nuint)bytes.Length);
-            if (written > 0) bytes = bytes[(int)written..];
-            else if (written == 0) throw Fail("write", path, Errno.EIO);
-            else if (Marshal.GetLastPInvokeError() is var errno && errno != Errno.EINTR) throw Fail("write", path, errno);
-        }
-    }
-
-    /// <summary>Makes the content, and the length, of a file last.</summary>
-    public static void Flush(SafeFileHandle file, string path)
-    {
-        if (OperatingSystem.IsLinux()) Check("fdatasync", path, file, static f => Libc.Fdatasync(f));
-        else FlushElsewhere(file, path);
-    }
-
-    static void FlushElsewhere(SafeFileHandle file, string path)
-    {
-#pragma warning disable RS0030 // The hidden failure is Unix only.
-        if (OperatingSystem.IsWindows()) RandomAccess.FlushToDisk(file);
-#pragma warning restore RS0030
-        // fsync on macOS does not reach the medium; where F_FULLFSYNC is not known (a network volume) fsync is what there is.
-        else if (!OperatingSystem.IsMacOS() || Libc.Fcntl(file, FullFsync) < 0) Check("fsync", path, file, static f => Libc.Fsync(f));
-    }
-
     /// <summary>Makes the names in a directory last.</summary>
     /// <returns>False when this file system cannot do so.</returns>
     public static bool FlushDirectory(string path)
     {
         if (OperatingSystem.IsWindows()) return true; // NTFS journals names; there is no call for it.
         using var directory = OpenUnix(path, O.ReadOnly | O.Directory, 0) ?? throw Fail("open", path, Errno.ENOENT);
-        try
+        while (Libc.Fsync(directory) < 0)
         {
-            Check("fsync", path, directory, static f => Libc.Fsync(f));
-            return true;
+            var errno = Marshal.GetLastPInvokeError();
+            if (errno == Errno.EINVAL) return false;
+            if (errno != Errno.EINTR) throw Fail("fsync", path, errno);
         }
-        catch (DurableIOException e) when (e.Errno == Errno.EINVAL)
-        {
-            return false;
-        }
+        return true;
     }
 
     /// <summary>Replaces what stands at the second name, at once. The name lasts after <see cref="FlushDirectory"/>.</summary>
@@ -185,8 +152,8 @@ static partial class Durable
         using var file = Open(path, Use.Create);
         try
         {
-            Append(file, path, content);
-            Flush(file, path);
+            file.Append(content);
+            file.Flush();
         }
         catch
         {
@@ -206,17 +173,9 @@ static partial class Durable
         return FlushDirectory(directory);
     }
 
-    static void Check(string call, string path, SafeFileHandle file, Func<SafeFileHandle, int> act)
-    {
-        while (act(file) < 0)
-        {
-            if (Marshal.GetLastPInvokeError() is var errno && errno != Errno.EINTR) throw Fail(call, path, errno);
-        }
-    }
+    internal static DurableIOException Fail(string call, string path, int errno) => new(call, path, errno);
 
-    static DurableIOException Fail(string call, string path, int errno) => new(call, path, errno);
-
-    static partial class Libc
+    internal static partial class Libc
     {
         [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
         public static partial int Open(string path, int flags, int mode);
@@ -262,9 +221,7 @@ static partial class Durable
         public static unsafe partial int LstatX64(string path, byte* buffer);
     }
 
-    const int FullFsync = 51;
-
-    static class Errno
+    internal static class Errno
     {
         public const int ENOENT = 2, EINTR = 4, EIO = 5, EEXIST = 17, ENOTDIR = 20, EINVAL = 22;
         public static readonly int EWOULDBLOCK = OperatingSystem.IsMacOS() ? 35 : 11;

@@ -9,7 +9,7 @@ static partial class Durable
 
     /// <summary>Takes the lock that a file stands for, making the file when it is missing. It ends with the handle, or with the process.</summary>
     /// <returns>Null when another handle has it, in this process or in another.</returns>
-    public static SafeFileHandle? TryLock(string path)
+    public static DurableFile? TryLock(string path)
     {
         while (true)
         {
@@ -18,7 +18,7 @@ static partial class Durable
             try
             {
                 // A lock on a file that was deleted or moved away meanwhile excludes nobody who comes later.
-                if (FactsOf(file, path).SameFile(FactsOf(path))) return file;
+                if (FactsOf(file, path).SameFile(FactsOf(path))) return new DurableFile(file, path);
             }
             catch
             {
@@ -74,7 +74,7 @@ static partial class Durable
             using var free = OpenLocked(path);
             return free is null;
         }
-        using var file = TryOpenRead(path);
+        using var file = OpenUnix(path, O.ReadOnly | O.NonBlock, 0);
         return file is not null && !TryFlock(file, path, Shared);
     }
 

@@ -1,5 +1,3 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace Pawl.Storage;
 
 /// <summary>What a repair found and did.</summary>
@@ -32,7 +30,7 @@ public sealed partial class FileStore
         {
             return new(journal.Seq == 0
                 ? new RepairReport(runId, damage.Line, damage.Reason, null, null)
-                : new RepairReport(runId, damage.Line, damage.Reason, CutBack(files, ReadRange(file, 0, RandomAccess.GetLength(file)), journal.End), journal.Head));
+                : new RepairReport(runId, damage.Line, damage.Reason, CutBack(files, file.ReadAll(), journal.End), journal.Head));
         }
     }
 
@@ -45,12 +43,5 @@ public sealed partial class FileStore
         Durable.Replace(files.Directory, FileStoreJournal.Name, damaged.AsSpan(0, (int)end));
         // Durable: the journal without the damage.
         return name;
-    }
-
-    static byte[] ReadRange(SafeFileHandle file, long from, long to)
-    {
-        var bytes = new byte[checked((int)(to - from))];
-        for (var (at, count) = (0, 1); at < bytes.Length && count > 0; at += count) count = RandomAccess.Read(file, bytes.AsSpan(at), from + at);
-        return bytes;
     }
 }

@@ -1,10 +1,9 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace Pawl.Storage;
 
 public sealed partial class FileStore
 {
     const string Trash = ".trash-";
+    const int EExist = 17, AlreadyExists = 80;
 
     /// <summary>Makes the root and removes what a crash left of deletions; once.</summary>
     void PrepareRoot()
@@ -22,7 +21,7 @@ public sealed partial class FileStore
                     Durable.CreateFlushed(ignore, "*\n"u8);
                     Durable.FlushDirectory(_root);
                 }
-                catch (IOException) when (File.Exists(ignore))
+                catch (IOException e) when ((e.HResult & 0xffff) is EExist or AlreadyExists)
                 {
                     // Another process made it at the same moment.
                 }
@@ -34,11 +33,23 @@ public sealed partial class FileStore
 
     static void MakeDurably(string directory, UnixFileMode mode)
     {
-        if (Directory.Exists(directory)) return;
-        var parent = Path.GetDirectoryName(directory) ?? throw new IOException($"'{directory}' does not exist and cannot be made.");
-        MakeDurably(parent, Durable.Directory0755);
-        // The name lasts when its parent is flushed.
-        if (Durable.TryMakeDirectory(directory, mode)) Durable.FlushDirectory(parent);
+        var parent = Path.GetDirectoryName(directory);
+        if (parent is null) return;
+        var isThere = Directory.Exists(directory);
+        if (!isThere)
+        {
+            MakeDurably(parent, Durable.Directory0755);
+            Durable.TryMakeDirectory(directory, mode);
+        }
+        try
+        {
+            // The name lasts when its parent is flushed; also when one who crashed made it and did not come to this line.
+            Durable.FlushDirectory(parent);
+        }
+        catch (DurableIOException e) when (isThere && !e.IsFlush)
+        {
+            // A parent that may not be read; the directory has been there before.
+        }
     }
 
     void CheckRoot()
@@ -64,7 +75,7 @@ public sealed partial class FileStore
     static bool IsRun(FileStoreLayout files) => Durable.FactsOf(files.Journal) is not null;
 
     /// <summary>Null when another has it, or when the run vanished.</summary>
-    static SafeFileHandle? TryLock(FileStoreLayout files)
+    static DurableFile? TryLock(FileStoreLayout files)
     {
         try
         {
@@ -122,7 +133,7 @@ public sealed partial class FileStore
         return read?.Head ?? new RunHead { RunId = runId, Workflow = "", CreatedAt = File.GetLastWriteTimeUtc(journal) };
     }
 
-    string MoveToTrash(string runId, FileStoreLayout files, SafeFileHandle? held)
+    string MoveToTrash(string runId, FileStoreLayout files, DurableFile? held)
     {
         // Windows does not rename a directory in which a file is open.
         if (OperatingSystem.IsWindows()) held?.Dispose();

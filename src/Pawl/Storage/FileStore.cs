@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Win32.SafeHandles;
 using Pawl.Engine;
 
 namespace Pawl.Storage;
@@ -75,7 +74,7 @@ public sealed partial class FileStore : ICheckpointStore
         }
     }
 
-    RunLease? CreateLocked(FileStoreLayout files, string runId, SafeFileHandle held, Checkpoint created, RunOwner? claimant)
+    RunLease? CreateLocked(FileStoreLayout files, string runId, DurableFile held, Checkpoint created, RunOwner? claimant)
     {
         try
         {
@@ -146,17 +145,17 @@ public sealed partial class FileStore : ICheckpointStore
     }
 
     /// <summary>Saves the bytes behind the last whole commit to a file of their own, then cuts them off.</summary>
-    static string SetAside(FileStoreLayout files, SafeFileHandle journal, FileStoreJournal read)
+    static string SetAside(FileStoreLayout files, DurableFile journal, FileStoreJournal read)
     {
-        var rest = ReadRange(journal, read.End, RandomAccess.GetLength(journal));
+        var rest = journal.ReadRange(read.End, journal.Facts.Size);
         var name = $"journal.torn-{read.Seq + 1}";
         for (var n = 2; Durable.FactsOf(Path.Join(files.Directory, name)) is not null; n++) name = $"journal.torn-{read.Seq + 1}-{n}";
         Durable.CreateFlushed(Path.Join(files.Directory, name), rest);
         Durable.FlushDirectory(files.Directory);
         // Durable: the copy. A crash before the next line sets the same bytes aside again.
         using var file = Durable.Open(files.Journal, Durable.Use.Change);
-        RandomAccess.SetLength(file, read.End);
-        Durable.Flush(file, files.Journal);
+        file.SetLength(read.End);
+        file.Flush();
         return $"The last {rest.Length} bytes of the journal, behind record {read.Seq}, are what a crash left of a write that was never acknowledged ({read.Torn}). They were moved to '{name}'; nothing that was acknowledged is lost.";
     }
 
@@ -165,8 +164,8 @@ public sealed partial class FileStore : ICheckpointStore
     static void Settle(FileStoreLayout files, FileStoreJournal read)
     {
         using var file = Durable.Open(files.Journal, Durable.Use.Change);
-        RandomAccess.Write(file, ReadRange(file, read.LastCommit, read.End), read.LastCommit);
-        Durable.Flush(file, files.Journal);
+        file.Write(file.ReadRange(read.LastCommit, read.End), read.LastCommit);
+        file.Flush();
     }
 
     /// <inheritdoc/>

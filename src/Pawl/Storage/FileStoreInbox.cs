@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
 
 namespace Pawl.Storage;
 
@@ -16,10 +15,17 @@ static class FileStoreInbox
     public static bool Post(FileStoreLayout run, RunMessage message)
     {
         if (!IsValidName(message.Name)) throw new ArgumentException($"'{RunIds.Printable(message.Name)}' is not a message name: use letters, digits, '.', '_', '-' and ':', at most 128.");
-        if (Durable.TryMakeDirectory(run.Inbox, Durable.Directory0755)) Durable.FlushDirectory(run.Directory);
+        // Flushed also when it is there: one who crashed may have made it.
+        Durable.TryMakeDirectory(run.Inbox, Durable.Directory0755);
+        Durable.FlushDirectory(run.Directory);
         using var alone = Alone(run);
         var files = Files(run);
-        if (files.Any(file => NameOf(file) == message.Name)) return false;
+        if (files.Any(file => NameOf(file) == message.Name))
+        {
+            // Its sender may have met an error before this: whoever is told that it is there can rely on it.
+            Durable.FlushDirectory(run.Inbox);
+            return false;
+        }
         var number = files.Count == 0 ? 1 : int.Parse(files[^1].AsSpan(0, 8), CultureInfo.InvariantCulture) + 1;
         // Durable when this returns; before the rename in it a crash leaves nothing that can be seen.
         Durable.Replace(run.Inbox, string.Create(CultureInfo.InvariantCulture, $"{number:D8}.{message.Name.Replace(':', '~')}{Extension}"), Encode(message));
@@ -37,7 +43,7 @@ static class FileStoreInbox
         return names;
     }
 
-    static SafeFileHandle Alone(FileStoreLayout run)
+    static DurableFile Alone(FileStoreLayout run)
     {
         var (path, spin, waited) = (Path.Join(run.Inbox, "lock"), new SpinWait(), Stopwatch.StartNew());
         while (true)
@@ -73,8 +79,7 @@ static class FileStoreInbox
     {
         var path = Path.Join(run.Inbox, name);
         using var file = Durable.TryOpenRead(path) ?? throw Damaged("it is gone");
-        var bytes = new byte[RandomAccess.GetLength(file)];
-        for (var (at, count) = (0, 1); at < bytes.Length && count > 0; at += count) count = RandomAccess.Read(file, bytes.AsSpan(at), at);
+        var bytes = file.ReadAll();
         // The body may hold line breaks of its own.
         var end = bytes.Length - 66;
         if (end < 0 || bytes[end] != '\n' || Convert.ToHexStringLower(SHA256.HashData(bytes.AsSpan(0, end))) != Encoding.ASCII.GetString(bytes, end + 1, 64)) throw Damaged("its hash does not fit");

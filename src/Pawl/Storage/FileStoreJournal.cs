@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
 using Pawl.Engine;
 
 namespace Pawl.Storage;
@@ -9,7 +8,7 @@ namespace Pawl.Storage;
 /// <param name="file">The open journal.</param>
 /// <param name="runId">The run it must belong to.</param>
 /// <param name="keep">Records stay valid after the next one is read; otherwise their bytes are overwritten.</param>
-sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
+sealed class FileStoreJournal(DurableFile file, string runId, bool keep)
 {
     public const string Name = "journal.jsonl";
 
@@ -42,10 +41,10 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
         (Seq, Hash, End, LastCommit, _read, _position, Head) = (seq, hash, offset, offset, offset, offset, head);
 
     /// <summary>The hash of the record that ends right before an offset.</summary>
-    public static string HashBefore(SafeFileHandle file, string runId, long seq, long offset)
+    public static string HashBefore(DurableFile file, string runId, long seq, long offset)
     {
         Span<byte> tail = stackalloc byte[HashTail + 1];
-        return RandomAccess.Read(file, tail, offset - tail.Length) == tail.Length && tail.StartsWith(HashMember) && tail[^1] == '\n'
+        return file.Read(tail, offset - tail.Length) == tail.Length && tail.StartsWith(HashMember) && tail[^1] == '\n'
             ? Encoding.ASCII.GetString(tail.Slice(HashMember.Length, 32))
             : throw new JournalCorruptException(runId, seq, "the line does not end with its hash");
     }
@@ -184,7 +183,7 @@ sealed class FileStoreJournal(SafeFileHandle file, string runId, bool keep)
             Buffer.BlockCopy(_buffer, _start, next, 0, rest);
             (_buffer, _start, _end) = (next, 0, rest);
         }
-        var count = RandomAccess.Read(file, _buffer.AsSpan(_end), _read);
+        var count = file.Read(_buffer.AsSpan(_end), _read);
         (_read, _end) = (_read + count, _end + count);
         return count > 0;
     }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Microsoft.Win32.SafeHandles;
 
 namespace Pawl.Storage;
 
@@ -14,7 +13,7 @@ readonly record struct FileStoreLayout(string Directory)
     public string State => Path.Join(Directory, "state");
 
     /// <summary>What the lock file says: for people, and for the next token. Ownership is the lock itself.</summary>
-    public static void WriteOwner(SafeFileHandle held, RunOwner owner, long token)
+    public static void WriteOwner(DurableFile held, RunOwner owner, long token)
     {
         Write(held, string.Create(CultureInfo.InvariantCulture, $"token: {token}\npid: {owner.Pid}\nhost: {OneLine(owner.Host)}\nsince: {owner.Since.UtcDateTime:O}\ncommand: {OneLine(owner.Command)}\n"));
 
@@ -22,14 +21,14 @@ readonly record struct FileStoreLayout(string Directory)
     }
 
     /// <summary>Says that the last holder left in order: what stands in the journal was acknowledged.</summary>
-    public static void WriteFree(SafeFileHandle held, long token) => Write(held, string.Create(CultureInfo.InvariantCulture, $"token: {token}\n"));
+    public static void WriteFree(DurableFile held, long token) => Write(held, string.Create(CultureInfo.InvariantCulture, $"token: {token}\n"));
 
     // Not flushed: after a loss of power there is no other process that the token must fence.
-    static void Write(SafeFileHandle held, string text)
+    static void Write(DurableFile held, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
-        RandomAccess.Write(held, bytes, 0);
-        RandomAccess.SetLength(held, bytes.Length);
+        held.Write(bytes, 0);
+        held.SetLength(bytes.Length);
     }
 
     /// <summary>Reads the lock file; whatever cannot be read is left at its default. In order: the last holder gave the lock back.</summary>
@@ -38,7 +37,7 @@ readonly record struct FileStoreLayout(string Directory)
         var (pid, host, since, command, token) = (0, "unknown", DateTimeOffset.UnixEpoch, (string?)null, 0L);
         using var file = Durable.TryOpenRead(Lock);
         Span<byte> bytes = stackalloc byte[2048];
-        var text = file is null ? "" : Encoding.UTF8.GetString(bytes[..RandomAccess.Read(file, bytes, 0)]);
+        var text = file is null ? "" : Encoding.UTF8.GetString(bytes[..file.Read(bytes, 0)]);
         foreach (var line in text.Split('\n'))
         {
             var colon = line.IndexOf(": ", StringComparison.Ordinal);

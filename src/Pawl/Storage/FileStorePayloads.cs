@@ -8,8 +8,9 @@ static class FileStorePayloads
     /// <summary>Writes payloads so that they last before the records that name them are written.</summary>
     public static void Write(FileStoreLayout run, IReadOnlyList<Payload> payloads)
     {
-        // The directory's own name lasts from here.
-        if (Durable.TryMakeDirectory(run.Payloads, Durable.Directory0755)) Durable.FlushDirectory(run.Directory);
+        // The directory's own name lasts from here; also when one who crashed made it and did not come to this line.
+        Durable.TryMakeDirectory(run.Payloads, Durable.Directory0755);
+        Durable.FlushDirectory(run.Directory);
         foreach (var payload in payloads)
         {
             var name = Check(payload.Ref);
@@ -31,10 +32,9 @@ static class FileStorePayloads
         var name = Check(payload);
         if (Durable.FactsOf(run.Payloads) is { IsDirectory: false }) throw new JournalCorruptException(runId, 0, "'payloads' is not a directory");
         using var file = Durable.TryOpenRead(Path.Join(run.Payloads, name)) ?? throw new JournalCorruptException(runId, 0, $"payload {name} is missing");
-        var length = RandomAccess.GetLength(file);
+        var length = file.Facts.Size;
         if (length != payload.Bytes) throw new JournalCorruptException(runId, 0, $"payload {name} has {length} bytes instead of {payload.Bytes}");
-        var content = new byte[length];
-        for (var (at, count) = (0, 1); at < content.Length && count > 0; at += count) count = RandomAccess.Read(file, content.AsSpan(at), at);
+        var content = file.ReadAll();
         return Matches(content, name) ? content : throw new JournalCorruptException(runId, 0, $"payload {name} is damaged: its content has another hash");
     }
 

@@ -1,16 +1,15 @@
-using Microsoft.Win32.SafeHandles;
 using Pawl.Engine;
 
 namespace Pawl.Storage;
 
 /// <summary>A run that this process holds: its lock, its journal open at the end, and how far it is acknowledged.</summary>
-sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease lease, RunOwner owner, FileStoreViews views)
+sealed class FileStoreRun(FileStoreLayout files, DurableFile held, RunLease lease, RunOwner owner, FileStoreViews views)
 {
     const int KeepBuffer = 1 << 20;
 
     readonly Lock _gate = new();
-    readonly FileFacts _lockFacts = Durable.FactsOf(held, files.Lock);
-    SafeFileHandle? _journal;
+    readonly FileFacts _lockFacts = held.Facts;
+    DurableFile? _journal;
     byte[] _buffer = new byte[4096];
     long _length;
     long _seq;
@@ -66,7 +65,7 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
             if (records[^1].Seq == _seq && records[^1].Hash == _hash) return CommitResult.Committed;
             if (!Follow(records)) return CommitResult.Conflict;
             // Someone removed the run or its lock file: whoever locks the new one is the owner now.
-            if (Durable.FactsOf(held, files.Lock).Links == 0) return CommitResult.LeaseLost;
+            if (held.Facts.Links == 0) return CommitResult.LeaseLost;
             _loaded = null;
 
             // Durable behind this line: the payloads. A crash leaves files that no record names.
@@ -76,9 +75,9 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
             try
             {
                 // Nothing new is durable yet. A crash during the write leaves a torn tail, which the next claim sets aside.
-                Durable.Append(journal, files.Journal, _buffer.AsSpan(0, length));
+                journal.Append(_buffer.AsSpan(0, length));
                 // A crash here leaves the commit or a torn tail: it was not acknowledged, so both are right.
-                Durable.Flush(journal, files.Journal);
+                journal.Flush();
             }
             catch
             {
@@ -126,9 +125,9 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
     }
 
     /// <summary>The journal, open at its acknowledged end.</summary>
-    SafeFileHandle OpenJournal()
+    DurableFile OpenJournal()
     {
-        if (_journal is { } open && Durable.FactsOf(open, files.Journal) is { Links: > 0 } now && now.Size == _length) return open;
+        if (_journal is { } open && open.Facts is { Links: > 0 } now && now.Size == _length) return open;
         CloseJournal();
         var facts = Durable.FactsOf(files.Journal) ?? throw new IOException($"'{files.Journal}' was removed while the run was executed. Nothing more can be recorded; start the run anew.");
         // Whatever follows the acknowledged end was never acknowledged, and after a failed flush the cache may show what the disk does not have.
@@ -136,7 +135,7 @@ sealed class FileStoreRun(FileStoreLayout files, SafeFileHandle held, RunLease l
         using (var file = Durable.Open(files.Journal, Durable.Use.Change))
         {
             if (FileStoreJournal.HashBefore(file, Lease.RunId, _seq, _length) != _hash) throw new JournalCorruptException(Lease.RunId, _seq, "the last record that was acknowledged was changed");
-            if (facts.Size > _length) RandomAccess.SetLength(file, _length);
+            if (facts.Size > _length) file.SetLength(_length);
         }
         _journal = Durable.Open(files.Journal, Durable.Use.Append);
         return _journal;

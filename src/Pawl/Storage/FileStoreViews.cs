@@ -172,7 +172,7 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
     {
         var temporary = Path.Join(directory, $".{name}.tmp");
         File.Delete(temporary);
-        using (var file = Durable.Open(temporary, Durable.Use.Create)) Durable.Append(file, temporary, content);
+        using (var file = Durable.Open(temporary, Durable.Use.Create)) file.Append(content);
         Durable.Rename(temporary, Path.Join(directory, name));
     }
 }

@@ -120,7 +120,7 @@ public class ParamLaws
         var head = await lab.Head();
         Assert.Equal(("2026-01-10", "docs"), (head.Partition["date"], head.Tags["team"]));
         var found = new List<string>();
-        await foreach (var one in lab.Client.ListAsync(new Storage.RunQuery { Where = new Dictionary<string, string> { ["date"] = "2026-01-10", ["team"] = "docs" } }, Lab.Token)) found.Add(one.RunId);
+        await foreach (var one in lab.Client.ListAsync(new Pawl.Storage.RunQuery { Where = new Dictionary<string, string> { ["date"] = "2026-01-10", ["team"] = "docs" } }, Lab.Token)) found.Add(one.RunId);
         Assert.Equal(["run"], found);
     });
 }

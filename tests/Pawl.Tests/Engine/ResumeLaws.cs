@@ -128,7 +128,7 @@ public class ResumeLaws
         var renamed = Row(ids: ["fetch-all", "b", "c"], print: id => id == "fetch-all" ? "fetch" : id);
         var error = await Assert.ThrowsAsync<ResumeRefusedException>(async () => await lab.Resume(renamed));
         Assert.Equal(RefusalReason.Incompatible, error.Refusal.Reason);
-        Assert.Contains("--map fetch-all=fetch", error.Refusal.Hint);
+        Assert.Contains("--map fetch=fetch-all", error.Refusal.Hint);
         lab.Began.Clear();
         var result = await lab.Resume(renamed, new ResumeOptions { Map = new Dictionary<string, string> { ["fetch-all"] = "fetch" } });
         Assert.Equal((RunStatus.Completed, "fetch"), (result.Status, result.Output<string>("fetch-all")));

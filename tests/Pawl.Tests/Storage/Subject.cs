@@ -115,20 +115,24 @@ static class Subject
 
         public Chain Chain { get; } = new("etl_1");
         FileStore _store = null!;
-        RunLease? _lease;
+        RunLease _lease = new("etl_1", 1);
         TextWriter _output = TextWriter.Null;
 
         public async Task Run(TextWriter output)
         {
             _output = output;
-            _store = FileStore.Open(root, new FileStoreOptions { Time = new StillTime() });
+            await Try("opened", () =>
+            {
+                _store = FileStore.Open(root, new FileStoreOptions { Time = new StillTime() });
+                return Task.CompletedTask;
+            });
             await Try("created", async () => _lease = (await _store.CreateAsync(Chain.Created, RunHead.After(null, Chain.Created), Chain.Me, default)).Lease ?? throw new InvalidOperationException("it exists"));
             await Commit([], Chain.Resumed(1));
             await Commit([], Chain.Step("load"));
             await Commit([], Chain.Step("clean/1"), Chain.Step("clean/2"), Chain.Step("clean"));
             await Try("posted", async () => Assert.True(await _store.PostAsync("etl_1", Message, default) || (await _store.InboxAsync("etl_1", default)).Count == 1));
             await Commit([new Payload(Payload, Content)], Chain.Step("save", "") with { Output = default, OutputRef = Payload });
-            await Try("released", async () => await _store.ReleaseAsync(_lease!, default));
+            await Try("released", async () => await _store.ReleaseAsync(_lease, default));
             await Try("claimed", async () => _lease = (await _store.ClaimAsync("etl_1", Chain.Me, default)).Lease ?? throw new InvalidOperationException("it is held"));
             await Commit([], Chain.Resumed(2));
             await Commit([], Chain.Step("load"), Chain.Step("clean"));
@@ -141,7 +145,7 @@ static class Subject
 
         async Task Commit(Payload[] payloads, params Checkpoint[] drafts)
         {
-            var commit = Chain.Commit(_lease ?? new RunLease("etl_1", 1), payloads, drafts);
+            var commit = Chain.Commit(_lease, payloads, drafts);
             await Try($"{Chain.Records.Count}", async () => Assert.Equal(CommitResult.Committed, await _store.CommitAsync(commit, default)));
         }
 
@@ -156,7 +160,7 @@ static class Subject
                     _output.WriteLine($"ACK {what}");
                     return;
                 }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException or JournalCorruptException)
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException or PawlException)
                 {
                     _output.WriteLine($"ERR {what}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
                 }

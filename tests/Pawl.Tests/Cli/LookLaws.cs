@@ -1,0 +1,286 @@
+using System.Text.Json;
+
+namespace Pawl.Tests.Cli;
+
+/// <summary>Verbs that look at runs, and those that steer and clean up.</summary>
+public sealed class LookLaws
+{
+    [Fact]
+    public async Task Status_tells_progress_the_next_step_the_error_and_the_way_on()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        var status = (await lab.RunAsync("status", "--json")).Json;
+        Assert.Equal((runId, "failed", 1, 3, 33), (Text(status, "run_id"), Text(status, "status"), status.GetProperty("done").GetInt32(), status.GetProperty("total").GetInt32(), status.GetProperty("percent").GetInt32()));
+        Assert.Equal(["b"], Texts(status, "next"));
+        Assert.Equal("b", Text(status, "error_step"));
+        Assert.Equal($"pawl resume {runId}", Text(status, "resume"));
+        Assert.Equal(JsonValueKind.Null, status.GetProperty("owner").ValueKind);
+        Assert.Equal(["completed", "failed", "blocked"], status.GetProperty("steps").EnumerateArray().Select(step => Text(step, "state")));
+        var text = (await lab.RunAsync("run", "--checkpoint-status")).Out;
+        Assert.Contains("1 of 3 steps, 33 %", text, StringComparison.Ordinal);
+        Assert.Contains($"pawl resume {runId}", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_list_is_filtered_by_status_workflow_time_and_words()
+    {
+        using var lab = new CommandLab();
+        await lab.FailedRunAsync();
+        lab.Write("ok", "");
+        await lab.RunAsync("run", "--run-id", "good", "--tag", "team=red", "--partition", "date=2026-01-10");
+        Assert.Equal(["good"], await Ids(lab, "--status", "completed"));
+        Assert.Equal(2, (await Ids(lab, "--status", "completed,failed", "--workflow", "three", "--since", "1h")).Count);
+        Assert.Equal(["good"], await Ids(lab, "--where", "team=red", "--where", "date=2026-01-10"));
+        Assert.Empty(await Ids(lab, "--where", "team=blue"));
+        Assert.Empty(await Ids(lab, "--workflow", "other"));
+        Assert.Empty(await Ids(lab, "--since", "2100-01-01"));
+        var one = (await lab.RunAsync("list", "--limit", "1", "--json")).Json;
+        Assert.Equal("good", Text(one.GetProperty("runs")[0], "run_id"));
+        Assert.True(one.GetProperty("truncated").GetBoolean());
+
+        static async Task<List<string?>> Ids(CommandLab lab, params string[] filter) =>
+            [.. (await lab.RunAsync(["list", "--json", .. filter])).Json.GetProperty("runs").EnumerateArray().Select(run => Text(run, "run_id"))];
+    }
+
+    [Fact]
+    public async Task The_journal_is_shown_with_its_exact_records()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        var shown = await lab.RunAsync("checkpoints", runId, "--json");
+        var lines = await File.ReadAllLinesAsync(Path.Combine(lab.Checkpoints, runId, "journal.jsonl"), TestContext.Current.CancellationToken);
+        Assert.Equal(lines, shown.Json.GetProperty("checkpoints").EnumerateArray().Select(record => record.GetRawText()));
+        Assert.Contains("failed", (await lab.RunAsync("checkpoints", runId)).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_checkpoint_is_shown_by_step_or_by_number()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        var byStep = (await lab.RunAsync("show", runId, "a", "--json")).Json;
+        Assert.Equal("1", Text(byStep.GetProperty("output"), "x"));
+        var seq = byStep.GetProperty("checkpoint").GetProperty("seq").GetInt64();
+        Assert.Equal(byStep.GetRawText(), (await lab.RunAsync("show", runId, $"{seq}", "--json")).Json.GetRawText());
+        Assert.Contains("\"x\":\"1\"", (await lab.RunAsync("show", runId, "a")).Out, StringComparison.Ordinal);
+        Assert.Equal(2, (await lab.RunAsync("show", runId, "99")).Code);
+        Assert.Equal(2, (await lab.RunAsync("show", runId, "zz")).Code);
+    }
+
+    [Fact]
+    public async Task A_snapshot_is_the_state_at_that_checkpoint()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        var early = (await lab.RunAsync("show", runId, "2", "--snapshot", "--json")).Json;
+        Assert.Empty(early.GetProperty("outputs").EnumerateObject());
+        var late = (await lab.RunAsync("show", runId, "--snapshot", "--json")).Json;
+        Assert.Equal("1", Text(late.GetProperty("outputs").GetProperty("a"), "x"));
+    }
+
+    [Fact]
+    public async Task Logs_are_what_the_steps_wrote_attempt_by_attempt()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        lab.Write("ok", "");
+        await lab.RunAsync("resume", runId);
+        var all = (await lab.RunAsync("logs", runId, "--json")).Json.GetProperty("logs");
+        Assert.Equal([("a", 1, 0), ("b", 1, 1), ("b", 2, 0), ("c", 1, 0)],
+            all.EnumerateArray().Select(log => (Text(log, "step")!, log.GetProperty("attempt").GetInt32(), log.GetProperty("exit_code").GetInt32())));
+        Assert.Equal("hello world\n", Text(all[0], "text"));
+        var one = await lab.RunAsync("logs", runId, "c", "--follow");
+        Assert.Contains("c after 1\n", one.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("hello", one.Out, StringComparison.Ordinal);
+        Assert.Equal(2, (await lab.RunAsync("logs", runId, "zz")).Code);
+    }
+
+    [Fact]
+    public async Task Explain_gives_the_reason_of_every_record_and_tells_reuse()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        lab.Write("ok", "");
+        await lab.RunAsync("resume", runId);
+        var steps = (await lab.RunAsync("explain", runId, "--json")).Json.GetProperty("steps");
+        Assert.Equal([2], steps[0].GetProperty("reused_in_passes").EnumerateArray().Select(pass => pass.GetInt32()));
+        Assert.Equal(["failed", "completed"], steps[1].GetProperty("records").EnumerateArray().Select(record => Text(record, "status")));
+        Assert.StartsWith("retry after", Text(steps[1].GetProperty("records")[1], "reason"), StringComparison.Ordinal);
+        Assert.Contains("blocked by 'b'", Text(steps[2].GetProperty("records")[0], "reason"), StringComparison.Ordinal);
+        var one = await lab.RunAsync("explain", runId, "a");
+        Assert.Contains("completed, and reused since", one.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("b:", one.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_graph_is_drawn_of_a_file_and_of_a_run()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        Assert.Contains("○", (await lab.RunAsync("graph")).Out, StringComparison.Ordinal);
+        var run = await lab.RunAsync("graph", runId);
+        Assert.Contains("✗", run.Out, StringComparison.Ordinal);
+        var mermaid = (await lab.RunAsync("graph", "workflow.yaml", "--format", "mermaid", "--critical-path", "--durations", "a=30s,b=1m,c=1s")).Out;
+        Assert.StartsWith("flowchart TD\n", mermaid, StringComparison.Ordinal);
+        Assert.Contains("s0 ==> s1", mermaid, StringComparison.Ordinal);
+        var dot = (await lab.RunAsync("graph", runId, "--format", "dot")).Out;
+        Assert.Contains("\"a\" -> \"b\"", dot, StringComparison.Ordinal);
+        var json = (await lab.RunAsync("graph", "--json", "--critical-path", "--durations", "a=30s,b=1m,c=1s")).Json;
+        Assert.Equal(91_000, json.GetProperty("critical_path_ms").GetDouble());
+        Assert.Equal(["completed", "failed", "blocked"], (await lab.RunAsync("graph", runId, "--json")).Json.GetProperty("steps").EnumerateArray().Select(step => Text(step, "state")));
+        Assert.Equal(2, (await lab.RunAsync("graph", "--format", "png")).Code);
+        Assert.Equal(2, (await lab.RunAsync("graph", "--durations", "zz=3s")).Code);
+    }
+
+    [Fact]
+    public async Task A_branched_graph_joins_every_arrow()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", "name: d\nsteps:\n  - id: a\n    run: x\n  - id: b\n    needs: a\n    run: x\n  - id: c\n    needs: a\n    run: x\n  - id: d\n    needs: [b, c]\n    run: x\n");
+        Assert.Equal("""
+            d
+            ○    a
+            ├─○  b  ← a
+            ○ │  c  ← a
+            ○─┤  d  ← b, c
+
+            """, (await lab.RunAsync("graph")).Out.Replace(" \n", "\n", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Cancel_and_pause_of_a_run_that_nobody_executes_are_at_once()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        var paused = await lab.RunAsync("pause", runId, "--json");
+        Assert.Equal((0, "paused"), (paused.Code, Text(paused.Json, "status")));
+        var canceled = await lab.RunAsync("cancel", runId, "--json");
+        Assert.Equal((0, "canceled"), (canceled.Code, Text(canceled.Json, "status")));
+        Assert.Equal(3, (await lab.RunAsync("pause", runId)).Code);
+        Assert.Equal(2, (await lab.RunAsync("cancel", "no-such-run")).Code);
+    }
+
+    [Fact]
+    public async Task Delete_asks_a_person_and_wants_a_word_from_a_script()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        Assert.Equal(2, (await lab.RunAsync("delete", runId)).Code);
+        lab.CanAsk = true;
+        lab.In = new StringReader("n\n");
+        Assert.Equal(3, (await lab.RunAsync("delete", runId)).Code);
+        Assert.True(Directory.Exists(Path.Combine(lab.Checkpoints, runId)));
+        Assert.Equal(2, (await lab.RunAsync("delete", runId, "no-such-run", "--yes")).Code);
+        Assert.True(Directory.Exists(Path.Combine(lab.Checkpoints, runId)));
+        Assert.Equal([runId], Texts((await lab.RunAsync("delete", runId, "--yes", "--json")).Json, "deleted"));
+        Assert.False(Directory.Exists(Path.Combine(lab.Checkpoints, runId)));
+    }
+
+    [Fact]
+    public async Task Prune_removes_old_finished_runs_and_only_those()
+    {
+        using var lab = new CommandLab();
+        var failed = await lab.FailedRunAsync();
+        lab.Write("ok", "");
+        await lab.RunAsync("run", "--run-id", "r1");
+        await lab.RunAsync("run", "--run-id", "r2");
+        Assert.Empty(Texts((await lab.RunAsync("prune", "--json")).Json, "removed"));
+        lab.Time = new Later(TimeSpan.FromDays(31));
+        Assert.Equal(["r2", "r1"], Texts((await lab.RunAsync("prune", "--dry-run", "--json")).Json, "removed"));
+        Assert.True(Directory.Exists(Path.Combine(lab.Checkpoints, "r1")));
+        Assert.Empty(Texts((await lab.RunAsync("prune", "--older-than", "60d", "--json")).Json, "removed"));
+        Assert.Equal(["r1"], Texts((await lab.RunAsync("prune", "--keep-last", "1", "--json")).Json, "removed"));
+        Assert.True(Directory.Exists(Path.Combine(lab.Checkpoints, "r2")) && Directory.Exists(Path.Combine(lab.Checkpoints, failed)));
+        lab["CHECKPOINT_RETENTION_DAYS"] = "40";
+        Assert.Empty(Texts((await lab.RunAsync("prune", "--json")).Json, "removed"));
+        lab["CHECKPOINT_RETENTION_DAYS"] = "many";
+        Assert.Equal(2, (await lab.RunAsync("prune")).Code);
+        Assert.Equal(2, (await lab.RunAsync("run")).Code);
+    }
+
+    [Fact]
+    public async Task A_run_that_completes_removes_what_retention_no_longer_keeps()
+    {
+        using var lab = new CommandLab();
+        await lab.CompletedRunAsync();
+        lab.Time = new Later(TimeSpan.FromDays(8));
+        await lab.RunAsync("run", "--run-id", "r2");
+        Assert.Equal(2, (await lab.RunAsync("list", "--json")).Json.GetProperty("runs").GetArrayLength());
+        lab["CHECKPOINT_RETENTION_DAYS"] = "7";
+        await lab.RunAsync("run", "--run-id", "r3");
+        Assert.Equal(["r3", "r2"], (await lab.RunAsync("list", "--json")).Json.GetProperty("runs").EnumerateArray().Select(run => Text(run, "run_id")));
+    }
+
+    [Fact]
+    public async Task Damage_is_found_refused_and_repaired()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        Assert.Equal(0, (await lab.RunAsync("verify")).Code);
+        var journal = Path.Combine(lab.Checkpoints, runId, "journal.jsonl");
+        var lines = await File.ReadAllLinesAsync(journal, TestContext.Current.CancellationToken);
+        lines[3] = lines[3].Replace("\"attempt\":1", "\"attempt\":7", StringComparison.Ordinal);
+        await File.WriteAllLinesAsync(journal, lines, TestContext.Current.CancellationToken);
+
+        var verified = await lab.RunAsync("verify", runId, "--json");
+        Assert.Equal(1, verified.Code);
+        Assert.Contains("line 4", verified.Json.GetProperty("runs")[0].GetProperty("problems")[0].GetString(), StringComparison.Ordinal);
+        var refused = await lab.RunAsync("resume", runId, "--json");
+        Assert.Equal((3, "corrupt"), (refused.Code, Text(refused.Json, "reason")));
+        Assert.Contains($"pawl repair {runId}", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(1, (await lab.RunAsync("doctor")).Code);
+        Assert.Equal(0, (await lab.RunAsync("list")).Code);
+
+        var repaired = await lab.RunAsync("repair", runId, "--json");
+        Assert.True(repaired.Code == 0, repaired.All);
+        Assert.Equal(4, repaired.Json.GetProperty("line").GetInt32());
+        lab.Write("ok", "");
+        var resumed = await lab.RunAsync("resume", runId, "--json");
+        Assert.Equal(0, resumed.Code);
+        Assert.Equal(["a"], Texts(resumed.Json, "restored"));
+    }
+
+    [Fact]
+    public async Task The_doctor_measures_without_making_the_store()
+    {
+        using var lab = new CommandLab();
+        var doctor = await lab.RunAsync("doctor", "--json");
+        Assert.True(doctor.Code == 0, doctor.All);
+        Assert.Contains(doctor.Json.GetProperty("findings").EnumerateArray(), finding => Text(finding, "about") == "store" && Text(finding, "text")!.Contains("flush", StringComparison.Ordinal));
+        Assert.Empty(Directory.GetFileSystemEntries(lab.Folder));
+        lab["PATH"] = lab.Folder;
+        Assert.Equal(1, (await lab.RunAsync("doctor")).Code);
+    }
+
+    [Fact]
+    public async Task The_schema_is_json_and_the_completion_is_a_script()
+    {
+        using var lab = new CommandLab();
+        Assert.Equal(JsonValueKind.Object, (await lab.RunAsync("schema")).Json.ValueKind);
+        foreach (var shell in (string[])["bash", "zsh", "fish"]) Assert.Contains("[suggest:", (await lab.RunAsync("completion", shell)).Out, StringComparison.Ordinal);
+        Assert.Equal(2, (await lab.RunAsync("completion", "tcsh")).Code);
+    }
+
+    [Fact]
+    public async Task Completion_knows_verbs_options_and_runs()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        Assert.Contains("resume", await Suggested("pawl res"));
+        Assert.Contains("--dry-run", await Suggested("pawl run --d"));
+        Assert.Contains(runId, await Suggested("pawl resume "));
+
+        async Task<string[]> Suggested(string line) => (await lab.RunAsync($"[suggest:{line.Length}]", line)).Out.Split('\n');
+    }
+
+    /// <summary>The system's clock, some time ahead.</summary>
+    sealed class Later(TimeSpan ahead) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + ahead;
+    }
+
+    static string? Text(JsonElement json, string name) => json.GetProperty(name).GetString();
+
+    static List<string?> Texts(JsonElement json, string name) => [.. json.GetProperty(name).EnumerateArray().Select(text => text.GetString())];
+}
