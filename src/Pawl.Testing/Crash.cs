@@ -127,6 +127,9 @@ public static class Crash
             writes.Add(process.Writes);
             if (again.Count > 0) return new History($"process {writes.Count} began again what was acknowledged before: {string.Join(", ", again)}", writes, null);
             Learn(process.Acknowledged, acknowledged);
+            // Also what was not acknowledged: the next process will find it, and decide such steps anew.
+            await foreach (var record in store.ReadAsync(RunId, 1, cancellationToken))
+                if (RanAfterFailure(record)) Forget(record.Path!, acknowledged);
             if (await store.FindAsync(RunId, cancellationToken) is not { Status: not (RunStatus.Pending or RunStatus.Running) }) continue;
 
             var end = await EndAsync(store, scenario.Options, cancellationToken);
@@ -147,9 +150,12 @@ public static class Crash
         foreach (var record in records)
         {
             if (record is { Kind: CheckpointKind.Step, Status: StepStatus.Completed }) acknowledged.Add(record.Path!);
-            if (record.Kind == CheckpointKind.Compensated || RanAfterFailure(record)) acknowledged.RemoveWhere(path => path.StartsWith(record.Path!, StringComparison.Ordinal));
+            if (record.Kind == CheckpointKind.Compensated) Forget(record.Path!, acknowledged);
         }
     }
+
+    static void Forget(string root, HashSet<string> acknowledged) =>
+        acknowledged.RemoveWhere(path => path.StartsWith(root, StringComparison.Ordinal) && (path.Length == root.Length || path[root.Length] is '/' or '['));
 
     static bool RanAfterFailure(Checkpoint record)
     {

@@ -13,12 +13,12 @@ abstract class StoreInFront(ICheckpointStore inner) : ICheckpointStore
     public virtual ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken) => inner.ReleaseAsync(lease, cancellationToken);
     public virtual ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) => inner.CommitAsync(commit, cancellationToken);
     public virtual ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) => inner.FindAsync(runId, cancellationToken);
-    public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => inner.ListAsync(query, cancellationToken);
+    public virtual IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => inner.ListAsync(query, cancellationToken);
     public virtual IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken) => inner.ReadAsync(runId, fromSeq, cancellationToken);
     public virtual ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken) => inner.ReadPayloadAsync(runId, payload, cancellationToken);
     public virtual ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken) => inner.PostAsync(runId, message, cancellationToken);
-    public ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => inner.InboxAsync(runId, cancellationToken);
-    public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken) => inner.DeleteAsync(runId, cancellationToken);
+    public virtual ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => inner.InboxAsync(runId, cancellationToken);
+    public virtual ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken) => inner.DeleteAsync(runId, cancellationToken);
     public ValueTask DisposeAsync() => default;
 }
 
