@@ -10,12 +10,13 @@ static class FileStoreRates
 {
     const int Steps = 1_000;
     const int Runs = 200;
-    const int StepsPerRun = 100;
+    const int StepsPerRun = 1_000;
     const int Writers = 16;
 
     public static async Task OneRunAsync()
     {
         var (steps, bare) = (0.0, 0.0);
+        await EngineOverhead.WarmUpAsync();
         for (var round = 0; round < 12; round++)
         {
             var (rate, bytes) = await StepsAsync(runs: 1, Steps, parallel: 1);
@@ -28,13 +29,13 @@ static class FileStoreRates
     public static async Task ManyRunsAsync()
     {
         var (steps, bare) = (0.0, 0.0);
-        for (var round = 0; round < 12; round++)
+        for (var round = 0; round < 3; round++)
         {
             var (rate, bytes) = await StepsAsync(Runs, StepsPerRun, Writers);
             steps = Math.Max(steps, rate);
             bare = Math.Max(bare, Bare(Writers, Runs * StepsPerRun / Writers, bytes));
         }
-        Report.Row("file store, 200 runs of 100 steps, 16 at once", Report.Number(steps, "steps/s"), Report.Number(bare, "appends/s in 16 files"), Report.Number(steps / bare * 100, "%"), "≥ 80 %", steps / bare >= 0.8);
+        Report.Row("file store, 200 runs of 1,000 steps, 16 at once", Report.Number(steps, "steps/s"), Report.Number(bare, "appends/s in 16 files"), Report.Number(steps / bare * 100, "%"), "≥ 80 %", steps / bare >= 0.8);
     }
 
     static async Task<(double Rate, int BytesPerStep)> StepsAsync(int runs, int steps, int parallel)

@@ -2,12 +2,13 @@ namespace Pawl.Storage;
 
 /// <summary>Threads that flush for runs which commit at the same time. The file system joins flushes that wait together; the thread pool's few threads
 /// would send them one by one, and be missing elsewhere meanwhile.</summary>
+/// <remarks>A run whose commit was made here goes on here, and makes its next commit on the same thread: no hand-over between a step and its flush.</remarks>
 sealed class FileStoreWriters
 {
-    // More waiting flushes than this gain nothing more from each other.
-    const int MaxThreads = 16;
+    const int MaxThreads = 64;
     static readonly TimeSpan s_idleLimit = TimeSpan.FromSeconds(5);
 
+    [ThreadStatic] static bool s_isWriter;
     readonly Queue<Work> _queue = new();
     int _threads;
     int _idle;
@@ -16,6 +17,7 @@ sealed class FileStoreWriters
     /// <summary>A lone commit is made on the caller's thread, without a hand-over; one that meets others goes to a thread of its own.</summary>
     public ValueTask<CommitResult> Commit(FileStoreRun run, in Commit commit)
     {
+        if (s_isWriter) return new(run.Commit(commit));
         if (Interlocked.Increment(ref _underWay) == 1)
         {
             try { return new(run.Commit(commit)); }
@@ -37,10 +39,12 @@ sealed class FileStoreWriters
 
     void Loop()
     {
+        s_isWriter = true;
         while (Take() is { } work)
         {
-            work.Do();
+            var answer = work.Write();
             Interlocked.Decrement(ref _underWay);
+            answer();
         }
     }
 
@@ -62,12 +66,17 @@ sealed class FileStoreWriters
         }
     }
 
-    sealed class Work(FileStoreRun run, Commit commit) : TaskCompletionSource<CommitResult>(TaskCreationOptions.RunContinuationsAsynchronously)
+    sealed class Work(FileStoreRun run, Commit commit) : TaskCompletionSource<CommitResult>
     {
-        public void Do()
+        /// <summary>Makes the commit; the answer is given apart, because the run goes on inside it.</summary>
+        public Action Write()
         {
-            try { SetResult(run.Commit(commit)); }
-            catch (Exception error) { SetException(error); }
+            try
+            {
+                var result = run.Commit(commit);
+                return () => SetResult(result);
+            }
+            catch (Exception error) { return () => SetException(error); }
         }
     }
 }

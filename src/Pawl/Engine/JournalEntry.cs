@@ -1,0 +1,40 @@
+using Pawl.Storage;
+
+namespace Pawl.Engine;
+
+/// <summary>What the journal knows of one step: its last decisive record.</summary>
+sealed class JournalEntry(string path, Checkpoint record)
+{
+    public string Path => path;
+    public long Seq { get; set; } = record.Seq;
+    public int Attempt => record.Attempt;
+    public StepStatus? Status => IsForgotten ? null : record.Status;
+    public SkipCause Cause => record.Cause;
+    public bool Tolerated => record.Tolerated;
+    public TimeSpan Duration => record.Duration;
+    public string? Reason => record.Reason;
+    public StepError? Error => record.Error;
+    public PayloadRef? OutputRef => record.OutputRef;
+    public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
+
+    /// <summary>The result no longer counts; the attempts made stay counted.</summary>
+    public bool IsForgotten { get; init; }
+    public ReadOnlyMemory<byte> OutputBytes { get; set; }
+    public bool OutputInStore { get; set; }
+    public DateTimeOffset? TimerDue { get; init; }
+
+    public bool HasOutput => !IsForgotten && (OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty);
+
+    /// <summary>The step is not executed again by a resume.</summary>
+    public bool IsDone => Status switch
+    {
+        StepStatus.Completed => true,
+        StepStatus.Skipped => Cause != SkipCause.Blocked,
+        StepStatus.Failed => Tolerated,
+        _ => false,
+    };
+
+    public JournalEntry Forget() => new(path, record) { IsForgotten = true };
+
+    public JournalEntry Rename(string to) => new(to, record) { OutputBytes = OutputBytes, OutputInStore = OutputInStore, TimerDue = TimerDue };
+}
