@@ -53,7 +53,7 @@ sealed class Cli
         var cli = new Cli(caller);
         try
         {
-            return await cli.InvokeAsync(args);
+            return await cli.Parse(args).RunAsync();
         }
         catch (Exception error) when (caller.Variable("PAWL_DEBUG") != "1")
         {
@@ -62,7 +62,8 @@ sealed class Cli
         }
     }
 
-    async Task<int> InvokeAsync(string[] args)
+    /// <summary>What the words ask for. A mistake in them is an exception.</summary>
+    VerbAction Parse(string[] args)
     {
         List<string> words = [.. args.Select(word => word == "--json=stream" ? JsonStream : word)];
         if (words is [] or ["help", ..]) words = [.. words.Skip(1), "--help"];
@@ -71,8 +72,9 @@ sealed class Cli
         if (IsJson) Ink = new Ink(Caller.ErrorIsTerminal && UsesColour(Caller));
         _parsed = Root(words).Parse(words, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (Mistake(_parsed, words) is { } mistake) throw new UsageException($"{mistake} See 'pawl {(Verbs.Find(words) is { } verb ? $"{verb} " : "")}--help'.");
+        // Without the parser's own pipeline around a verb: its signals, its exceptions and its time are not needed.
         var invocation = new InvocationConfiguration { Output = Caller.Out, Error = Caller.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
-        return await _parsed.InvokeAsync(invocation, Stop);
+        return _parsed.Action as VerbAction ?? new VerbAction(() => Task.FromResult(_parsed.Invoke(invocation)));
     }
 
     RootCommand Root(List<string> words)

@@ -7,4 +7,4 @@ if (args is ["--version"])
     return 0;
 }
 using var interrupts = new Interrupts();
-return await Cli.RunAsync(args, Caller.OfProcess(interrupts.Token));
+return Cli.RunAsync(args, Caller.OfProcess(interrupts.Token)).GetAwaiter().GetResult();

@@ -48,7 +48,7 @@ static class Verbs
     /// <summary>Binds a verb to what it does.</summary>
     public static Command On(Command command, Func<Task<int>> action)
     {
-        command.SetAction((_, _) => action());
+        command.Action = new VerbAction(action);
         return command;
     }
 }
