@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Pawl.Storage;
 
 /// <summary>An open file whose every failure names the call, the path and the reason.</summary>
-sealed class DurableFile(SafeFileHandle handle, string path) : IDisposable
+sealed class DurableFile(SafeFileHandle handle, string path, bool isLock = false) : IDisposable
 {
     const int FullFsync = 51;
 
@@ -94,5 +94,10 @@ sealed class DurableFile(SafeFileHandle handle, string path) : IDisposable
         return bytes;
     }
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose()
+    {
+        // A child that another thread has just forked still shares the handle: without a word the lock would last until that child runs its program.
+        if (isLock && !OperatingSystem.IsWindows() && !handle.IsClosed) Durable.Release(handle);
+        handle.Dispose();
+    }
 }

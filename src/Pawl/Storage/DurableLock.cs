@@ -18,7 +18,7 @@ static partial class Durable
             try
             {
                 // A lock on a file that was deleted or moved away meanwhile excludes nobody who comes later.
-                if (FactsOf(file, path).SameFile(FactsOf(path))) return new DurableFile(file, path);
+                if (FactsOf(file, path).SameFile(FactsOf(path))) return new DurableFile(file, path, isLock: true);
             }
             catch
             {
@@ -89,6 +89,9 @@ static partial class Durable
         }
         return true;
     }
+
+    /// <summary>Gives a lock up for every handle that shares it.</summary>
+    public static void Release(SafeFileHandle file) => _ = Libc.Flock(file, Unlock);
 
     const int SharingViolation = 32;
 }
