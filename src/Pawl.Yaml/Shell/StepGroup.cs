@@ -131,7 +131,16 @@ internal sealed class StepGroup
     static bool TryRead(string file, out ProcessFacts leader, out ProcessFacts runner)
     {
         (leader, runner) = (default, default);
-        var words = File.ReadAllText(file).TrimEnd().Split(' ');
+        string[] words;
+        try
+        {
+            words = File.ReadAllText(file).TrimEnd().Split(' ');
+        }
+        catch (FileNotFoundException)
+        {
+            // Its runner ended it in this moment.
+            return false;
+        }
         if (words.Length != 5 || words[0] != ProcessTable.Realm) return false;
         var numbers = words[1..].Select(word => long.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0).ToArray();
         leader = new ProcessFacts((int)numbers[0], (int)numbers[0], (int)numbers[0], numbers[1]);
