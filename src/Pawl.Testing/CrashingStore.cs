@@ -17,7 +17,7 @@ public enum CrashMoment
 }
 
 /// <summary>Where a process dies.</summary>
-/// <param name="Write">The write, from 1: creates, claims, commits, posts, releases and deletes are counted.</param>
+/// <param name="Write">The write, from 1: creates, claims, commits (a release is one), posts and deletes are counted.</param>
 /// <param name="Moment">How.</param>
 public readonly record struct CrashPoint(int Write, CrashMoment Moment)
 {
@@ -72,34 +72,33 @@ public sealed class CrashingStore(ICheckpointStore inner, CrashPoint? point = nu
     });
 
     /// <inheritdoc/>
-    public ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken) => WriteAsync(async () =>
     {
-        ThrowIfDead();
-        return inner.RenewAsync(lease, cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken) => await WriteAsync(async () =>
-    {
-        await inner.ReleaseAsync(lease, cancellationToken);
-        lock (_lock) _leases.Remove(lease);
-        return true;
+        var taken = await inner.TakeAsync(work, claimant, cancellationToken);
+        foreach (var run in taken) Hold(run.Lease);
+        return taken;
     });
 
     /// <inheritdoc/>
-    public async ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken)
     {
-        var result = await WriteAsync(() => inner.CommitAsync(commit, cancellationToken));
-        if (result == CommitResult.Committed)
-            lock (_lock) _acknowledged.AddRange(commit.Records);
-        return result;
+        ThrowIfDead();
+        return inner.RenewAsync(leases, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
     {
-        ThrowIfDead();
-        return inner.FindAsync(runId, cancellationToken);
+        var results = await WriteAsync(() => inner.CommitAsync(commits, cancellationToken));
+        lock (_lock)
+        {
+            foreach (var (commit, result) in commits.Zip(results))
+            {
+                if (result == CommitResult.Committed) _acknowledged.AddRange(commit.Records);
+                if (commit.Release) _leases.Remove(commit.Lease);
+            }
+        }
+        return results;
     }
 
     /// <inheritdoc/>
@@ -124,6 +123,9 @@ public sealed class CrashingStore(ICheckpointStore inner, CrashPoint? point = nu
         ThrowIfDead();
         return inner.InboxAsync(runId, cancellationToken);
     }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<StoreHint> WatchAsync(CancellationToken cancellationToken) => ReadAsync(inner.WatchAsync(cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken) => WriteAsync(() => inner.DeleteAsync(runId, cancellationToken));

@@ -91,7 +91,7 @@ sealed class LawRun
     public void Accept(Commit commit)
     {
         Written.AddRange(commit.Records);
-        Head = commit.Head;
+        Head = commit.Head!;
     }
 
     /// <summary>Claims the run for a new process.</summary>

@@ -142,15 +142,21 @@ public static partial class StoreConformance
             return result;
         }
 
-        public ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken) => inner.RenewAsync(lease, cancellationToken);
-        public ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken) => inner.ReleaseAsync(lease, cancellationToken);
-        public ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) => inner.CommitAsync(commit, cancellationToken);
-        public ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) => inner.FindAsync(runId, cancellationToken);
+        public async ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken)
+        {
+            var taken = await inner.TakeAsync(work, claimant, cancellationToken);
+            lock (_runs) _leases.AddRange(taken.Select(run => run.Lease));
+            return taken;
+        }
+
+        public ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken) => inner.RenewAsync(leases, cancellationToken);
+        public ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken) => inner.CommitAsync(commits, cancellationToken);
         public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => inner.ListAsync(query, cancellationToken);
         public IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken) => inner.ReadAsync(runId, fromSeq, cancellationToken);
         public ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken) => inner.ReadPayloadAsync(runId, payload, cancellationToken);
         public ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken) => inner.PostAsync(runId, message, cancellationToken);
         public ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => inner.InboxAsync(runId, cancellationToken);
+        public IAsyncEnumerable<StoreHint> WatchAsync(CancellationToken cancellationToken) => inner.WatchAsync(cancellationToken);
         public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken) => inner.DeleteAsync(runId, cancellationToken);
 
         public async ValueTask DisposeAsync()

@@ -34,7 +34,7 @@ public sealed partial class PawlClient
     /// <exception cref="RunNotFoundException">No such run.</exception>
     public async Task<Snapshot> SnapshotAsync(string runId, long? seq = null, CancellationToken cancellationToken = default)
     {
-        var journal = await Journal.LoadAsync(Store, Options, RunIds.Check(runId), cancellationToken, seq ?? long.MaxValue);
+        var journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken, seq ?? long.MaxValue);
         var metrics = new Dictionary<string, RawJson>();
         await foreach (var record in Store.ReadAsync(runId, 1, cancellationToken))
             if (record.Seq <= journal.Head.Seq && record is { Path: { } path, Metrics.IsEmpty: false }) metrics[path] = new RawJson(record.Metrics);
@@ -67,7 +67,7 @@ public sealed partial class PawlClient
     /// <exception cref="RunNotFoundException">No such run.</exception>
     public async Task<IReadOnlyDictionary<string, RawJson>> ParamsAsync(string runId, CancellationToken cancellationToken = default)
     {
-        var journal = await Journal.LoadAsync(Store, Options, RunIds.Check(runId), cancellationToken);
+        var journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken);
         journal.CreatedData!.Dispose();
         return (await SnapshotAsync(runId, null, cancellationToken)).Params;
     }
@@ -120,7 +120,7 @@ public sealed partial class PawlClient
         if (claim.Lease is not { } lease) return null;
         try
         {
-            var journal = await Journal.LoadAsync(Store, Options, head.RunId, cancellationToken);
+            var journal = await Journal.LoadAsync(Store, _commits, head.RunId, cancellationToken);
             journal.Attach(lease);
             if (Transitions.IsFinal(journal.Head.Status)) throw new IllegalTransitionException(head.RunId, journal.Head.Status, what);
             await journal.AppendAsync(new Checkpoint { Kind = kind, At = Options.Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}" });
@@ -193,7 +193,7 @@ public sealed partial class PawlClient
 
     async Task<RunResult> ResultOfAsync(RunHead head, CancellationToken cancellationToken)
     {
-        var journal = await Journal.LoadAsync(Store, Options, head.RunId, cancellationToken);
+        var journal = await Journal.LoadAsync(Store, _commits, head.RunId, cancellationToken);
         var steps = journal.Order.Select(entry => new StepReport(entry.Path, entry.Status!.Value, entry.Attempt, entry.Duration, true, entry.Reason, entry.Error)).ToList();
         return new RunResult
         {

@@ -5,13 +5,22 @@ using Pawl.Storage;
 namespace Pawl;
 
 /// <summary>The one door: start, resume, look at and steer runs. Thread safe; one client serves any number of runs.</summary>
-public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? options = null) : IAsyncDisposable
+public sealed partial class PawlClient : IAsyncDisposable
 {
+    readonly CommitQueue _commits;
+
+    /// <summary>Makes a client of a store.</summary>
+    public PawlClient(ICheckpointStore store, PawlOptions? options = null)
+    {
+        (Store, Options) = (store, options ?? new PawlOptions());
+        _commits = new CommitQueue(store, Options);
+    }
+
     /// <summary>Where the runs live.</summary>
-    public ICheckpointStore Store { get; } = store;
+    public ICheckpointStore Store { get; }
 
     /// <summary>The settings; not to be changed while runs execute.</summary>
-    public PawlOptions Options { get; } = options ?? new PawlOptions();
+    public PawlOptions Options { get; }
 
     /// <summary>Opens a client by the store's URI: <c>memory:</c> or <c>file:DIRECTORY</c>.</summary>
     /// <exception cref="ArgumentException">The kind of store is unknown.</exception>
@@ -33,7 +42,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         RunExecutor.Selected(workflow, start.Select);
         if (!Options.Checkpointing || workflow.Options.Strategy == CheckpointStrategy.Off) return await RunWithoutStoreAsync(workflow, given, bound, start, cancellationToken);
 
-        var journal = new Journal(Store, Options, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };
+        var journal = new Journal(Store, _commits, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };
         RunLease? lease = null;
         for (var n = 1; lease is null; n++)
         {
@@ -65,7 +74,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
         Journal? journal = null;
         try
         {
-            journal = await Journal.LoadAsync(Store, Options, runId, cancellationToken);
+            journal = await Journal.LoadAsync(Store, _commits, runId, cancellationToken);
             var plan = ResumePlanner.Plan(workflow, journal, resume, Options.Time.GetUtcNow());
             if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
             var overrides = Encode(resume.Params);
@@ -96,7 +105,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
     /// <exception cref="RunNotFoundException">No such run.</exception>
     public async Task<ResumePlan> PlanAsync(Workflow workflow, string runId, ResumeOptions? resume = null, CancellationToken cancellationToken = default)
     {
-        var journal = await Journal.LoadAsync(Store, Options, RunIds.Check(runId), cancellationToken);
+        var journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken);
         var plan = ResumePlanner.Plan(workflow, journal, resume ?? new ResumeOptions(), Options.Time.GetUtcNow());
         return await Store.FindAsync(runId, cancellationToken) is { Owner: { } owner } ? plan with { Refusals = [.. plan.Refusals, Held(runId, owner)] } : plan;
     }
@@ -130,7 +139,7 @@ public sealed partial class PawlClient(ICheckpointStore store, PawlOptions? opti
 
     async Task<RunResult> RunWithoutStoreAsync(Workflow workflow, Dictionary<string, RawJson> given, Dictionary<string, RawJson> bound, StartOptions start, CancellationToken cancellationToken)
     {
-        var journal = new Journal(Store, Options, keep: false);
+        var journal = new Journal(Store, _commits, keep: false);
         var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), 1));
         journal.Begin(PassRecords.Created(runId, workflow, given, start, Options));
         using var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select);

@@ -51,7 +51,7 @@ public sealed class StepState
     /// <summary>The value under a key, or the default of <typeparamref name="T"/> when there is none.</summary>
     public T? Get<T>(string key)
     {
-        lock (_before)
+        lock (this)
         {
             if (_changes?.TryGetValue(key, out var changed) == true) return changed is { } value ? PawlJson.Decode<T>(value.Utf8, _json) : default;
         }
@@ -62,20 +62,20 @@ public sealed class StepState
     public void Set<T>(string key, T value)
     {
         var raw = PawlJson.Encode(value, _json);
-        lock (_before) (_changes ??= [])[key] = raw;
+        lock (this) (_changes ??= [])[key] = raw;
     }
 
     /// <summary>Removes a key.</summary>
     public void Remove(string key)
     {
-        lock (_before) (_changes ??= [])[key] = null;
+        lock (this) (_changes ??= [])[key] = null;
     }
 
     /// <summary>Every value, for templates.</summary>
     public IReadOnlyDictionary<string, RawJson> All()
     {
         var all = new Dictionary<string, RawJson>(_before);
-        lock (_before)
+        lock (this)
         {
             foreach (var (key, value) in _changes ?? [])
             {
@@ -88,6 +88,6 @@ public sealed class StepState
 
     internal Dictionary<string, RawJson?>? TakeChanges()
     {
-        lock (_before) return _changes is null ? null : new(_changes);
+        lock (this) return _changes is null ? null : new(_changes);
     }
 }

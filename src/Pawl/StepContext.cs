@@ -8,12 +8,14 @@ public sealed class StepContext
 {
     readonly Run _run;
     readonly StepAttempt _attempt;
+    readonly IReadOnlyDictionary<string, RawJson> _before;
+    StepState? _state;
 
     internal StepContext(Run run, StepAttempt attempt)
     {
         _run = run;
         _attempt = attempt;
-        State = new StepState(run.State, run.Json);
+        _before = run.State;
     }
 
     /// <summary>The run.</summary>
@@ -44,7 +46,9 @@ public sealed class StepContext
     public IReadOnlyDictionary<string, string> Partition => _run.Journal.Head.Partition;
 
     /// <summary>Shared state. Changes become visible to others, and durable, with this step's checkpoint, as a delta.</summary>
-    public StepState State { get; }
+    public StepState State => _state ?? Interlocked.CompareExchange(ref _state, new StepState(_before, _run.Json), null) ?? _state;
+
+    internal Dictionary<string, RawJson?>? TakeStateChanges() => _state?.TakeChanges();
 
     /// <summary>All time comes from here.</summary>
     public TimeProvider Time => _run.Time;

@@ -9,7 +9,7 @@ namespace Pawl.Engine;
 /// Writes that arrive while one is under way share the next commit: parallel steps of a run cost one flush together.
 /// An entry is in the index as soon as it is appended; <see cref="AppendAsync"/> returns when it is as durable as the run's mode promises.
 /// </remarks>
-sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
+sealed class Journal(ICheckpointStore store, CommitQueue commits, bool keep)
 {
     // Outputs above this are read again from the store when they are needed: a long run must not live in memory.
     const int KeepInMemory = 4096;
@@ -46,9 +46,9 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
     /// <summary>Reads a run's journal and checks its chain.</summary>
     /// <exception cref="JournalCorruptException">A record does not fit.</exception>
     /// <exception cref="ResumeRefusedException">It was written by a newer version.</exception>
-    public static async Task<Journal> LoadAsync(ICheckpointStore store, PawlOptions options, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue)
+    public static async Task<Journal> LoadAsync(ICheckpointStore store, CommitQueue commits, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue)
     {
-        var journal = new Journal(store, options, keep: true);
+        var journal = new Journal(store, commits, keep: true);
         RunHead? head = null;
         await foreach (var record in store.ReadAsync(runId, 1, cancellationToken))
         {
@@ -322,43 +322,57 @@ sealed class Journal(ICheckpointStore store, PawlOptions options, bool keep)
             head = Transitions.Apply(head, records[i]);
         }
         var commit = new Commit(_lease!, records, payloads, head);
-        await WriteAsync(commit);
+        await commits.CommitAsync(commit);
         lock (_lock)
         {
             Head = head;
             for (var i = 0; i < records.Length; i++)
             {
                 if (batch[i].Entry is not { } entry) continue;
-                entry.Seq = records[i].Seq;
                 if (entry.OutputBytes.Length <= KeepInMemory) continue;
                 entry.OutputInStore = entry.OutputRef is null;
                 entry.OutputBytes = default;
             }
         }
     }
+}
 
-    async ValueTask WriteAsync(Commit commit)
+/// <summary>What the journal knows of one step: its last decisive record.</summary>
+sealed class JournalEntry(string path, Checkpoint record)
+{
+    public string Path => path;
+    public long Seq => record.Seq;
+    public int Attempt => record.Attempt;
+    public StepStatus? Status => IsForgotten ? null : record.Status;
+    public SkipCause Cause => record.Cause;
+    public bool Tolerated => record.Tolerated;
+    public TimeSpan Duration => record.Duration;
+    public string? Reason => record.Reason;
+    public StepError? Error => record.Error;
+    public PayloadRef? OutputRef => record.OutputRef;
+    public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
+
+    /// <summary>The result no longer counts; the attempts made stay counted.</summary>
+    public bool IsForgotten { get; init; }
+    public ReadOnlyMemory<byte> OutputBytes { get; set; }
+    public bool OutputInStore { get; set; }
+
+    // Every step of a long run has an entry: a nullable time would take three times the room.
+    readonly long _timerDue;
+    public DateTimeOffset? TimerDue { get => _timerDue == 0 ? null : new DateTimeOffset(_timerDue, TimeSpan.Zero); init => _timerDue = value?.UtcTicks ?? 0; }
+
+    public bool HasOutput => !IsForgotten && (OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty);
+
+    /// <summary>The step is not executed again by a resume.</summary>
+    public bool IsDone => Status switch
     {
-        for (var failures = 0; ; failures++)
-        {
-            try
-            {
-                switch (await store.CommitAsync(commit, CancellationToken.None))
-                {
-                    case CommitResult.Committed: return;
-                    case CommitResult.LeaseLost: throw new LeaseLostException(commit.Lease.RunId);
-                    default: throw new CheckpointWriteException($"Run '{commit.Lease.RunId}' was changed by another writer behind record {commit.Records[0].Seq - 1}; nothing was written.");
-                }
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException or TimeoutException)
-            {
-                Diagnostics.Telemetry.CheckpointFailures.Add(1);
-                if (failures >= options.WriteRetries)
-                    throw new CheckpointWriteException($"The checkpoint of {Describe(commit)} could not be written: {error.Message} The run stopped; what was acknowledged before is safe. Mend the cause, then resume.", error);
-                await Task.Delay(TimeSpan.FromMilliseconds(100 * Math.Pow(4, failures)), options.Time, CancellationToken.None);
-            }
-        }
-    }
+        StepStatus.Completed => true,
+        StepStatus.Skipped => Cause != SkipCause.Blocked,
+        StepStatus.Failed => Tolerated,
+        _ => false,
+    };
 
-    static string Describe(Commit commit) => commit.Records.LastOrDefault(record => record.Path is not null)?.Path is { } path ? $"step '{path}'" : $"run '{commit.Lease.RunId}'";
+    public JournalEntry Forget() => new(path, record) { IsForgotten = true };
+
+    public JournalEntry Rename(string to) => new(to, record) { OutputBytes = OutputBytes, OutputInStore = OutputInStore, TimerDue = TimerDue };
 }

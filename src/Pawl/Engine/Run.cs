@@ -129,7 +129,7 @@ sealed class Run : IDisposable
 /// <summary>One try of one step. It is its own lock: there is one for every step of a run.</summary>
 sealed class StepAttempt(string path, int number, string reason, CancellationToken cancellation, bool failedBefore, StepAttempt? parent)
 {
-    ReadOnlyMemory<byte> _progress;
+    byte[]? _progress;
 
     public string Path => path;
     public int Number => number;
@@ -151,7 +151,7 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
 
     public void SetProgress(double fraction, string? message, JsonSerializerOptions json)
     {
-        var bytes = PawlJson.Encode(new Dictionary<string, object?> { ["fraction"] = Math.Round(fraction, 4), ["message"] = message }, json).Utf8;
+        var bytes = PawlJson.Encode(new Dictionary<string, object?> { ["fraction"] = Math.Round(fraction, 4), ["message"] = message }, json).Utf8.ToArray();
         lock (this) _progress = bytes;
     }
 

@@ -194,7 +194,7 @@ sealed class StepExecutor(Run run)
         {
             Kind = CheckpointKind.Step, At = run.Time.GetUtcNow(), Path = path, Status = result.Status, Attempt = attempt.Number, Duration = took,
             Reason = result.Reason ?? (attempt.Number == 1 && reason == "first run" ? null : reason), Cause = result.Cause, Error = result.Error, Output = output, OutputRef = reference,
-            State = result.Status == StepStatus.Completed ? Delta(context.State.TakeChanges()) : default,
+            State = result.Status == StepStatus.Completed ? Delta(context.TakeStateChanges()) : default,
             Metrics = result.Metrics is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
             Inputs = result.Inputs is { } inputs ? OneLine(inputs, check: true).Utf8 : default,
             Progress = attempt.Progress.IsEmpty && attempt.Parent is { } parent ? parent.Progress : attempt.Progress,

@@ -20,9 +20,10 @@ static class Transitions
             CheckpointKind.Resumed => Resumed(head, next, record),
             CheckpointKind.Paused => End(head, next, record, RunStatus.Paused, "paused"),
             CheckpointKind.Canceled => End(head, next, record, RunStatus.Canceled, "canceled"),
-            CheckpointKind.Failed => Running(head, "marked failed", End(head, next, record, RunStatus.Failed, "failed") with { ErrorStep = record.Path }),
+            CheckpointKind.Failed => Running(head, "marked failed", End(head, next, record, RunStatus.Failed, "failed") with { ErrorStep = record.Path, WakeAt = Time(record, "resume_at") }),
             CheckpointKind.Completed => Running(head, "completed", End(head, next, record, RunStatus.Completed, "completed")),
-            CheckpointKind.Step => Running(head, "continued", CountsAsDone(record) ? next with { Done = head.Done + 1 } : next),
+            CheckpointKind.Step => Running(head, "continued", Step(head, next, record)),
+            CheckpointKind.Waiting => Running(head, "made to wait", Waiting(next, record)),
             CheckpointKind.Compensated => Running(head, "compensated", IsTopLevel(record.Path) && record.Status == StepStatus.Completed ? next with { Done = Math.Max(0, head.Done - 1) } : next),
             CheckpointKind.Timer or CheckpointKind.Compensating => Running(head, "continued", next),
             _ => throw new ArgumentOutOfRangeException(nameof(record)),
@@ -52,6 +53,10 @@ static class Transitions
             CreatedAt = record.At,
             UpdatedAt = record.At,
             ParentRunId = root.TryGetProperty("parent", out var parent) ? parent.GetString() : null,
+            Queue = root.TryGetProperty("queue", out var queue) ? queue.GetString() : null,
+            Priority = root.TryGetProperty("priority", out var priority) ? priority.GetInt32() : 0,
+            WakeAt = root.TryGetProperty("not_before", out var notBefore) ? notBefore.GetDateTimeOffset() : root.TryGetProperty("queue", out _) ? record.At : null,
+            Portable = root.TryGetProperty("definition", out _),
             Tags = Words(root, "tags"),
             Partition = Words(root, "partition"),
         };
@@ -71,13 +76,50 @@ static class Transitions
             forced = data.RootElement.TryGetProperty("forced", out var f) && f.GetBoolean();
         }
         if (!CanResume(head.Status, forced)) throw Illegal(head, "resumed");
-        return next with { Status = RunStatus.Running, Token = Math.Max(head.Token, record.Token), Done = done, Total = total, Error = null, ErrorStep = null };
+        return next with
+        {
+            Status = RunStatus.Running,
+            Token = Math.Max(head.Token, record.Token),
+            Done = done,
+            Total = total,
+            Error = null,
+            ErrorStep = null,
+            WakeAt = null,
+            Waits = [],
+            Seen = 0,
+            StartedAt = head.StartedAt ?? record.At,
+            // The pass before this one never said how it ended.
+            Recoveries = head.Status == RunStatus.Running ? head.Recoveries + 1 : head.Recoveries,
+        };
+    }
+
+    static RunHead Step(RunHead head, RunHead next, Checkpoint record)
+    {
+        if (CountsAsDone(record)) next = next with { Done = head.Done + 1 };
+        return head.Recoveries > 0 && record.Status == StepStatus.Completed ? next with { Recoveries = 0 } : next;
+    }
+
+    static RunHead Waiting(RunHead next, Checkpoint record)
+    {
+        using var data = JsonDocument.Parse(record.Data);
+        var waits = data.RootElement.GetProperty("waits").EnumerateArray().Select(wait => new Wait(
+            wait.GetProperty("path").GetString()!, Text(wait, "signal"), wait.TryGetProperty("due", out var due) ? due.GetDateTimeOffset() : null, Text(wait, "message"))).ToList();
+        return next with { Status = RunStatus.Waiting, Waits = waits, WakeAt = waits.Min(wait => wait.Due), Seen = data.RootElement.GetProperty("seen").GetInt32() };
+
+        static string? Text(JsonElement wait, string name) => wait.TryGetProperty(name, out var text) ? text.GetString() : null;
+    }
+
+    static DateTimeOffset? Time(Checkpoint record, string name)
+    {
+        if (record.Data.IsEmpty) return null;
+        using var data = JsonDocument.Parse(record.Data);
+        return data.RootElement.TryGetProperty(name, out var time) ? time.GetDateTimeOffset() : null;
     }
 
     static RunHead End(RunHead head, RunHead next, Checkpoint record, RunStatus status, string what)
     {
         if (IsFinal(head.Status)) throw Illegal(head, what);
-        return next with { Status = status, Error = record.Error?.Message ?? record.Reason };
+        return next with { Status = status, WakeAt = null, Waits = [], Error = record.Error?.Message ?? record.Reason };
     }
 
     static RunHead Running(RunHead head, string what, RunHead next) => head.Status == RunStatus.Running ? next : throw Illegal(head, what);

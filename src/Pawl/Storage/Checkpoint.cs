@@ -15,6 +15,8 @@ public enum CheckpointKind
     Compensated,
     /// <summary>Compensation of the run began.</summary>
     Compensating,
+    /// <summary>Nothing can go on before a timer or a message: the pass ended, and nobody holds the run. <see cref="Checkpoint.Data"/> holds <c>waits</c>.</summary>
+    Waiting,
     /// <summary>The run was paused or interrupted.</summary>
     Paused,
     /// <summary>The run was canceled.</summary>
@@ -99,8 +101,11 @@ public sealed record Checkpoint
     /// <summary>The exact bytes, without the line end.</summary>
     public ReadOnlyMemory<byte> Line { get; internal set; }
 
+    /// <summary>The hash before this line, when it was computed here: then a store need not hash again.</summary>
+    internal string? ChainedTo { get; set; }
+
     /// <summary>Reads a line as a store kept it. The chain is checked by whoever reads the journal in order.</summary>
     /// <exception cref="FormatException">The bytes are not a checkpoint.</exception>
     public static Checkpoint FromLine(ReadOnlyMemory<byte> line) =>
-        Engine.CheckpointCodec.TryRead(line, out var record, out var error) ? record : throw new FormatException(error);
+        CheckpointCodec.TryRead(line, out var record, out var error) ? record : throw new FormatException(error);
 }

@@ -12,16 +12,17 @@ public sealed partial class FileStore
     readonly ConcurrentDictionary<string, KnownHead> _known = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
-    /// <exception cref="JournalCorruptException">The journal is damaged.</exception>
-    public ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) =>
-        new(Locate(runId) is { } files ? ReadHead(runId, files) : null);
-
-    /// <inheritdoc/>
-    /// <remarks>A run that cannot be read is listed as failed with the reason as its error.</remarks>
+    /// <remarks>A run that cannot be read is listed as failed with the reason as its error; one that is asked for by name is not hidden.</remarks>
+    /// <exception cref="JournalCorruptException">The journal of the run that the query names is damaged.</exception>
     public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => List(query, cancellationToken).ToAsyncEnumerable();
 
     IEnumerable<RunHead> List(RunQuery query, CancellationToken cancellationToken)
     {
+        if (query.RunId is { } one)
+        {
+            if (Locate(one) is { } files && ReadHead(one, files) is { } head && query.Matches(head)) yield return head;
+            yield break;
+        }
         if (!Directory.Exists(_root)) yield break;
         List<RunHead> heads = [];
         foreach (var path in Directory.EnumerateDirectories(_root))

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Pawl.Engine;
-
 namespace Pawl.Storage;
 
 /// <summary>Settings of a <see cref="FileStore"/>.</summary>
@@ -50,7 +48,7 @@ public sealed partial class FileStore : ICheckpointStore
     public ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken)
     {
         var runId = RunIds.Check(head.RunId);
-        if (created.Seq != 1 || created.More || !CheckpointCodec.IsChained(created.Line.Span, "") || created.Line.Span.Contains((byte)'\n'))
+        if (created.Seq != 1 || created.More || !CheckpointCodec.IsChained(created, "") || created.Line.Span.Contains((byte)'\n'))
             throw new ArgumentException("The created record is not the first line of a journal.", nameof(created));
         PrepareRoot();
         for (var spin = new SpinWait(); ; spin.SpinOnce())
@@ -63,7 +61,12 @@ public sealed partial class FileStore : ICheckpointStore
             if (TryLock(files) is not { } held) continue;
             try
             {
-                if (!IsRun(files)) return new(new CreateResult(CreateLocked(files, runId, held, created, claimant), null));
+                if (!IsRun(files))
+                {
+                    var lease = CreateLocked(files, runId, held, created, claimant);
+                    if (claimant is null && head.Queue is not null) Tell();
+                    return new(new CreateResult(lease, null));
+                }
                 held.Dispose();
             }
             catch
@@ -169,20 +172,29 @@ public sealed partial class FileStore : ICheckpointStore
     }
 
     /// <inheritdoc/>
-    /// <remarks>The lease lives as long as the process; only a removed run or lock file ends it earlier, which a commit finds.</remarks>
-    public ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken) =>
-        Held(lease) is not null ? default : throw new LeaseLostException(lease.RunId);
+    /// <remarks>A lease lives as long as the process; only a removed run or lock file ends it earlier, which a commit finds.</remarks>
+    public ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken) =>
+        new([.. leases.Where(lease => Held(lease) is null)]);
 
     /// <inheritdoc/>
-    public ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken)
+    /// <remarks>A lone commit is made on the caller's thread, without a hand-over.</remarks>
+    public async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
     {
-        if (Held(lease) is { } run && _live.TryRemove(new(lease.RunId, run))) run.Release();
-        return default;
+        var results = commits.Count == 1 ? CommitResults.One(Held(commits[0].Lease)?.Commit(commits[0]) ?? CommitResult.LeaseLost) : await TogetherAsync(commits);
+        for (var i = 0; i < results.Count; i++)
+        {
+            if (!commits[i].Release || results[i] != CommitResult.Committed) continue;
+            var lease = commits[i].Lease;
+            if (Held(lease) is { } run && _live.TryRemove(new(lease.RunId, run))) run.Release();
+        }
+        return results;
     }
 
-    /// <inheritdoc/>
-    public ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) =>
-        Held(commit.Lease) is { } run ? _writers.Commit(run, commit) : new(CommitResult.LeaseLost);
+    async Task<IReadOnlyList<CommitResult>> TogetherAsync(IReadOnlyList<Commit> commits)
+    {
+        if (commits.DistinctBy(commit => commit.Lease.RunId).Count() < commits.Count) throw new ArgumentException("Commits that are made together are of different runs.", nameof(commits));
+        return await _writers.CommitAsync([.. commits.Select(commit => (Held(commit.Lease), commit))]);
+    }
 
     FileStoreRun? Held(RunLease lease) => _live.TryGetValue(lease.RunId, out var run) && run.Lease.Token == lease.Token ? run : null;
 
@@ -218,8 +230,13 @@ public sealed partial class FileStore : ICheckpointStore
         new(Locate(runId) is { } files ? FileStorePayloads.Read(files, runId, payload) : throw new RunNotFoundException(runId));
 
     /// <inheritdoc/>
-    public ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken) =>
-        new(Locate(runId) is { } files && IsRun(files) ? FileStoreInbox.Post(files, message) : throw new RunNotFoundException(runId));
+    public ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken)
+    {
+        if (Locate(runId) is not { } files || !IsRun(files)) throw new RunNotFoundException(runId);
+        var isNew = FileStoreInbox.Post(files, message);
+        if (isNew && !_live.ContainsKey(runId)) Tell();
+        return new(isNew);
+    }
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) =>

@@ -34,6 +34,8 @@ static class FileStoreInbox
 
     public static IReadOnlyList<RunMessage> Read(FileStoreLayout run, string runId) => [.. Files(run).Select(file => Decode(run, runId, file))];
 
+    public static int Count(FileStoreLayout run) => Files(run).Count;
+
     static List<string> Files(FileStoreLayout run)
     {
         if (Durable.FactsOf(run.Inbox) is not { IsDirectory: true }) return [];

@@ -1,7 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Pawl.Engine;
-
 namespace Pawl.Storage;
 
 /// <summary>One pass over a journal file: lines, chain, groups, the fold of the head; and the judgement of what stands at its end.</summary>

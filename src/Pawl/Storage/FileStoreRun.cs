@@ -1,5 +1,3 @@
-using Pawl.Engine;
-
 namespace Pawl.Storage;
 
 /// <summary>A run that this process holds: its lock, its journal open at the end, and how far it is acknowledged.</summary>
@@ -20,6 +18,9 @@ sealed class FileStoreRun(FileStoreLayout files, DurableFile held, RunLease leas
 
     public RunLease Lease { get; } = lease;
     public RunOwner Owner { get; } = owner;
+
+    /// <summary>Changes with each message; null while there is none.</summary>
+    public FileFacts? Inbox => Durable.FactsOf(files.Inbox);
 
     /// <summary>Begins behind a new journal's first record.</summary>
     public FileStoreRun BeginWith(Checkpoint created)
@@ -57,57 +58,90 @@ sealed class FileStoreRun(FileStoreLayout files, DurableFile held, RunLease leas
     /// <summary>The commit protocol.</summary>
     public CommitResult Commit(in Commit commit)
     {
-        var records = commit.Records;
-        lock (_gate)
-        {
-            if (_released || commit.Lease.Token != Lease.Token) return CommitResult.LeaseLost;
-            // The same commit sent again: its answer was lost, its records are durable.
-            if (records[^1].Seq == _seq && records[^1].Hash == _hash) return CommitResult.Committed;
-            if (!Follow(records)) return CommitResult.Conflict;
-            // Someone removed the run or its lock file: whoever locks the new one is the owner now.
-            if (held.Facts.Links == 0) return CommitResult.LeaseLost;
-            _loaded = null;
+        if (Append(commit) is { } answer) return answer;
+        return Acknowledge(commit);
+    }
 
+    /// <summary>Its first half: nothing is durable yet. Unless it answers, this thread holds the run until <see cref="Acknowledge"/> or <see cref="GiveUp"/>.</summary>
+    public CommitResult? Append(in Commit commit)
+    {
+        _gate.Enter();
+        try
+        {
+            if (Check(commit) is { } answer)
+            {
+                _gate.Exit();
+                return answer;
+            }
+            _loaded = null;
             // Durable behind this line: the payloads. A crash leaves files that no record names.
             if (commit.Payloads.Count > 0) FileStorePayloads.Write(files, commit.Payloads);
             var journal = OpenJournal();
-            var length = Join(records);
-            try
-            {
-                // Nothing new is durable yet. A crash during the write leaves a torn tail, which the next claim sets aside.
-                journal.Append(_buffer.AsSpan(0, length));
-                // A crash here leaves the commit or a torn tail: it was not acknowledged, so both are right.
-                journal.Flush();
-            }
-            catch
-            {
-                CloseJournal();
-                throw;
-            }
-            // Durable: the whole commit.
-            foreach (var record in records)
-            {
-                _offsets.Add(_length);
-                _length += record.Line.Length + 1;
-            }
-            (_seq, _hash) = (records[^1].Seq, records[^1].Hash);
-            if (_buffer.Length > KeepBuffer) _buffer = new byte[4096];
+            var length = Join(commit.Records);
+            // A crash during the write leaves a torn tail, which the next claim sets aside.
+            journal.Append(_buffer.AsSpan(0, length));
+            return null;
         }
+        catch
+        {
+            GiveUp();
+            throw;
+        }
+    }
+
+    /// <summary>What was appended begins its way to the disk; it is not durable.</summary>
+    public void Hasten() => _journal!.StartWriteback(_length);
+
+    /// <summary>Its second half.</summary>
+    public CommitResult Acknowledge(in Commit commit)
+    {
+        try
+        {
+            // A crash here leaves the commit or a torn tail: it was not acknowledged, so both are right.
+            _journal!.Flush();
+        }
+        catch
+        {
+            GiveUp();
+            throw;
+        }
+        // Durable: the whole commit.
+        var records = commit.Records;
+        for (var i = 0; i < records.Count; i++)
+        {
+            _offsets.Add(_length);
+            _length += records[i].Line.Length + 1;
+        }
+        (_seq, _hash) = (records[^1].Seq, records[^1].Hash);
+        if (_buffer.Length > KeepBuffer) _buffer = new byte[4096];
+        _gate.Exit();
         views.Changed(records);
         return CommitResult.Committed;
     }
 
-    bool Follow(IReadOnlyList<Checkpoint> records)
+    /// <summary>Nothing is acknowledged. A handle on which a write or flush failed is never used again.</summary>
+    public void GiveUp()
     {
+        CloseJournal();
+        _gate.Exit();
+    }
+
+    CommitResult? Check(in Commit commit)
+    {
+        var records = commit.Records;
+        if (_released || commit.Lease.Token != Lease.Token) return CommitResult.LeaseLost;
+        // The same commit sent again: its answer was lost, its records are durable.
+        if (records.Count == 0 || (records[^1].Seq == _seq && records[^1].Hash == _hash)) return CommitResult.Committed;
         var (seq, hash) = (_seq, _hash);
         for (var i = 0; i < records.Count; i++)
         {
             var record = records[i];
-            if (record.Seq != seq + 1 || !CheckpointCodec.IsChained(record.Line.Span, hash)) return false;
+            if (record.Seq != seq + 1 || !CheckpointCodec.IsChained(record, hash)) return CommitResult.Conflict;
             if (record.Line.Span.Contains((byte)'\n') || record.More != i < records.Count - 1) throw new ArgumentException($"Record {record.Seq} is not one line, or does not say rightly whether its commit goes on.");
             (seq, hash) = (record.Seq, record.Hash);
         }
-        return true;
+        // Someone removed the run or its lock file: whoever locks the new one is the owner now.
+        return held.Facts.Links == 0 ? CommitResult.LeaseLost : null;
     }
 
     int Join(IReadOnlyList<Checkpoint> records)
@@ -141,7 +175,6 @@ sealed class FileStoreRun(FileStoreLayout files, DurableFile held, RunLease leas
         return _journal;
     }
 
-    // A handle on which a write or flush failed is never used again.
     void CloseJournal()
     {
         _journal?.Dispose();

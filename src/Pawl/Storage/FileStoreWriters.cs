@@ -1,82 +1,67 @@
 namespace Pawl.Storage;
 
-/// <summary>Threads that flush for runs which commit at the same time. The file system joins flushes that wait together; the thread pool's few threads
-/// would send them one by one, and be missing elsewhere meanwhile.</summary>
-/// <remarks>A run whose commit was made here goes on here, and makes its next commit on the same thread: no hand-over between a step and its flush.</remarks>
+/// <summary>Threads that make the commits of several runs together. A flush blocks its thread: the thread pool's few would be missing elsewhere.</summary>
 sealed class FileStoreWriters
 {
-    const int MaxThreads = 64;
     static readonly TimeSpan s_idleLimit = TimeSpan.FromSeconds(5);
 
-    [ThreadStatic] static bool s_isWriter;
-    readonly Queue<Work> _queue = new();
-    int _threads;
+    readonly Queue<Group> _queue = new();
     int _idle;
-    int _underWay;
 
-    /// <summary>A lone commit is made on the caller's thread, without a hand-over; one that meets others goes to a thread of its own.</summary>
-    public ValueTask<CommitResult> Commit(FileStoreRun run, in Commit commit)
+    public Task<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<(FileStoreRun? Run, Commit Commit)> commits)
     {
-        if (s_isWriter) return new(run.Commit(commit));
-        if (Interlocked.Increment(ref _underWay) == 1)
-        {
-            try { return new(run.Commit(commit)); }
-            finally { Interlocked.Decrement(ref _underWay); }
-        }
-        var work = new Work(run, commit);
+        var group = new Group(commits);
         lock (_queue)
         {
-            _queue.Enqueue(work);
-            if (_queue.Count > _idle && _threads < MaxThreads)
-            {
-                _threads++;
-                new Thread(Loop) { IsBackground = true, Name = "Pawl file store" }.Start();
-            }
+            _queue.Enqueue(group);
+            if (_queue.Count > _idle) new Thread(Loop) { IsBackground = true, Name = "Pawl file store" }.Start();
             else Monitor.Pulse(_queue);
         }
-        return new(work.Task);
+        return group.Task;
     }
 
     void Loop()
     {
-        s_isWriter = true;
-        while (Take() is { } work)
-        {
-            var answer = work.Write();
-            Interlocked.Decrement(ref _underWay);
-            answer();
-        }
+        while (Take() is { } group) group.Commit();
     }
 
-    Work? Take()
+    Group? Take()
     {
         lock (_queue)
         {
-            Work? work;
-            while (!_queue.TryDequeue(out work))
+            Group? group;
+            while (!_queue.TryDequeue(out group))
             {
                 _idle++;
                 var came = Monitor.Wait(_queue, s_idleLimit);
                 _idle--;
-                if (came || _queue.Count > 0) continue;
-                _threads--;
-                return null;
+                if (!came && _queue.Count == 0) return null;
             }
-            return work;
+            return group;
         }
     }
 
-    sealed class Work(FileStoreRun run, Commit commit) : TaskCompletionSource<CommitResult>
+    sealed class Group(IReadOnlyList<(FileStoreRun? Run, Commit Commit)> commits) : TaskCompletionSource<IReadOnlyList<CommitResult>>(TaskCreationOptions.RunContinuationsAsynchronously)
     {
-        /// <summary>Makes the commit; the answer is given apart, because the run goes on inside it.</summary>
-        public Action Write()
+        /// <summary>Append all, then flush all: the file system makes one commit of its own journal for them.</summary>
+        public void Commit()
         {
-            try
+            var results = new CommitResult?[commits.Count];
+            Exception? failure = null;
+            // In one order everywhere, so that two groups never wait for each other's runs.
+            var order = Enumerable.Range(0, commits.Count).OrderBy(i => commits[i].Commit.Lease.RunId, StringComparer.Ordinal).ToList();
+            foreach (var i in order) Try(i, () => commits[i].Run is { } run ? run.Append(commits[i].Commit) : CommitResult.LeaseLost);
+            foreach (var i in order) if (results[i] is null) commits[i].Run!.Hasten();
+            foreach (var i in order) if (results[i] is null) Try(i, () => commits[i].Run!.Acknowledge(commits[i].Commit));
+            if (failure is null) SetResult([.. results.Select(result => result!.Value)]);
+            else SetException(failure);
+
+            void Try(int i, Func<CommitResult?> half)
             {
-                var result = run.Commit(commit);
-                return () => SetResult(result);
+                // One that failed answers nothing more; the others stand.
+                try { results[i] = half(); }
+                catch (Exception error) { (results[i], failure) = (CommitResult.Conflict, error); }
             }
-            catch (Exception error) { return () => SetException(error); }
         }
     }
 }

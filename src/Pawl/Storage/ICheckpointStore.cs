@@ -4,7 +4,7 @@ namespace Pawl.Storage;
 /// <remarks>
 /// Thread safe. The laws below are checked by <c>StoreConformance.Laws</c>:
 /// <list type="bullet">
-/// <item>A commit is all or nothing, and when <see cref="CommitAsync"/> has returned <see cref="CommitResult.Committed"/> it survives the
+/// <item>A commit is all or nothing, and when <see cref="CommitAsync"/> has answered <see cref="CommitResult.Committed"/> it survives the
 /// death of the process and, for a durable store, of the machine.</item>
 /// <item>A commit with an older token than the run's is rejected whole, and so is one that does not begin right behind the run's last record;
 /// the same commit sent again is a no-op that answers <see cref="CommitResult.Committed"/>.</item>
@@ -26,19 +26,18 @@ public interface ICheckpointStore : IAsyncDisposable
     /// <exception cref="JournalCorruptException">The store found damage that no crash explains.</exception>
     ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken);
 
-    /// <summary>Extends a lease. A store whose leases live as long as their process does nothing.</summary>
-    /// <exception cref="LeaseLostException">The lease is no longer valid.</exception>
-    ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken);
+    /// <summary>Takes the right to execute runs that wait for a worker: enqueued ones that are due, waiting ones whose time or message came, and ones whose
+    /// worker died. Within the limits of their queues, the most urgent first. One round trip however many.</summary>
+    ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken);
 
-    /// <summary>Gives the right back. Never fails for a lease that was lost.</summary>
-    ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken);
+    /// <summary>Extends leases, in one round trip. A store whose leases live as long as their process only looks.</summary>
+    /// <returns>Those that are no longer valid.</returns>
+    ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken);
 
-    /// <summary>Appends records, and their payloads, in one act.</summary>
-    /// <exception cref="IOException">Nothing was acknowledged; the caller may send the same commit again.</exception>
-    ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken);
-
-    /// <summary>The head of a run, or null.</summary>
-    ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken);
+    /// <summary>Makes commits of different runs durable together: in one round trip and one flush where the store can. Each stands or falls alone.</summary>
+    /// <returns>An answer for each, in their order.</returns>
+    /// <exception cref="IOException">Nothing was acknowledged; the caller may send the same commits again.</exception>
+    ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken);
 
     /// <summary>Heads, newest first.</summary>
     IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken);
@@ -59,8 +58,38 @@ public interface ICheckpointStore : IAsyncDisposable
     /// <summary>The messages of a run in the order of arrival.</summary>
     ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken);
 
+    /// <summary>Hints that something happened: a message for a run, or runs to take. Ends with its token. A hint may be missing or needless: whoever waits also looks now and then.</summary>
+    IAsyncEnumerable<StoreHint> WatchAsync(CancellationToken cancellationToken);
+
     /// <summary>Removes a run whole.</summary>
     /// <returns>False when there is no such run.</returns>
     /// <exception cref="ResumeRefusedException">A live process holds it.</exception>
     ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken);
+}
+
+/// <summary>The contract's methods for one run.</summary>
+public static class CheckpointStoreExtensions
+{
+    /// <summary>The head of a run, or null.</summary>
+    public static async ValueTask<RunHead?> FindAsync(this ICheckpointStore store, string runId, CancellationToken cancellationToken)
+    {
+        await foreach (var head in store.ListAsync(new RunQuery { RunId = runId }, cancellationToken)) return head;
+        return null;
+    }
+
+    /// <summary>Appends records, and their payloads, in one act.</summary>
+    /// <exception cref="IOException">Nothing was acknowledged; the caller may send the same commit again.</exception>
+    public static async ValueTask<CommitResult> CommitAsync(this ICheckpointStore store, Commit commit, CancellationToken cancellationToken) =>
+        (await store.CommitAsync([commit], cancellationToken))[0];
+
+    /// <summary>Gives the right back. Never fails for a lease that was lost.</summary>
+    public static async ValueTask ReleaseAsync(this ICheckpointStore store, RunLease lease, CancellationToken cancellationToken) =>
+        await store.CommitAsync([new Commit(lease, [], [], null, Release: true)], cancellationToken);
+
+    /// <summary>Extends a lease.</summary>
+    /// <exception cref="LeaseLostException">It is no longer valid.</exception>
+    public static async ValueTask RenewAsync(this ICheckpointStore store, RunLease lease, CancellationToken cancellationToken)
+    {
+        if ((await store.RenewAsync([lease], cancellationToken)).Count > 0) throw new LeaseLostException(lease.RunId);
+    }
 }

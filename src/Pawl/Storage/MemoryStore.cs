@@ -1,15 +1,20 @@
 using System.Runtime.CompilerServices;
+using System.Threading.Channels;
 
 namespace Pawl.Storage;
 
 /// <summary>The reference store: the laws in their plainest form. Nothing survives the process; for tests and for runs that need no resume.</summary>
-public sealed class MemoryStore : ICheckpointStore
+/// <param name="time">The store's clock. Default: the system's.</param>
+/// <param name="leaseTime">Leases end when they are not renewed for so long; null, the default: only by release.</param>
+public sealed class MemoryStore(TimeProvider? time = null, TimeSpan? leaseTime = null) : ICheckpointStore
 {
     readonly Lock _lock = new();
+    readonly TimeProvider _time = time ?? TimeProvider.System;
     readonly Dictionary<string, Entry> _runs = [];
+    readonly List<ChannelWriter<StoreHint>> _watchers = [];
 
     /// <inheritdoc/>
-    public StoreInfo Info { get; } = new("memory:", DurabilityClass.None, "the memory store ends with its process");
+    public StoreInfo Info { get; } = new("memory:", DurabilityClass.None, "the memory store ends with its process", leaseTime);
 
     /// <inheritdoc/>
     public ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken)
@@ -17,12 +22,14 @@ public sealed class MemoryStore : ICheckpointStore
         RunIds.Check(head.RunId);
         lock (_lock)
         {
-            if (_runs.TryGetValue(head.RunId, out var existing)) return new(new CreateResult(null, existing.WithOwner()));
+            if (_runs.TryGetValue(head.RunId, out var existing)) return new(new CreateResult(null, WithOwner(existing)));
             var entry = new Entry { Head = head };
             entry.Records.Add(created);
             _runs.Add(head.RunId, entry);
-            return new(new CreateResult(claimant is null ? null : entry.Claim(claimant), null));
+            if (claimant is not null) return new(new CreateResult(Claim(entry, claimant), null));
         }
+        if (head.Queue is not null) Tell(new StoreHint(null));
+        return default;
     }
 
     /// <inheritdoc/>
@@ -31,53 +38,73 @@ public sealed class MemoryStore : ICheckpointStore
         lock (_lock)
         {
             if (!_runs.TryGetValue(runId, out var entry)) return new(default(ClaimResult));
-            return new(entry.Owner is { } holder ? new ClaimResult(null, holder) : new ClaimResult(entry.Claim(claimant), null));
+            return new(Holder(entry) is { } holder ? new ClaimResult(null, holder) : new ClaimResult(Claim(entry, claimant), null));
         }
     }
 
     /// <inheritdoc/>
-    public ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            if (!_runs.TryGetValue(lease.RunId, out var entry) || entry.Token != lease.Token || entry.Owner is null) throw new LeaseLostException(lease.RunId);
+            var runs = _runs.Values.Select(entry => (WithOwner(entry), entry.Inbox.Count)).ToList();
+            return new([.. WorkChoice.Of(work, runs, _time.GetUtcNow()).Select(head => new TakenRun(Claim(_runs[head.RunId], claimant), head))]);
         }
-        return default;
     }
 
     /// <inheritdoc/>
-    public ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            if (_runs.TryGetValue(lease.RunId, out var entry) && entry.Token == lease.Token) entry.Owner = null;
+            var lost = leases.Where(lease => Held(lease) is null).ToList();
+            foreach (var lease in leases)
+                if (Held(lease) is { } entry) entry.Until = _time.GetUtcNow() + leaseTime;
+            return new(lost);
         }
-        return default;
     }
 
     /// <inheritdoc/>
-    public ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            if (!_runs.TryGetValue(commit.Lease.RunId, out var entry) || entry.Token != commit.Lease.Token || entry.Owner is null)
-                return new(CommitResult.LeaseLost);
-            var (first, last) = (commit.Records[0], commit.Records[^1]);
-            // The same commit sent again: its answer was lost, its records are here.
-            if (entry.Head.Seq == last.Seq && entry.Head.Hash == last.Hash) return new(CommitResult.Committed);
-            if (first.Seq != entry.Head.Seq + 1) return new(CommitResult.Conflict);
+            if (commits.Count == 1) return new(CommitResults.One(Apply(commits[0])));
+            var results = new CommitResult[commits.Count];
+            for (var i = 0; i < results.Length; i++) results[i] = Apply(commits[i]);
+            return new(results);
+        }
+    }
+
+    CommitResult Apply(in Commit commit)
+    {
+        // A lease that ran out is good until another takes the run: nobody else can have written.
+        if (!_runs.TryGetValue(commit.Lease.RunId, out var entry) || entry.Token != commit.Lease.Token) return CommitResult.LeaseLost;
+        // The same commit sent again: its answer was lost, its records are here.
+        var isThere = commit.Records.Count > 0 && entry.Head.Seq == commit.Records[^1].Seq && entry.Head.Hash == commit.Records[^1].Hash;
+        if (entry.Owner is null) return isThere ? CommitResult.Committed : CommitResult.LeaseLost;
+        if (!isThere && commit.Records.Count > 0)
+        {
+            if (commit.Records[0].Seq != entry.Head.Seq + 1) return CommitResult.Conflict;
             foreach (var payload in commit.Payloads) entry.Payloads[payload.Ref.Sha256] = payload.Content.ToArray();
             entry.Records.AddRange(commit.Records);
-            entry.Head = commit.Head;
-            return new(CommitResult.Committed);
+            entry.Head = commit.Head!;
         }
+        if (commit.Release) entry.Owner = null;
+        return CommitResult.Committed;
     }
 
-    /// <inheritdoc/>
-    public ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken)
+    RunLease Claim(Entry entry, RunOwner owner)
     {
-        lock (_lock) return new(_runs.TryGetValue(runId, out var entry) ? entry.WithOwner() : null);
+        (entry.Owner, entry.Until) = (owner, _time.GetUtcNow() + leaseTime);
+        return new RunLease(entry.Head.RunId, ++entry.Token);
     }
+
+    RunOwner? Holder(Entry entry) => entry.Until is { } until && until <= _time.GetUtcNow() ? null : entry.Owner;
+
+    Entry? Held(RunLease lease) => _runs.TryGetValue(lease.RunId, out var entry) && entry.Token == lease.Token && entry.Owner is not null ? entry : null;
+
+    RunHead WithOwner(Entry entry) => entry.Head with { Owner = Holder(entry) };
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<RunHead> ListAsync(RunQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -85,7 +112,7 @@ public sealed class MemoryStore : ICheckpointStore
         List<RunHead> heads;
         lock (_lock)
         {
-            heads = [.. _runs.Values.Select(entry => entry.WithOwner()).Where(query.Matches)
+            heads = [.. (query.RunId is { } id ? _runs.TryGetValue(id, out var one) ? [one] : [] : (IEnumerable<Entry>)_runs.Values).Select(WithOwner).Where(query.Matches)
                 .OrderByDescending(head => head.CreatedAt).ThenByDescending(head => head.RunId, StringComparer.Ordinal).Take(query.Limit)];
         }
         foreach (var head in heads)
@@ -132,8 +159,9 @@ public sealed class MemoryStore : ICheckpointStore
             if (!_runs.TryGetValue(runId, out var entry)) throw new RunNotFoundException(runId);
             if (entry.Inbox.Any(earlier => earlier.Name == message.Name)) return new(false);
             entry.Inbox.Add(message);
-            return new(true);
         }
+        Tell(new StoreHint(runId));
+        return new(true);
     }
 
     /// <inheritdoc/>
@@ -143,11 +171,31 @@ public sealed class MemoryStore : ICheckpointStore
     }
 
     /// <inheritdoc/>
+    public async IAsyncEnumerable<StoreHint> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var hints = Channel.CreateUnbounded<StoreHint>();
+        lock (_watchers) _watchers.Add(hints.Writer);
+        try
+        {
+            await foreach (var hint in hints.Reader.ReadAllAsync(cancellationToken)) yield return hint;
+        }
+        finally
+        {
+            lock (_watchers) _watchers.Remove(hints.Writer);
+        }
+    }
+
+    void Tell(StoreHint hint)
+    {
+        lock (_watchers) _watchers.ForEach(watcher => watcher.TryWrite(hint));
+    }
+
+    /// <inheritdoc/>
     public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            if (_runs.TryGetValue(runId, out var entry) && entry.Owner is { } owner)
+            if (_runs.TryGetValue(runId, out var entry) && Holder(entry) is { } owner)
                 throw new ResumeRefusedException(new Refusal(RefusalReason.Held, $"Run '{runId}' is executed by {owner}.", "Cancel it first."));
             return new(_runs.Remove(runId));
         }
@@ -162,15 +210,8 @@ public sealed class MemoryStore : ICheckpointStore
         public List<Checkpoint> Records { get; } = [];
         public Dictionary<string, byte[]> Payloads { get; } = [];
         public List<RunMessage> Inbox { get; } = [];
-        public long Token { get; private set; }
+        public long Token { get; set; }
         public RunOwner? Owner { get; set; }
-
-        public RunLease Claim(RunOwner owner)
-        {
-            Owner = owner;
-            return new RunLease(Head.RunId, ++Token);
-        }
-
-        public RunHead WithOwner() => Head with { Owner = Owner };
+        public DateTimeOffset? Until { get; set; }
     }
 }

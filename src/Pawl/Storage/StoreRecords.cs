@@ -15,7 +15,8 @@ public enum DurabilityClass
 /// <param name="Uri">How to open it again, without secrets.</param>
 /// <param name="Durability">What it promises here.</param>
 /// <param name="Remark">Why the class is less than <see cref="DurabilityClass.Power"/>, or null.</param>
-public sealed record StoreInfo(string Uri, DurabilityClass Durability, string? Remark = null);
+/// <param name="LeaseTime">How long a lease lives without renewal, by the store's clock; null when it lives as long as its process.</param>
+public sealed record StoreInfo(string Uri, DurabilityClass Durability, string? Remark = null, TimeSpan? LeaseTime = null);
 
 /// <summary>A process that executes runs.</summary>
 /// <param name="Pid">Process id.</param>
@@ -46,10 +47,11 @@ public readonly record struct ClaimResult(RunLease? Lease, RunOwner? HeldBy, str
 
 /// <summary>Records that become durable together.</summary>
 /// <param name="Lease">Names run and fencing token.</param>
-/// <param name="Records">At least one, consecutive, each with its <see cref="Checkpoint.Line"/>.</param>
+/// <param name="Records">Consecutive, each with its <see cref="Checkpoint.Line"/>. Empty only in a commit that releases.</param>
 /// <param name="Payloads">New payloads the records refer to.</param>
-/// <param name="Head">The head behind the last record.</param>
-public readonly record struct Commit(RunLease Lease, IReadOnlyList<Checkpoint> Records, IReadOnlyList<Payload> Payloads, RunHead Head);
+/// <param name="Head">The head behind the last record; null without records.</param>
+/// <param name="Release">Gives the lease back in the same act.</param>
+public readonly record struct Commit(RunLease Lease, IReadOnlyList<Checkpoint> Records, IReadOnlyList<Payload> Payloads, RunHead? Head, bool Release = false);
 
 /// <summary>Answer to a commit.</summary>
 public enum CommitResult
@@ -86,91 +88,10 @@ public sealed record RunMessage(string Name, RawJson? Body, DateTimeOffset At, s
     public static string Pause(long token) => $"pawl:pause:{token}";
 }
 
-/// <summary>Which runs to list. All conditions must hold.</summary>
-public sealed record RunQuery
+/// <summary>Answers to a lone commit, made once.</summary>
+static class CommitResults
 {
-    /// <summary>Only this workflow.</summary>
-    public string? Workflow { get; init; }
+    static readonly IReadOnlyList<CommitResult>[] s_one = [[CommitResult.Committed], [CommitResult.LeaseLost], [CommitResult.Conflict]];
 
-    /// <summary>Only these statuses.</summary>
-    public IReadOnlyCollection<RunStatus>? Statuses { get; init; }
-
-    /// <summary>Only runs created at or after this time.</summary>
-    public DateTimeOffset? Since { get; init; }
-
-    /// <summary>Tags or partition values that must be there.</summary>
-    public IReadOnlyDictionary<string, string>? Where { get; init; }
-
-    /// <summary>At most this many. Default: all.</summary>
-    public int Limit { get; init; } = int.MaxValue;
-
-    /// <summary>Whether a head meets the conditions (the limit aside).</summary>
-    public bool Matches(RunHead head) =>
-        (Workflow is null || head.Workflow == Workflow)
-        && (Statuses is null || Statuses.Contains(head.Status))
-        && (Since is null || head.CreatedAt >= Since)
-        && (Where is null || Where.All(pair =>
-            (head.Tags.TryGetValue(pair.Key, out var tag) && tag == pair.Value)
-            || (head.Partition.TryGetValue(pair.Key, out var part) && part == pair.Value)));
-}
-
-/// <summary>The small summary of a run that lists and queues read. Always the fold of its journal (<see cref="RunHead.After"/>).</summary>
-public sealed record RunHead
-{
-    static readonly IReadOnlyDictionary<string, string> Empty = new Dictionary<string, string>();
-
-    /// <summary>The run.</summary>
-    public required string RunId { get; init; }
-
-    /// <summary>Its workflow's name.</summary>
-    public required string Workflow { get; init; }
-
-    /// <summary>Its workflow's version.</summary>
-    public int Version { get; init; } = 1;
-
-    /// <summary>Where it stands. <see cref="RunStatus.Running"/> without an <see cref="Owner"/> means that its process died.</summary>
-    public RunStatus Status { get; init; }
-
-    /// <summary>Sequence number of the last record.</summary>
-    public long Seq { get; init; }
-
-    /// <summary>Hash of the last record.</summary>
-    public string Hash { get; init; } = "";
-
-    /// <summary>Fencing token of the last claim that wrote.</summary>
-    public long Token { get; init; }
-
-    /// <summary>Top-level steps done (completed, or skipped for good).</summary>
-    public int Done { get; init; }
-
-    /// <summary>Top-level steps in the definition.</summary>
-    public int Total { get; init; }
-
-    /// <summary>When the run was created.</summary>
-    public DateTimeOffset CreatedAt { get; init; }
-
-    /// <summary>When the last record was written.</summary>
-    public DateTimeOffset UpdatedAt { get; init; }
-
-    /// <summary>The step that failed the run.</summary>
-    public string? ErrorStep { get; init; }
-
-    /// <summary>Why the run failed, paused or was canceled.</summary>
-    public string? Error { get; init; }
-
-    /// <summary>The run that started this one.</summary>
-    public string? ParentRunId { get; init; }
-
-    /// <summary>Words to find it by.</summary>
-    public IReadOnlyDictionary<string, string> Tags { get; init; } = Empty;
-
-    /// <summary>What part of the data it works on.</summary>
-    public IReadOnlyDictionary<string, string> Partition { get; init; } = Empty;
-
-    /// <summary>The live process that executes it, as the store knows; null when there is none. Not part of the fold.</summary>
-    public RunOwner? Owner { get; init; }
-
-    /// <summary>The head behind the next record. Pure; the same in every store.</summary>
-    /// <exception cref="IllegalTransitionException">The record may not follow.</exception>
-    public static RunHead After(RunHead? head, Checkpoint record) => Engine.Transitions.Apply(head, record);
+    public static IReadOnlyList<CommitResult> One(CommitResult result) => s_one[(int)result];
 }

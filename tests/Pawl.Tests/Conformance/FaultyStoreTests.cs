@@ -14,9 +14,9 @@ public class FaultyStoreTests
         ["loses the last record of a commit"] = inner => new Faulty(inner) { Commit = commit => inner.CommitAsync(commit.Records.Count > 1 ? commit with { Records = [.. commit.Records.SkipLast(1)] } : commit, default) },
         ["takes commits of older tokens"] = inner => new Faulty(inner) { Commit = async commit => await inner.CommitAsync(commit with { Lease = commit.Lease with { Token = Math.Max(commit.Lease.Token, (await TokenAsync(inner, commit.Lease)).Token) } }, default) },
         ["answers a lost lease with a conflict"] = inner => new Faulty(inner) { Commit = async commit => await inner.CommitAsync(commit, default) is var result && result == CommitResult.LeaseLost ? CommitResult.Conflict : result },
-        ["refuses a repeated commit"] = inner => new Faulty(inner) { Commit = async commit => (await inner.FindAsync(commit.Lease.RunId, default))?.Hash == commit.Head.Hash ? CommitResult.Conflict : await inner.CommitAsync(commit, default) },
+        ["refuses a repeated commit"] = inner => new Faulty(inner) { Commit = async commit => (await inner.FindAsync(commit.Lease.RunId, default))?.Hash == commit.Head!.Hash ? CommitResult.Conflict : await inner.CommitAsync(commit, default) },
         ["drops payloads"] = inner => new Faulty(inner) { Commit = commit => inner.CommitAsync(commit with { Payloads = [] }, default) },
-        ["keeps the old head"] = inner => new Faulty(inner) { Commit = async commit => await inner.CommitAsync(commit with { Head = commit.Head with { Done = 0 } }, default) },
+        ["keeps the old head"] = inner => new Faulty(inner) { Commit = async commit => await inner.CommitAsync(commit with { Head = commit.Head! with { Done = 0 } }, default) },
         ["gives a held run to everybody"] = inner => new Faulty(inner) { Claim = async (id, owner) => await inner.ClaimAsync(id, owner, default) is { HeldBy: not null } ? new ClaimResult(new RunLease(id, 1), null) : await Claimed(inner, id) },
         ["does not say who holds a run"] = inner => new Faulty(inner) { Claim = async (id, owner) => await inner.ClaimAsync(id, owner, default) with { HeldBy = null } },
         ["keeps the last message"] = inner => new Faulty(inner) { Inbox = async id => [.. (await inner.InboxAsync(id, default)).Select(message => message with { Body = RawJson.Parse("3") })] },
@@ -80,11 +80,30 @@ public class FaultyStoreTests
         public Func<string, ValueTask<IReadOnlyList<RunMessage>>>? Inbox { get; init; }
         public Func<string, ValueTask<bool>>? Delete { get; init; }
 
-        public override ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) => Commit?.Invoke(commit) ?? base.CommitAsync(commit, cancellationToken);
+        public override async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
+        {
+            var results = new List<CommitResult>();
+            foreach (var commit in commits)
+            {
+                if (commit is { Release: true, Records: [] } && Release is not null)
+                {
+                    await Release(commit.Lease);
+                    results.Add(CommitResult.Committed);
+                }
+                else results.Add(await (commit.Records.Count > 0 && Commit is not null ? Commit(commit) : Inner.CommitAsync(commit, cancellationToken)));
+            }
+            return results;
+        }
+
         public override ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken) => Claim?.Invoke(runId, claimant) ?? base.ClaimAsync(runId, claimant, cancellationToken);
-        public override ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken) => Release?.Invoke(lease) ?? base.ReleaseAsync(lease, cancellationToken);
-        public override ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) => Find?.Invoke(runId) ?? base.FindAsync(runId, cancellationToken);
-        public override IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => List?.Invoke(query) ?? base.ListAsync(query, cancellationToken);
+        public override IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) =>
+            query.RunId is { } id && Find is not null ? FoundAsync(id) : List is not null && query.RunId is null ? List(query) : base.ListAsync(query, cancellationToken);
+
+        async IAsyncEnumerable<RunHead> FoundAsync(string runId)
+        {
+            if (await Find!(runId) is { } head) yield return head;
+        }
+
         public override IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken) => Read?.Invoke(runId, fromSeq) ?? base.ReadAsync(runId, fromSeq, cancellationToken);
         public override ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken) => Post?.Invoke(runId, message) ?? base.PostAsync(runId, message, cancellationToken);
         public override ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => Inbox?.Invoke(runId) ?? base.InboxAsync(runId, cancellationToken);

@@ -9,15 +9,15 @@ abstract class StoreInFront(ICheckpointStore inner) : ICheckpointStore
     public StoreInfo Info => inner.Info;
     public virtual ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken) => inner.CreateAsync(created, head, claimant, cancellationToken);
     public virtual ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken) => inner.ClaimAsync(runId, claimant, cancellationToken);
-    public virtual ValueTask RenewAsync(RunLease lease, CancellationToken cancellationToken) => inner.RenewAsync(lease, cancellationToken);
-    public virtual ValueTask ReleaseAsync(RunLease lease, CancellationToken cancellationToken) => inner.ReleaseAsync(lease, cancellationToken);
-    public virtual ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) => inner.CommitAsync(commit, cancellationToken);
-    public virtual ValueTask<RunHead?> FindAsync(string runId, CancellationToken cancellationToken) => inner.FindAsync(runId, cancellationToken);
+    public virtual ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken) => inner.TakeAsync(work, claimant, cancellationToken);
+    public virtual ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken) => inner.RenewAsync(leases, cancellationToken);
+    public virtual ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken) => inner.CommitAsync(commits, cancellationToken);
     public virtual IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => inner.ListAsync(query, cancellationToken);
     public virtual IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken) => inner.ReadAsync(runId, fromSeq, cancellationToken);
     public virtual ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken) => inner.ReadPayloadAsync(runId, payload, cancellationToken);
     public virtual ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken) => inner.PostAsync(runId, message, cancellationToken);
     public virtual ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => inner.InboxAsync(runId, cancellationToken);
+    public virtual IAsyncEnumerable<StoreHint> WatchAsync(CancellationToken cancellationToken) => inner.WatchAsync(cancellationToken);
     public virtual ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken) => inner.DeleteAsync(runId, cancellationToken);
     public ValueTask DisposeAsync() => default;
 }
@@ -25,10 +25,10 @@ abstract class StoreInFront(ICheckpointStore inner) : ICheckpointStore
 /// <summary>Every commit takes its time.</summary>
 sealed class SlowStore(ICheckpointStore inner, TimeProvider time, TimeSpan latency) : StoreInFront(inner)
 {
-    public override async ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken)
+    public override async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
     {
         await Task.Delay(latency, time, CancellationToken.None);
-        return await Inner.CommitAsync(commit, cancellationToken);
+        return await Inner.CommitAsync(commits, cancellationToken);
     }
 }
 
@@ -37,8 +37,8 @@ sealed class FailingStore(ICheckpointStore inner) : StoreInFront(inner)
 {
     public bool IsFull { get; set; }
 
-    public override ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) =>
-        IsFull ? throw new IOException("disk full") : Inner.CommitAsync(commit, cancellationToken);
+    public override ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken) =>
+        IsFull && commits.Any(commit => commit.Records.Count > 0) ? throw new IOException("disk full") : Inner.CommitAsync(commits, cancellationToken);
 }
 
 /// <summary>A journal as somebody changed it, without payloads.</summary>

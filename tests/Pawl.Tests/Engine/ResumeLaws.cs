@@ -368,7 +368,7 @@ public class ResumeLaws
     public void A_newer_journal_format_is_refused_by_name() => Lab.Do(async lab =>
     {
         var data = """{"format":99,"run_id":"run","workflow":"w","fingerprint":"x","steps":[]}""";
-        var record = Pawl.Engine.CheckpointCodec.Encode(new Checkpoint { Kind = CheckpointKind.Created, At = lab.Time.GetUtcNow(), Data = JsonSerializer.SerializeToUtf8Bytes(JsonDocument.Parse(data)) }, 1, more: false, "");
+        var record = Pawl.Storage.CheckpointCodec.Encode(new Checkpoint { Kind = CheckpointKind.Created, At = lab.Time.GetUtcNow(), Data = JsonSerializer.SerializeToUtf8Bytes(JsonDocument.Parse(data)) }, 1, more: false, "");
         await lab.Store.CreateAsync(record, RunHead.After(null, record), null, Lab.Token);
         Assert.Equal(RefusalReason.NewerFormat, await lab.Refused(Row()));
     });

@@ -150,13 +150,14 @@ public class SimulationLaws
             public override async ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken) =>
                 Keep(await Slowly(() => Inner.ClaimAsync(runId, claimant, cancellationToken)), result => result.Lease);
 
-            public override async ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken)
+            public override async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
             {
-                var result = await Slowly(() => Inner.CommitAsync(commit, cancellationToken));
-                if (result == CommitResult.Committed)
-                    foreach (var record in commit.Records)
-                        if (record is { Kind: CheckpointKind.Step, Status: StepStatus.Completed }) history._acknowledged.Add(record.Path!);
-                return result;
+                var results = await Slowly(() => Inner.CommitAsync(commits, cancellationToken));
+                foreach (var (commit, result) in commits.Zip(results))
+                    if (result == CommitResult.Committed)
+                        foreach (var record in commit.Records)
+                            if (record is { Kind: CheckpointKind.Step, Status: StepStatus.Completed }) history._acknowledged.Add(record.Path!);
+                return results;
             }
 
             async ValueTask<T> Slowly<T>(Func<ValueTask<T>> call)

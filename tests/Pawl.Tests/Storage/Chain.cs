@@ -1,5 +1,4 @@
 using System.Text;
-using Pawl.Engine;
 using Pawl.Storage;
 
 namespace Pawl.Tests.Storage;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Pawl.Storage;
 
 namespace Pawl.Tests.Storage;
 

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Pawl.Engine;
 using Pawl.Storage;
 
 namespace Pawl.Tests.Storage;

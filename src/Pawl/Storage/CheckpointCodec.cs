@@ -3,9 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Pawl.Storage;
 
-namespace Pawl.Engine;
+namespace Pawl.Storage;
 
 /// <summary>Records to journal lines and back. The format is described at <see cref="Checkpoint"/>.</summary>
 static class CheckpointCodec
@@ -46,7 +45,7 @@ static class CheckpointCodec
         buffer.Write(HashMember);
         Encoding.ASCII.GetBytes(hash, buffer);
         buffer.Write("\"}"u8);
-        (draft.Seq, draft.More, draft.Hash, draft.Line) = (seq, more, hash, buffer.WrittenSpan[start..].ToArray());
+        (draft.Seq, draft.More, draft.Hash, draft.Line, draft.ChainedTo) = (seq, more, hash, buffer.WrittenSpan[start..].ToArray(), prevHash);
         return draft;
     }
 
@@ -135,7 +134,11 @@ static class CheckpointCodec
         }
     }
 
-    /// <summary>Whether a line ends with the hash of itself behind the line before it, whatever else it holds.</summary>
+    /// <summary>Whether a record's line ends with the hash of itself behind the line before it, whatever else it holds.</summary>
+    public static bool IsChained(Checkpoint record, string prevHash) =>
+        record.ChainedTo is { } known ? known == prevHash : IsChained(record.Line.Span, prevHash);
+
+    /// <summary>The same of bytes.</summary>
     public static bool IsChained(ReadOnlySpan<byte> line, string prevHash) =>
         line.Length > TailLength && line[^1] == '}' && line[^TailLength..].StartsWith(HashMember)
         && HashMatches(prevHash, line[..^TailLength], line.Slice(line.Length - HashChars - 2, HashChars));
