@@ -137,6 +137,9 @@ public sealed class PawlOptions
     /// <summary>How many times a failed checkpoint write is tried again before the run stops. Default 3, with pauses of 0.1, 0.4 and 1.6 s.</summary>
     public int WriteRetries { get; set; } = 3;
 
+    /// <summary>Which approvals need a person. Default: all.</summary>
+    public ApprovalRules Approvals { get; set; } = new();
+
     /// <summary>False makes every run behave as <see cref="CheckpointStrategy.Off"/>. Default true.</summary>
     public bool Checkpointing { get; set; } = true;
 }
@@ -173,6 +176,19 @@ public sealed record StartOptions
 
     /// <summary>Called for each event, in order, on the engine's thread: keep it short.</summary>
     public Action<RunEvent>? OnEvent { get; init; }
+}
+
+/// <summary>How a run is put into a queue.</summary>
+public sealed record EnqueueOptions
+{
+    /// <summary>The queue. Letters, digits and <c>. _ -</c>, at most 128. Default <c>default</c>.</summary>
+    public string Queue { get; init; } = Storage.QueueOptions.DefaultName;
+
+    /// <summary>The greatest number goes first. Default 0.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>No worker takes it earlier. Default: at once.</summary>
+    public TimeSpan Delay { get; init; }
 }
 
 /// <summary>What a start does when its run id is taken.</summary>

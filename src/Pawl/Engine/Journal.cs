@@ -224,7 +224,7 @@ sealed class Journal(ICheckpointStore store, CommitQueue commits, bool keep)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
         // The beginning of a pass names its token: without it a request from outside would not find the pass.
-        var isPassMark = draft.Kind is CheckpointKind.Resumed or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
+        var isPassMark = draft.Kind is CheckpointKind.Resumed or CheckpointKind.Waiting or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
         TaskCompletionSource? joined = null;
         lock (_lock)
         {

@@ -25,7 +25,12 @@ sealed class StepExecutor(Run run)
         if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
         var path = $"{parent.Path}/{name}";
         run.Claim(parent, path);
-        var outcome = TryReuse(path) ?? await ExecuteAsync(path, body, options, null, parent, parent.Cancellation, failedBefore: false);
+        if (TryReuse(path) is not { } outcome)
+        {
+            run.Waits.Enter(parent);
+            try { outcome = await ExecuteAsync(path, body, options, null, parent, parent.Cancellation, failedBefore: false); }
+            finally { run.Waits.Leave(parent); }
+        }
         switch (outcome.End)
         {
             case StepEnd.Completed or StepEnd.Skipped:
@@ -90,6 +95,8 @@ sealed class StepExecutor(Run run)
 
         // A body that swallowed the stop of its sub-step has no result, whatever it returned.
         var interrupted = attempt.Interrupted || result.Status == StepStatus.Canceled;
+        // A parked attempt is none: it begins anew when what it waits for has come.
+        if (interrupted && run.Stop == StopReason.Park) return (Stopped(parent), null);
         if (interrupted && (run.IsStopping || cancellation.IsCancellationRequested)) return (await StopAsync(attempt, took, parent), null);
         if (interrupted && limit?.IsCancellationRequested == true) result = TimedOut(options);
         var (draft, payloads) = Record(path, result, attempt, context, took, reason, failedBefore);
@@ -275,23 +282,20 @@ sealed class StepExecutor(Run run)
         return false;
     }
 
-    public async Task SleepAsync(StepAttempt parent, string name, TimeSpan duration)
+    public async Task SleepAsync(StepAttempt parent, string name, TimeSpan duration) => await WaitAsync(parent, name, null, duration, null, _ => StepResult.Ok());
+
+    /// <summary>Waits below a step for a message or a time. The end of the waiting is durable before it begins, what came of it is a sub-step's result.</summary>
+    public async ValueTask<StepOutcome> WaitAsync(StepAttempt parent, string name, string? signal, TimeSpan? timeout, string? message, Func<RunMessage?, StepResult> resultOf)
     {
-        var timer = $"{parent.Path}/{name}";
-        if (run.Journal.Find(timer) is not { } known || (known.TimerDue is null && !known.IsDone))
+        var path = $"{parent.Path}/{name}";
+        if (timeout is { } limit && (run.Journal.Find(path) is not { } known || (known.TimerDue is null && !known.IsDone)))
         {
-            var due = run.Time.GetUtcNow() + duration;
-            var draft = new Checkpoint { Kind = CheckpointKind.Timer, At = run.Time.GetUtcNow(), Path = timer, Data = Encoding.UTF8.GetBytes($"{{\"due\":\"{due.UtcDateTime:O}\"}}") };
+            var due = run.Time.GetUtcNow() + limit;
+            var draft = new Checkpoint { Kind = CheckpointKind.Timer, At = run.Time.GetUtcNow(), Path = path, Data = Encoding.UTF8.GetBytes($"{{\"due\":\"{due.UtcDateTime:O}\"}}") };
             if (!await AppendAsync(draft, marked: true, null)) { parent.Interrupt(); throw new OperationCanceledException(); }
         }
-        var end = run.Journal.Find(timer)!.TimerDue;
-        await RunSubStepAsync(parent, name, async ctx =>
-        {
-            // Delays are capped by the timer's range, so a long one is waited for in parts.
-            while (end is { } due && due - run.Time.GetUtcNow() is { Ticks: > 0 } rest)
-                await Task.Delay(rest < TimeSpan.FromDays(20) ? rest : TimeSpan.FromDays(20), run.Time, ctx.CancellationToken);
-            return StepResult.Ok();
-        }, StepOptions.Default);
+        var wait = new Wait(path, signal, run.Journal.Find(path)?.TimerDue, message);
+        return await RunSubStepAsync(parent, name, async ctx => resultOf(await run.Waits.ForAsync(ctx.Attempted, wait, ctx.CancellationToken)), StepOptions.Default);
     }
 
     /// <summary>A number in 0..1 that depends only on run, step and attempt.</summary>
