@@ -91,7 +91,7 @@ sealed class StepExecutor(Run run)
         // A body that swallowed the stop of its sub-step has no result, whatever it returned.
         var interrupted = attempt.Interrupted || result.Status == StepStatus.Canceled;
         if (interrupted && (run.IsStopping || cancellation.IsCancellationRequested)) return (await StopAsync(attempt, took, parent), null);
-        if (interrupted && limit?.IsCancellationRequested == true) result = TimedOut(options);
+        if (interrupted && limit?.IsCancellationRequested == true) result = Keeping(result, TimedOut(options));
         var (draft, payloads) = Record(path, result, attempt, context, took, reason, failedBefore);
 
         TimeSpan? retryIn = null;
@@ -124,7 +124,7 @@ sealed class StepExecutor(Run run)
             }
             var result = Normalize(await task);
             // Whatever a body makes of its own stop is not a result: half-done work must not count as done, nor be tolerated as failed.
-            return (token.IsCancellationRequested ? Stopped(options, limit) : result, null);
+            return (token.IsCancellationRequested ? Keeping(result, Stopped(options, limit)) : result, null);
         }
         catch (Exception error) when (token.IsCancellationRequested)
         {
@@ -140,6 +140,9 @@ sealed class StepExecutor(Run run)
     }
 
     static StepResult Stopped(StepOptions options, CancellationTokenSource? limit) => limit?.IsCancellationRequested == true ? TimedOut(options) : StepResult.Canceled();
+
+    /// <summary>What a stopped body made is no result; what it tells about itself, such as its log, stays.</summary>
+    static StepResult Keeping(StepResult result, StepResult stopped) => stopped with { Info = result.Info, Attachments = result.Attachments };
 
     static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, "timeout");
 
