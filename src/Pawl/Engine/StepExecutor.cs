@@ -98,7 +98,7 @@ sealed class StepExecutor(Run run)
         // A parked attempt is none: it begins anew when what it waits for has come.
         if (interrupted && run.Stop == StopReason.Park) return (Stopped(parent), null);
         if (interrupted && (run.IsStopping || cancellation.IsCancellationRequested)) return (await StopAsync(attempt, took, parent), null);
-        if (interrupted && limit?.IsCancellationRequested == true) result = TimedOut(options);
+        if (interrupted && limit?.IsCancellationRequested == true) result = Keeping(result, TimedOut(options));
         var (draft, payloads) = Record(path, result, attempt, context, took, reason, failedBefore);
 
         TimeSpan? retryIn = null;
@@ -131,7 +131,7 @@ sealed class StepExecutor(Run run)
             }
             var result = Normalize(await task);
             // Whatever a body makes of its own stop is not a result: half-done work must not count as done, nor be tolerated as failed.
-            return (token.IsCancellationRequested ? Stopped(options, limit) : result, null);
+            return (token.IsCancellationRequested ? Keeping(result, Stopped(options, limit)) : result, null);
         }
         catch (Exception error) when (token.IsCancellationRequested)
         {
@@ -147,6 +147,9 @@ sealed class StepExecutor(Run run)
     }
 
     static StepResult Stopped(StepOptions options, CancellationTokenSource? limit) => limit?.IsCancellationRequested == true ? TimedOut(options) : StepResult.Canceled();
+
+    /// <summary>What a stopped body made is no result; what it tells about itself, such as its log, stays.</summary>
+    static StepResult Keeping(StepResult result, StepResult stopped) => stopped with { Info = result.Info, Attachments = result.Attachments };
 
     static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, "timeout");
 
