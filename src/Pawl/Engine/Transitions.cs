@@ -87,6 +87,7 @@ static class Transitions
             WakeAt = null,
             Waits = [],
             Seen = 0,
+            DeadLetter = false,
             StartedAt = head.StartedAt ?? record.At,
             // The pass before this one never said how it ended.
             Recoveries = head.Status == RunStatus.Running ? head.Recoveries + 1 : 0,

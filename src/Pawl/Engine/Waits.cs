@@ -90,13 +90,15 @@ sealed class Waits(Run run, Parking parking)
             if (Find(wait.Signal) is { } meanwhile) return meanwhile;
             run.Publish(new RunEvent.StepWaiting(run.Time.GetUtcNow(), wait));
             _ = ParkAsync();
-            using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            var timer = wait.Due is { } due ? UntilAsync(due, over.Token) : Task.Delay(Timeout.InfiniteTimeSpan, run.Time, over.Token);
-            var first = await Task.WhenAny(pending.Task, timer);
-            over.Cancel();
-            if (first == pending.Task) return await pending.Task ?? throw Interrupted(attempt);
-            cancellation.ThrowIfCancellationRequested();
-            return null;
+            await using var timer = wait.Due is { } due ? pending.At(due, run.Time) : null;
+            await using var stop = cancellation.Register(() => pending.TrySetResult(Came.Stop));
+            return await pending.Task switch
+            {
+                Came.Message => Find(wait.Signal),
+                Came.Time => null,
+                Came.Parked => throw Interrupted(attempt),
+                _ => throw new OperationCanceledException(cancellation),
+            };
         }
         finally
         {
@@ -115,12 +117,14 @@ sealed class Waits(Run run, Parking parking)
     public async Task<IReadOnlyList<RunMessage>> LookAsync(CancellationToken cancellation)
     {
         var messages = await run.Client.Store.InboxAsync(run.Id, cancellation);
+        List<Pending> all;
         lock (_lock)
         {
             if (messages.Count > _messages.Count) _messages = messages;
-            foreach (var pending in _pending)
-                if (messages.FirstOrDefault(message => message.Name == pending.Wait.Signal) is { } came) pending.TrySetResult(came);
+            all = [.. _pending];
         }
+        foreach (var pending in all)
+            if (messages.FirstOrDefault(message => message.Name == pending.Wait.Signal) is not null) pending.TrySetResult(Came.Message);
         return messages;
     }
 
@@ -155,13 +159,15 @@ sealed class Waits(Run run, Parking parking)
             before = _changes;
         }
         await Task.Delay(s_grace, run.Time, CancellationToken.None);
+        List<Pending> all;
         lock (_lock)
         {
             if (!IsIdle || _changes != before) return;
-            Open = [.. _pending.Select(pending => pending.Wait)];
+            all = [.. _pending];
+            Open = [.. all.Select(pending => pending.Wait)];
         }
         run.RequestStop(StopReason.Park);
-        lock (_lock) _pending.ForEach(pending => pending.TrySetResult(null));
+        foreach (var pending in all) pending.TrySetResult(Came.Parked);
     }
 
     OperationCanceledException Interrupted(StepAttempt attempt)
@@ -170,8 +176,26 @@ sealed class Waits(Run run, Parking parking)
         return new OperationCanceledException($"Run '{run.Id}' waits.");
     }
 
-    sealed class Pending(Wait wait) : TaskCompletionSource<RunMessage?>(TaskCreationOptions.RunContinuationsAsynchronously)
+    enum Came { Message, Time, Parked, Stop }
+
+    // Set outside the lock, on the caller's scheduler.
+    sealed class Pending(Wait wait) : TaskCompletionSource<Came>
     {
+        ITimer? _timer;
+
         public Wait Wait => wait;
+
+        public ITimer At(DateTimeOffset due, TimeProvider time)
+        {
+            _timer = time.CreateTimer(_ => Check(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            Check();
+            return _timer;
+
+            void Check()
+            {
+                if (due - time.GetUtcNow() is { Ticks: > 0 } rest) _timer!.Change(rest < s_longest ? rest : s_longest, Timeout.InfiniteTimeSpan);
+                else TrySetResult(Came.Time);
+            }
+        }
     }
 }

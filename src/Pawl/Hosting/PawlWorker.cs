@@ -45,7 +45,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
     readonly Dictionary<string, (string Queue, Task Task)> _running = [];
     readonly ILogger _log = client.Options.Logging.CreateLogger("Pawl.Worker");
     readonly Dictionary<WorkflowKey, Workflow> _workflows = options.Workflows.ToDictionary(workflow => new WorkflowKey(workflow.Name, workflow.Version));
-    TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    TaskCompletionSource _news = new();
     DateTimeOffset? _lastContact;
     bool _draining;
 
@@ -53,6 +53,8 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
 
     /// <summary>How it is now.</summary>
     public WorkerHealth Health { get { lock (_lock) return new([.. _running.Keys], _lastContact, _draining); } }
+
+    // Neither CancelAsync nor a cancelled Task.Delay in Task.WhenAny: both go by the thread pool, and a worker stays on its caller's scheduler.
 
     /// <summary>Works until the token is cancelled. Then takes nothing more, lets runs finish or park for <see cref="WorkerOptions.DrainTime"/>, and hands the rest over.</summary>
     /// <param name="cancellationToken">Asks to stop.</param>
@@ -65,8 +67,8 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         var watching = WatchAsync(watched.Token);
         while (!cancellationToken.IsCancellationRequested)
         {
-            Task news;
-            lock (_lock) news = _news.Task;
+            TaskCompletionSource news;
+            lock (_lock) news = _news.Task.IsCompleted ? _news = new TaskCompletionSource() : _news;
             var taken = await TakeAsync(handOver.Token, cancellationToken);
             // A full hand means that there may be more; otherwise something must happen first.
             if (taken > 0) continue;
@@ -74,7 +76,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         }
         lock (_lock) _draining = true;
         var left = await DrainAsync(handOver);
-        await watched.CancelAsync();
+        watched.Cancel();
         await watching;
         Diagnostics.Log.WorkerEnded(_log, options.Name, left);
     }
@@ -138,20 +140,17 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         }
         finally
         {
-            lock (_lock)
-            {
-                _running.Remove(runId);
-                Tell();
-            }
+            lock (_lock) _running.Remove(runId);
+            Tell();
         }
     }
 
     /// <summary>For news, or for the poll interval.</summary>
-    async Task WaitAsync(Task news, CancellationToken cancellationToken)
+    async Task WaitAsync(TaskCompletionSource news, CancellationToken cancellationToken)
     {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await Task.WhenAny(news, Task.Delay(options.PollInterval, Time, over.Token));
-        await over.CancelAsync();
+        await using var timer = Time.CreateTimer(_ => news.TrySetResult(), null, options.PollInterval, Timeout.InfiniteTimeSpan);
+        await using var asked = cancellationToken.Register(() => news.TrySetResult());
+        await news.Task;
     }
 
     async Task WatchAsync(CancellationToken stop)
@@ -160,7 +159,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         {
             try
             {
-                await foreach (var _ in client.Store.WatchAsync(stop)) lock (_lock) Tell();
+                await foreach (var _ in client.Store.WatchAsync(stop)) Tell();
             }
             catch (OperationCanceledException) { return; }
             catch (IOException)
@@ -174,8 +173,9 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
 
     void Tell()
     {
-        _news.TrySetResult();
-        _news = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource news;
+        lock (_lock) news = _news;
+        news.TrySetResult();
     }
 
     /// <summary>How many runs had to be handed over.</summary>
@@ -183,13 +183,22 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
     {
         Task all;
         lock (_lock) all = Task.WhenAll(_running.Values.Select(run => run.Task));
-        using var over = new CancellationTokenSource();
-        await Task.WhenAny(all, Task.Delay(options.DrainTime, Time, over.Token));
-        await over.CancelAsync();
+        var enough = new TaskCompletionSource();
+        await using (Time.CreateTimer(_ => enough.TrySetResult(), null, options.DrainTime, Timeout.InfiniteTimeSpan))
+        {
+            _ = TellWhenAsync(all, enough);
+            await enough.Task;
+        }
         int left;
         lock (_lock) left = _running.Count;
-        await handOver.CancelAsync();
+        handOver.Cancel();
         await all;
         return left;
+    }
+
+    static async Task TellWhenAsync(Task all, TaskCompletionSource enough)
+    {
+        await all;
+        enough.TrySetResult();
     }
 }
