@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace Pawl.Cli.Input;
 
 /// <summary>Which store, by option, environment or default.</summary>
@@ -19,11 +22,11 @@ sealed record StoreChoice(string Uri, string? Root)
     /// <summary>CHECKPOINT_ENABLED=false switches checkpoints off without a change to anything else.</summary>
     public static bool IsEnabled(Caller caller) => caller.Variable("CHECKPOINT_ENABLED")?.Trim().ToLowerInvariant() is not ("false" or "0" or "no" or "off");
 
-    public PawlClient Open(Caller caller, bool checkpointing = true)
+    public PawlClient Open(Caller caller, bool checkpointing = true, ILoggerFactory? logging = null)
     {
         try
         {
-            return PawlClient.Open(Root is null ? Uri : $"file:{Root}", new PawlOptions { Time = caller.Time, Checkpointing = checkpointing });
+            return PawlClient.Open(Root is null ? Uri : $"file:{Root}", new PawlOptions { Time = caller.Time, Checkpointing = checkpointing, Logging = logging ?? NullLoggerFactory.Instance });
         }
         catch (ArgumentException wrong)
         {

@@ -147,9 +147,11 @@ internal sealed class NameRules
             Work.Choose => ["case", "steps"],
             Work.Child => ["run_id", "status", "steps"],
             Work.Sleep => [],
+            Work.WaitFor => ["body", "by", "timed_out"],
+            Work.Approve => ["approved", "by", "reason", "changes", "timed_out"],
             _ => null,
         };
-        if (known is not null) return known.Contains(output) ? null : ($"Step '{found.Id}' has no output '{YamlReader.Printable(output)}'.", known.Count == 0 ? "A pause has no outputs." : $"It has: {string.Join(", ", known)}.");
+        if (known is not null) return known.Contains(output) ? null : ($"Step '{found.Id}' has no output '{YamlReader.Printable(output)}'.", known is [] ? "A pause has no outputs." : $"It has: {string.Join(", ", known)}.");
         if (_strict && found.Work is Work.Shell { Command.Script.Text: var text } && !text.Contains(output, StringComparison.Ordinal))
             Problems.Warn(used.Node, $"The command of '{found.Id}' does not mention the output '{YamlReader.Printable(output)}' that is used here.", "Outputs are lines name=value written to $PAWL_OUTPUT.");
         return null;
