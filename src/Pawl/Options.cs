@@ -67,6 +67,10 @@ public sealed record StepOptions
     /// <summary>Writes a checkpoint under <see cref="CheckpointStrategy.Marked"/>.</summary>
     public bool Checkpoint { get; init; }
 
+    /// <summary>The step gets the store's open transaction (<see cref="StepContext.Transaction"/>): its rows and its checkpoint become durable together, exactly once.
+    /// Needs a store in a database. Conflicts with other transactions are tried again by themselves.</summary>
+    public bool Transactional { get; init; }
+
     /// <summary>A failure is recorded, but counts as done for the run and for the steps that need this one.</summary>
     public bool ContinueOnError { get; init; }
 
@@ -211,6 +215,19 @@ public sealed record StepSelection
 
     /// <summary>Runs these steps only, as if what they need were done.</summary>
     public IReadOnlyList<string>? Only { get; init; }
+
+    /// <summary>The ids of the steps that it runs.</summary>
+    /// <exception cref="InvalidDefinitionException">It names a step that does not exist.</exception>
+    internal HashSet<string> In(Workflow workflow)
+    {
+        var all = workflow.Steps.Select(step => step.Id).ToHashSet();
+        foreach (var name in (Only ?? []).Append(From).Append(Until).OfType<string>())
+            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
+        if (Only is { } only) return [.. only];
+        if (From is { } from) all.IntersectWith(Engine.ResumePlanner.Descendants(workflow, from));
+        if (Until is { } until) all.IntersectWith([.. Engine.ResumePlanner.Ancestors(workflow, until), until]);
+        return all;
+    }
 }
 
 /// <summary>How a run goes on.</summary>

@@ -45,7 +45,7 @@ public sealed partial class PawlClient : IAsyncDisposable
     {
         var given = Encode(parameters);
         var bound = ParamBinder.Bind(workflow, given);
-        RunExecutor.Selected(workflow, start.Select);
+        start.Select?.In(workflow);
         if (!Options.Checkpointing || workflow.Options.Strategy == CheckpointStrategy.Off) return await RunWithoutStoreAsync(workflow, given, bound, start, cancellationToken);
 
         var journal = new Journal(Store, _commits, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };

@@ -51,7 +51,7 @@ public sealed class StepContext
     /// <summary>Shared state. Changes become visible to others, and durable, with this step's checkpoint, as a delta.</summary>
     public StepState State => _state ?? Interlocked.CompareExchange(ref _state, new StepState(_before, _run.Json), null) ?? _state;
 
-    internal Dictionary<string, RawJson?>? TakeStateChanges() => _state?.TakeChanges();
+    internal ReadOnlyMemory<byte> TakeStateDelta() => _state?.TakeDelta() ?? default;
 
     /// <summary>All time comes from here.</summary>
     public TimeProvider Time => _run.Time;
@@ -59,6 +59,11 @@ public sealed class StepContext
     /// <summary>The application's services.</summary>
     /// <exception cref="InvalidOperationException">None were given.</exception>
     public IServiceProvider Services => _run.Options.Services ?? throw new InvalidOperationException("This client was made without services: set PawlOptions.Services, or register Pawl with AddPawl().");
+
+    /// <summary>The open transaction of a step with <see cref="StepOptions.Transactional"/>: what is written in it becomes durable with the step's checkpoint, or not at all.</summary>
+    /// <exception cref="InvalidOperationException">The step is not transactional.</exception>
+    public System.Data.Common.DbTransaction Transaction => _attempt.Transaction?.Transaction
+        ?? throw new InvalidOperationException($"Step '{Path}' has no transaction: set StepOptions.Transactional.");
 
     /// <summary>Why this attempt is made.</summary>
     public string Reason => _attempt.Reason;

@@ -51,6 +51,9 @@ sealed class Run
     public StepExecutor Steps { get; }
     public GraphScheduler Graph { get; }
     public Waits Waits { get; }
+
+    /// <summary>The right to execute it; null for a run that is kept nowhere.</summary>
+    public Storage.RunLease? Lease { get; set; }
     public Parking Parking { get; }
     public ChildRuns Children { get; }
     public RunHistory History { get; }
@@ -138,6 +141,9 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
     public bool FailedBefore => failedBefore;
     public StepAttempt? Parent => parent;
 
+    /// <summary>What the step writes in together with its checkpoint.</summary>
+    public Storage.IStepTransaction? Transaction { get; set; }
+
     /// <summary>Steps under way below this one. Guarded by <see cref="Waits"/>.</summary>
     public int Children { get; set; }
 
@@ -191,34 +197,5 @@ sealed class ConcurrencyGate(int places)
             if (!_waiting.TryDequeue(out next)) _free++;
         }
         next?.SetResult();
-    }
-}
-
-/// <summary>Runs started by a step of this run.</summary>
-sealed class ChildRuns(Run run)
-{
-    public async Task<RunResult> RunAsync(StepAttempt parent, string name, Workflow workflow, IReadOnlyDictionary<string, object?>? parameters)
-    {
-        var path = name.Length == 0 ? parent.Path : $"{parent.Path}/{name}";
-        run.Claim(parent, $"{parent.Path}/child run {name}");
-        // The id follows from run and path: a parent that resumes finds its child, and goes on with it.
-        var result = await run.Client.StartAsync(workflow, parameters, new StartOptions
-        {
-            RunId = RunIds.Child(run.Id, path), IfExists = ExistingRun.Join, ParentRunId = run.Id, Partition = run.Journal.Head.Partition,
-            OnEvent = happened => Forward(path, happened),
-        }, Parking.Never, parent.Cancellation);
-        if (result.Status == RunStatus.Completed) return result;
-        if (run.IsStopping || parent.Cancellation.IsCancellationRequested)
-        {
-            parent.Interrupt();
-            throw new OperationCanceledException($"Run '{run.Id}' is stopping.");
-        }
-        throw new StepFailedException(path, new StepError("child_run", $"child run '{result.RunId}' {result.Status.ToString().ToLowerInvariant()}: {result.Error}", ErrorClass.Permanent));
-    }
-
-    void Forward(string path, RunEvent happened)
-    {
-        if (happened is RunEvent.Output output) run.Publish(output with { Path = $"{path}/{output.Path}" });
-        else if (happened is RunEvent.Warning warning) run.Publish(warning);
     }
 }

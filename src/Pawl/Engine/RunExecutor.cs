@@ -11,6 +11,7 @@ static class RunExecutor
         using var asked = cancellation.Register(() => run.RequestStop(run.Parking == Parking.Always ? StopReason.Drain : StopReason.Interrupt));
         using var limit = run.Workflow.Options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
         using var late = limit?.Token.Register(() => run.RequestStop(StopReason.TimeLimit));
+        run.Lease = lease;
         if (lease is null) return await PassAsync(run, began);
         await run.Client.Keeper.AddAsync(run, lease);
         try { return await PassAsync(run, began); }
@@ -22,7 +23,7 @@ static class RunExecutor
         var reused = run.Journal.Head.Done;
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
-        var selected = Selected(run.Workflow, run.Select);
+        var selected = run.Select?.In(run.Workflow);
         GraphScheduler.Result graph = new([], Stopped: false);
         if (run.Journal.Compensating is null) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
 
@@ -37,20 +38,6 @@ static class RunExecutor
             Saved = TimeSpan.FromTicks(reports.Where(report => report.Restored).Sum(report => report.Duration.Ticks)),
             Waits = status == RunStatus.Waiting ? run.Waits.Open : [], Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
         };
-    }
-
-    /// <summary>The steps that a selection runs; null is all.</summary>
-    /// <exception cref="InvalidDefinitionException">It names a step that does not exist.</exception>
-    public static HashSet<string>? Selected(Workflow workflow, StepSelection? select)
-    {
-        if (select is null) return null;
-        var all = workflow.Steps.Select(step => step.Id).ToHashSet();
-        foreach (var name in (select.Only ?? []).Append(select.From).Append(select.Until).OfType<string>())
-            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
-        if (select.Only is { } only) return [.. only];
-        if (select.From is { } from) all.IntersectWith(ResumePlanner.Descendants(workflow, from));
-        if (select.Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(workflow, until), until]);
-        return all;
     }
 
     static async Task<(RunStatus, string? Step, string? Error)> EndAsync(Run run, GraphScheduler.Result graph, HashSet<string>? selected)

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -19,10 +20,13 @@ sealed class StepExecutor(Run run)
 {
     // How long a body may ignore its cancellation before the engine goes on without it.
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    // How often a step whose transaction met another one is tried, whatever its retry policy says.
+    const int MaxConflicts = 10;
 
     public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
     {
         if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
+        if (parent.Transaction is not null) throw new InvalidDefinitionException($"Step '{parent.Path}' runs in a transaction and can have no sub-steps: its checkpoint closes the transaction.");
         var path = $"{parent.Path}/{name}";
         run.Claim(parent, path);
         if (TryReuse(path) is not { } outcome)
@@ -90,7 +94,8 @@ sealed class StepExecutor(Run run)
         using var activity = Diagnostics.Telemetry.Source.HasListeners() ? Diagnostics.Telemetry.StepActivity(run.Id, path, number) : null;
         var began = run.Time.GetTimestamp();
         if (run.IsWatched) run.Publish(new RunEvent.StepStarted(run.Time.GetUtcNow(), path, number, reason));
-        var (result, cause) = await InvokeAsync(body, context, token, options, limit);
+        var (result, cause) = await InvokeAsync(options.Transactional ? Within(attempt, body) : body, context, token, options, limit);
+        await using var transaction = attempt.Transaction;
         var took = run.Time.GetElapsedTime(began);
 
         // A body that swallowed the stop of its sub-step has no result, whatever it returned.
@@ -102,15 +107,30 @@ sealed class StepExecutor(Run run)
         var (draft, payloads) = Record(path, result, attempt, context, took, reason, failedBefore);
 
         TimeSpan? retryIn = null;
+        var conflict = cause is DbException { IsTransient: true };
+        var written = false;
+        if (transaction is not null)
+        {
+            if (result.Status == StepStatus.Completed)
+            {
+                var problem = await AppendAsync(draft, payloads, transaction);
+                if (problem is null && run.Stop is StopReason.LeaseLost or StopReason.WriteFailed) return (Stopped(parent), null);
+                (written, conflict) = (problem is null, problem is not null);
+                if (conflict) (draft, payloads) = Record(path, result = StepResult.Fail($"its transaction was not committed: {problem}", ErrorClass.Transient, "transaction"), attempt, context, took, reason, failedBefore);
+            }
+            // What is recorded below is no part of it.
+            await transaction.DisposeAsync();
+        }
         if (result.Status == StepStatus.Failed)
         {
-            if (tries < options.Retry.Attempts && result.Error!.Class == ErrorClass.Transient)
+            if (conflict && tries < MaxConflicts) retryIn = TimeSpan.FromMilliseconds(10 * tries);
+            else if (tries < options.Retry.Attempts && result.Error!.Class == ErrorClass.Transient)
                 retryIn = options.Retry.DelayAfter(tries, Seed(path, number));
             else if (options.ContinueOnError && result.Error!.Class != ErrorClass.Critical)
                 draft = draft with { Tolerated = true };
             activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, result.Error!.Message);
         }
-        if (!await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads)) return (Stopped(parent), null);
+        if (!written && !await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads)) return (Stopped(parent), null);
         Diagnostics.Telemetry.Step(result.Status, took);
         run.StepEnded(new StepReport(path, draft.Status!.Value, number, took, Restored: false, draft.Reason, draft.Error), retryIn);
         var end = result.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Skipped => StepEnd.Skipped, _ => StepEnd.Failed };
@@ -204,7 +224,7 @@ sealed class StepExecutor(Run run)
         {
             Kind = CheckpointKind.Step, At = run.Time.GetUtcNow(), Path = path, Status = result.Status, Attempt = attempt.Number, Duration = took,
             Reason = result.Reason ?? (attempt.Number == 1 && reason == "first run" ? null : reason), Cause = result.Cause, Error = result.Error, Output = output, OutputRef = reference,
-            State = result.Status == StepStatus.Completed ? Delta(context.TakeStateChanges()) : default,
+            State = result.Status == StepStatus.Completed ? context.TakeStateDelta() : default,
             Metrics = result.Metrics is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
             Inputs = result.Inputs is { } inputs ? OneLine(inputs, check: true).Utf8 : default,
             Progress = attempt.Progress.IsEmpty && attempt.Parent is { } parent ? parent.Progress : attempt.Progress,
@@ -217,24 +237,6 @@ sealed class StepExecutor(Run run)
     static byte[] WithFlag(ReadOnlyMemory<byte> data) => data.Length <= 2
         ? "{\"after_failure\":true}"u8.ToArray()
         : [.. "{\"after_failure\":true,"u8, .. data.Span[1..]];
-
-    static ReadOnlyMemory<byte> Delta(Dictionary<string, RawJson?>? changes)
-    {
-        if (changes is null) return default;
-        using var stream = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(stream))
-        {
-            writer.WriteStartObject();
-            foreach (var (key, value) in changes)
-            {
-                writer.WritePropertyName(key);
-                if (value is { } raw) writer.WriteRawValue(raw.Utf8.Span);
-                else writer.WriteNullValue();
-            }
-            writer.WriteEndObject();
-        }
-        return stream.ToArray();
-    }
 
     /// <summary>Records something about a step that no attempt made: a skip, or a stop.</summary>
     public async Task<StepOutcome> RecordAsync(string path, StepStatus status, SkipCause cause, string reason, bool failedBefore, StepError? error = null, int attempt = 0)
@@ -264,6 +266,23 @@ sealed class StepExecutor(Run run)
     {
         parent?.Interrupt();
         return new StepOutcome(StepEnd.Stopped, null, null, run.Journal);
+    }
+
+    Func<StepContext, Task<StepResult>> Within(StepAttempt attempt, Func<StepContext, Task<StepResult>> body) => async context =>
+    {
+        attempt.Transaction = run.Client.Store is ITransactionalStore store && run.Lease is { } lease
+            ? await store.BeginAsync(lease, attempt.Cancellation)
+            : throw new InvalidDefinitionException($"Step '{attempt.Path}' is transactional, and the store {run.Client.Store.Info.Uri} has no transactions: use a SQLite or PostgreSQL store.");
+        return await body(context);
+    };
+
+    /// <summary>Appends in the step's transaction. The answer says why nothing was written.</summary>
+    async ValueTask<string?> AppendAsync(Checkpoint draft, IReadOnlyList<Payload>? payloads, IStepTransaction transaction)
+    {
+        try { return await run.Journal.AppendWithinAsync(transaction, draft, payloads); }
+        catch (LeaseLostException lost) { run.RequestStop(StopReason.LeaseLost, lost); }
+        catch (CheckpointWriteException failed) { run.RequestStop(StopReason.WriteFailed, failed); }
+        return null;
     }
 
     /// <summary>Appends; a write that fails stops the run, because the engine never goes on without durability.</summary>
