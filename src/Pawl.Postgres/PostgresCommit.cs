@@ -10,73 +10,30 @@ namespace Pawl.Postgres;
 sealed class PostgresCommit : IAsyncDisposable
 {
     readonly NpgsqlConnection _connection;
-    readonly NpgsqlCommand _write;
     readonly NpgsqlCommand _look;
-    readonly List<IList> _lists = [];
-
-    // One element a commit.
-    readonly List<string> _runIds = [];
-    readonly List<long> _tokens = [];
-    readonly List<long?> _firsts = [], _lasts = [];
-    readonly List<string?> _hashes = [], _statuses = [], _heads = [];
-    readonly List<DateTime?> _dues = [];
-    readonly List<int?> _seens = [];
-    readonly List<bool> _releases = [];
-    // One element a record.
-    readonly List<int> _owners = [];
-    readonly List<long> _seqs = [];
-    readonly List<DateTime> _times = [];
-    readonly List<string> _kinds = [];
-    readonly List<string?> _steps = [];
-    readonly List<ReadOnlyMemory<byte>> _lines = [];
-    // One element a payload.
-    readonly List<int> _payloadOwners = [];
-    readonly List<string> _hexes = [];
-    readonly List<ReadOnlyMemory<byte>> _contents = [];
+    readonly Steps _steps;
+    readonly Anything _anything;
 
     public PostgresCommit(NpgsqlConnection connection, PostgresSql sql)
     {
         _connection = connection;
-        _write = new NpgsqlCommand(sql.Commit, connection);
-        Add(_runIds, NpgsqlDbType.Text);
-        Add(_tokens, NpgsqlDbType.Bigint);
-        Add(_firsts, NpgsqlDbType.Bigint);
-        Add(_lasts, NpgsqlDbType.Bigint);
-        Add(_hashes, NpgsqlDbType.Text);
-        Add(_statuses, NpgsqlDbType.Text);
-        Add(_heads, NpgsqlDbType.Text);
-        Add(_dues, NpgsqlDbType.TimestampTz);
-        Add(_seens, NpgsqlDbType.Integer);
-        Add(_releases, NpgsqlDbType.Boolean);
-        Add(_owners, NpgsqlDbType.Integer);
-        Add(_seqs, NpgsqlDbType.Bigint);
-        Add(_times, NpgsqlDbType.TimestampTz);
-        Add(_kinds, NpgsqlDbType.Text);
-        Add(_steps, NpgsqlDbType.Text);
-        Add(_lines, NpgsqlDbType.Bytea);
-        Add(_payloadOwners, NpgsqlDbType.Integer);
-        Add(_hexes, NpgsqlDbType.Text);
-        Add(_contents, NpgsqlDbType.Bytea);
-        _look = new NpgsqlCommand(sql.Look, connection);
-        _look.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
-
-        void Add<T>(List<T> values, NpgsqlDbType type)
-        {
-            _write.Parameters.Add(new NpgsqlParameter<List<T>> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type });
-            _lists.Add(values);
-        }
+        _steps = new Steps(sql.Steps, connection);
+        _anything = new Anything(sql.Commit, connection);
+        _look = new NpgsqlCommand(sql.Look, connection) { Parameters = { new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text } } };
     }
 
-    /// <summary>On a connection of its own, with the statement prepared.</summary>
+    /// <summary>On a connection of its own, with the statements prepared.</summary>
     public static async ValueTask<PostgresCommit> OpenAsync(NpgsqlDataSource source, PostgresSql sql)
     {
         var connection = await source.OpenConnectionAsync();
         try
         {
-            // The plan does not depend on the values; to make it anew each time costs more than to execute it.
-            await using (var plan = new NpgsqlCommand("set plan_cache_mode = force_generic_plan", connection)) await plan.ExecuteNonQueryAsync();
+            // One plan for all values, since planning costs more than the work; each run by its key, in the order in which the commits stand.
+            const string Plan = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
+            await using (var plan = new NpgsqlCommand(Plan, connection)) await plan.ExecuteNonQueryAsync();
             var commit = new PostgresCommit(connection, sql);
-            await commit._write.PrepareAsync();
+            await commit._steps.Command.PrepareAsync();
+            await commit._anything.Command.PrepareAsync();
             return commit;
         }
         catch
@@ -88,54 +45,26 @@ sealed class PostgresCommit : IAsyncDisposable
 
     public async ValueTask<CommitResult[]> ExecuteAsync(IReadOnlyList<Commit> commits)
     {
-        Fill(commits);
+        // Rows are locked in one order by all who lock several.
+        var order = Enumerable.Range(0, commits.Count).OrderBy(i => commits[i].Lease.RunId, StringComparer.Ordinal).ToArray();
+        Columns columns = commits.All(Steps.Fit) ? _steps : _anything;
+        foreach (var i in order) columns.Add(commits[i]);
         var results = new CommitResult[commits.Count];
-        var missing = commits.Count;
         Array.Fill(results, CommitResult.Conflict);
-        // One round trip. When it is answered, every commit it names is durable with its records, payloads and head, or whoever holds the transaction
-        // decides it. A crash before leaves none of them; one after, without the answer read here, leaves what a second sending finds by itself.
-        await using (var written = await _write.ExecuteReaderAsync())
+        var missing = commits.Count;
+        try
         {
-            for (; await written.ReadAsync(); missing--) results[written.GetInt32(0)] = CommitResult.Committed;
+            // One round trip. When it is answered, every commit it names is durable with its records, payloads and head; or, inside another's transaction,
+            // will be with that. A crash before the answer leaves each commit whole or not at all, and the same commits sent again find out.
+            await using var written = await columns.Command.ExecuteReaderAsync();
+            for (; await written.ReadAsync(); missing--) results[order[written.GetInt64(0) - 1]] = CommitResult.Committed;
+        }
+        finally
+        {
+            columns.Clear();
         }
         if (missing > 0) await ExplainAsync(commits, results);
         return results;
-    }
-
-    void Fill(IReadOnlyList<Commit> commits)
-    {
-        foreach (var list in _lists) list.Clear();
-        for (var i = 0; i < commits.Count; i++)
-        {
-            var (lease, records, payloads, head, release) = commits[i];
-            var empty = records.Count == 0;
-            _runIds.Add(lease.RunId);
-            _tokens.Add(lease.Token);
-            _releases.Add(release);
-            _firsts.Add(empty ? null : records[0].Seq);
-            _lasts.Add(empty ? null : records[^1].Seq);
-            _hashes.Add(empty ? null : records[^1].Hash);
-            _statuses.Add(empty ? null : PostgresHead.Status(head!.Status));
-            _heads.Add(empty ? null : PostgresHead.Write(head!));
-            _dues.Add(empty ? null : PostgresHead.Due(head!));
-            _seens.Add(empty ? null : PostgresHead.Seen(head!));
-            for (var n = 0; n < records.Count; n++)
-            {
-                var record = records[n];
-                _owners.Add(i + 1);
-                _seqs.Add(record.Seq);
-                _times.Add(record.At.UtcDateTime);
-                _kinds.Add(PostgresHead.Kind(record.Kind));
-                _steps.Add(PostgresHead.Readable(record.Path));
-                _lines.Add(record.Line);
-            }
-            foreach (var payload in payloads)
-            {
-                _payloadOwners.Add(i + 1);
-                _hexes.Add(payload.Ref.Sha256);
-                _contents.Add(payload.Content);
-            }
-        }
     }
 
     /// <summary>Why something was not written. Rare: a second round trip.</summary>
@@ -147,7 +76,7 @@ sealed class PostgresCommit : IAsyncDisposable
         {
             while (await found.ReadAsync()) rows[found.GetString(0)] = (found.GetInt64(1), found.GetBoolean(2), found.GetInt64(3), found.GetString(4));
         }
-        List<Commit> late = [];
+        List<Commit> unreleased = [];
         for (var i = 0; i < results.Length; i++)
         {
             if (results[i] == CommitResult.Committed) continue;
@@ -160,10 +89,128 @@ sealed class PostgresCommit : IAsyncDisposable
             // The same commit sent again: its answer was lost, its records are here.
             var isThere = records.Count > 0 && row.Seq == records[^1].Seq && row.Hash == records[^1].Hash;
             results[i] = isThere ? CommitResult.Committed : row.Held ? CommitResult.Conflict : CommitResult.LeaseLost;
-            if (isThere && release && row.Held) late.Add(new Commit(lease, [], [], null, Release: true));
+            if (isThere && release && row.Held) unreleased.Add(new Commit(lease, [], [], null, Release: true));
         }
-        if (late.Count > 0) await ExecuteAsync(late);
+        if (unreleased.Count > 0) await ExecuteAsync(unreleased);
     }
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    /// <summary>A statement whose parameters are arrays, kept from one commit to the next.</summary>
+    abstract class Columns(string sql, NpgsqlConnection connection)
+    {
+        readonly List<IList> _all = [];
+
+        public NpgsqlCommand Command { get; } = new(sql, connection);
+
+        public abstract void Add(in Commit commit);
+
+        public void Clear() => _all.ForEach(list => list.Clear());
+
+        protected List<T> Column<T>(NpgsqlDbType type)
+        {
+            var values = new List<T>();
+            Command.Parameters.Add(new NpgsqlParameter<List<T>> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type });
+            _all.Add(values);
+            return values;
+        }
+
+        protected List<string> Texts() => Column<string>(NpgsqlDbType.Text);
+        protected List<string?> NullableTexts() => Column<string?>(NpgsqlDbType.Text);
+        protected List<long> Numbers() => Column<long>(NpgsqlDbType.Bigint);
+    }
+
+    /// <summary>One record each, behind which the run goes on: nothing changes but its end and its head.</summary>
+    sealed class Steps : Columns
+    {
+        readonly List<string> _runIds, _hashes, _heads, _kinds;
+        readonly List<long> _tokens, _seqs;
+        readonly List<DateTime> _times;
+        readonly List<string?> _steps;
+        readonly List<ReadOnlyMemory<byte>> _lines;
+
+        public Steps(string sql, NpgsqlConnection connection) : base(sql, connection)
+        {
+            (_runIds, _tokens, _seqs, _hashes, _heads) = (Texts(), Numbers(), Numbers(), Texts(), Texts());
+            (_times, _kinds, _steps, _lines) = (Column<DateTime>(NpgsqlDbType.TimestampTz), Texts(), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+        }
+
+        public static bool Fit(Commit commit) =>
+            commit is { Records: [{ Kind: not (CheckpointKind.Created or CheckpointKind.Resumed) }], Payloads.Count: 0, Head.Status: RunStatus.Running, Release: false };
+
+        public override void Add(in Commit commit)
+        {
+            var record = commit.Records[0];
+            _runIds.Add(commit.Lease.RunId);
+            _tokens.Add(commit.Lease.Token);
+            _seqs.Add(record.Seq);
+            _hashes.Add(record.Hash);
+            _heads.Add(PostgresHead.Write(commit.Head!));
+            _times.Add(record.At.UtcDateTime);
+            _kinds.Add(PostgresHead.Kind(record.Kind));
+            _steps.Add(PostgresHead.Readable(record.Path));
+            _lines.Add(record.Line);
+        }
+    }
+
+    /// <summary>Whatever else: several records, none, payloads, another status, the end of a lease.</summary>
+    sealed class Anything : Columns
+    {
+        readonly List<string> _runIds;
+        readonly List<long> _tokens;
+        readonly List<long?> _firsts, _lasts;
+        readonly List<string?> _hashes, _statuses, _heads;
+        readonly List<DateTime?> _dues, _begans;
+        readonly List<int?> _seens;
+        readonly List<bool> _releases;
+        // Where the commit's records end in the columns of records, its payloads in those of payloads.
+        readonly List<int> _recordEnds, _payloadEnds;
+        readonly List<long> _seqs;
+        readonly List<DateTime> _times;
+        readonly List<string> _kinds, _hexes;
+        readonly List<string?> _steps;
+        readonly List<ReadOnlyMemory<byte>> _lines, _contents;
+
+        public Anything(string sql, NpgsqlConnection connection) : base(sql, connection)
+        {
+            (_runIds, _tokens, _firsts, _lasts) = (Texts(), Numbers(), Column<long?>(NpgsqlDbType.Bigint), Column<long?>(NpgsqlDbType.Bigint));
+            (_hashes, _statuses, _heads) = (NullableTexts(), NullableTexts(), NullableTexts());
+            (_dues, _begans, _seens) = (Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<int?>(NpgsqlDbType.Integer));
+            (_releases, _recordEnds, _payloadEnds) = (Column<bool>(NpgsqlDbType.Boolean), Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer));
+            (_seqs, _times, _kinds, _steps, _lines) = (Numbers(), Column<DateTime>(NpgsqlDbType.TimestampTz), Texts(), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+            (_hexes, _contents) = (Texts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+        }
+
+        public override void Add(in Commit commit)
+        {
+            var (lease, records, payloads, head, release) = commit;
+            if (records.Count == 0) head = null;
+            _runIds.Add(lease.RunId);
+            _tokens.Add(lease.Token);
+            _firsts.Add(head is null ? null : records[0].Seq);
+            _lasts.Add(head is null ? null : records[^1].Seq);
+            _hashes.Add(head is null ? null : records[^1].Hash);
+            _statuses.Add(head is null ? null : PostgresHead.Status(head.Status));
+            _heads.Add(head is null ? null : PostgresHead.Write(head));
+            _dues.Add(head is null ? null : PostgresHead.Due(head));
+            _begans.Add(head?.StartedAt?.UtcDateTime);
+            _seens.Add(head is null ? null : PostgresHead.Seen(head));
+            _releases.Add(release);
+            foreach (var record in records)
+            {
+                _seqs.Add(record.Seq);
+                _times.Add(record.At.UtcDateTime);
+                _kinds.Add(PostgresHead.Kind(record.Kind));
+                _steps.Add(PostgresHead.Readable(record.Path));
+                _lines.Add(record.Line);
+            }
+            foreach (var payload in payloads)
+            {
+                _hexes.Add(payload.Ref.Sha256);
+                _contents.Add(payload.Content);
+            }
+            _recordEnds.Add(_seqs.Count);
+            _payloadEnds.Add(_hexes.Count);
+        }
+    }
 }

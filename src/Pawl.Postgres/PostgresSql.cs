@@ -49,27 +49,40 @@ sealed class PostgresSql(string schema)
         update {_runs} r set lease_until = {Now} + $3 from mine where r.run_id = mine.run_id returning r.run_id, r.token
         """;
 
-    /// <summary>Writes those commits whose token is the run's and whose first record follows the run's last one, each by itself; answers which.</summary>
+    // A run with a lease, in words that no index but the key's answers to: the plan is made once, for every load.
+    const string Leased = "r.lease_until is not null";
+
+    /// <summary>Writes those records whose token is the run's and that follow the run's last one, each by itself; answers which, from 1.</summary>
+    public string Steps => $"""
+        with run as (
+            update {_runs} r set seq = c.seq, hash = c.hash, head = c.head::json
+            from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) with ordinality c (run_id, token, seq, hash, head, created_at, kind, step_name, line, n)
+            where r.run_id = c.run_id and r.token = c.token and r.seq = c.seq - 1 and {Leased}
+            returning c.n, c.run_id, c.seq, c.created_at, c.kind, c.step_name, c.line),
+        record as (insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line) select run_id, seq, created_at, kind, step_name, line from run)
+        select n from run
+        """;
+
+    /// <summary>The same for commits of any kind. A commit without records changes the lease alone.</summary>
     public string Commit => $"""
         with run as (
             update {_runs} r set
                 seq = coalesce(c.last, r.seq), hash = coalesce(c.hash, r.hash), status = coalesce(c.status, r.status), head = coalesce(c.head::json, r.head),
-                seen = case when c.last is null then r.seen else c.seen end,
-                began_at = coalesce(r.began_at, case when c.status <> 'pending' then {Now} end),
+                began_at = coalesce(r.began_at, least(c.began_at, {Now})), seen = case when c.last is null then r.seen else c.seen end,
                 due_at = case when c.last is null then r.due_at when r.queue is null then null when r.messages > c.seen or c.due_at <= {Now} then '-infinity' else c.due_at end,
                 held = not c.release, owner = case when not c.release then r.owner end, lease_until = case when not c.release then r.lease_until end
-            from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) with ordinality c (run_id, token, first, last, hash, status, head, due_at, seen, release, n)
-            where r.run_id = c.run_id and r.token = c.token and r.held and r.seq = coalesce(c.first - 1, r.seq)
-            returning c.n, r.run_id, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
+            from (select *, lag(records, 1, 0) over (order by n) as records_before, lag(payloads, 1, 0) over (order by n) as payloads_before
+                from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) with ordinality
+                    a (run_id, token, first, last, hash, status, head, due_at, began_at, seen, release, records, payloads, n)) c
+            where r.run_id = c.run_id and r.token = c.token and r.seq = coalesce(c.first - 1, r.seq) and {Leased}
+            returning c.n, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
         record as (
             insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line)
-            select run.run_id, l.seq, l.created_at, l.kind, l.step_name, l.line
-            from unnest($11, $12, $13, $14, $15, $16) l (n, seq, created_at, kind, step_name, line) join run on run.n = l.n),
+            select run_id, ($14)[i], ($15)[i], ($16)[i], ($17)[i], ($18)[i] from run, generate_series(records_before + 1, records) i),
         payload as (
             insert into {_payloads} (run_id, sha256, content)
-            select run.run_id, p.sha256, p.content from unnest($17, $18, $19) p (n, sha256, content) join run on run.n = p.n
-            on conflict do nothing)
-        select n::int - 1, case when awake then pg_notify('{Channel}', '') end from run
+            select run_id, ($19)[i], ($20)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
+        select n, case when awake then pg_notify('{Channel}', '') end from run
         """;
 
     // $1 runs

@@ -103,7 +103,7 @@ public sealed partial class PostgresStore
     static bool IsCollision(NpgsqlException error) => error is PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected };
 
     /// <summary>The driver's messages name host, user and database, never the password.</summary>
-    static IOException Failed(NpgsqlException error) => new($"PostgreSQL: {(error as PostgresException)?.MessageText ?? error.Message}.", error);
+    static IOException Failed(NpgsqlException error) => new($"PostgreSQL: {((error as PostgresException)?.MessageText ?? error.Message).TrimEnd('.')}.", error);
 
     static NpgsqlParameter Text(string? text) => new() { Value = (object?)text ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
     static NpgsqlParameter Labels(string[]? labels) => new() { Value = (object?)labels ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
