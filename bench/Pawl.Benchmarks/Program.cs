@@ -9,6 +9,7 @@ var benchmarks = new (string Name, Func<Task> Run)[]
     ("file-one", FileStoreRates.OneRunAsync),
     ("file-many", FileStoreRates.ManyRunsAsync),
     ("flat", LongRun.FlatCostAsync),
+    ("postgres", PostgresRates.RunAsync),
     ("cli", CommandStart.RunAsync),
 };
 foreach (var name in args)
