@@ -13,7 +13,7 @@ sealed class LawRun
 {
     // Real time is no part of what the laws look at.
     static readonly DateTimeOffset s_start = new(2026, 1, 10, 12, 0, 0, TimeSpan.Zero);
-    readonly ICheckpointStore _store;
+    ICheckpointStore _store;
 
     LawRun(ICheckpointStore store, string id, Checkpoint created)
     {
@@ -34,11 +34,26 @@ sealed class LawRun
 
     public static string NewId() => "law_" + RandomNumberGenerator.GetHexString(16, lowercase: true);
 
+    public static string NewQueue() => "law-" + RandomNumberGenerator.GetHexString(16, lowercase: true);
+
+    /// <summary>Creates a run that waits in a queue for a worker.</summary>
+    public static Task<LawRun> EnqueueAsync(ICheckpointStore store, string queue, CancellationToken cancellation, string workflow = "law", string data = "", int second = 0) =>
+        CreateAsync(store, null, cancellation, null, workflow, InQueue(queue) + data, second);
+
+    /// <summary>Creates a run of a queue that is claimed and has begun.</summary>
+    public static Task<LawRun> BeginInQueueAsync(ICheckpointStore store, string queue, CancellationToken cancellation, string data = "") =>
+        BeginAsync(store, cancellation, data: InQueue(queue) + data);
+
+    static string InQueue(string queue) => $",\"queue\":\"{queue}\"";
+
+    /// <summary>The number of the second that a real time has among the laws' times.</summary>
+    public static int SecondOf(DateTimeOffset time) => (int)(time - s_start).TotalSeconds;
+
     /// <summary>Creates a run that is claimed and has begun, so that steps may follow.</summary>
     public static async Task<LawRun> BeginAsync(ICheckpointStore store, CancellationToken cancellation, string? id = null, string workflow = "law", string data = "", int second = 0)
     {
         var run = await CreateAsync(store, Owner(), cancellation, id, workflow, data, second);
-        await run.AppendAsync(cancellation, run.Line("resumed", "\"token\":" + run.Lease!.Token));
+        await run.ResumeAsync(cancellation);
         return run;
     }
 
@@ -102,6 +117,19 @@ sealed class LawRun
         return Lease = claim.Lease!;
     }
 
+    /// <summary>Goes on with a lease that this instance got.</summary>
+    public void HeldBy(ICheckpointStore store, RunLease lease) => (_store, Lease) = (store, lease);
+
+    /// <summary>The first record of a pass.</summary>
+    public Task ResumeAsync(CancellationToken cancellation) => AppendAsync(cancellation, Line("resumed", "\"token\":" + Lease!.Token));
+
+    /// <summary>The last record of a pass, with which the lease is given back.</summary>
+    public Task EndAsync(string kind, CancellationToken cancellation, string members = "\"reason\":\"law\"") => AppendAsync(Commit(Line(kind, members)) with { Release = true }, cancellation);
+
+    /// <summary>The pass ends because nothing can go on before a time or a message.</summary>
+    public Task WaitAsync(CancellationToken cancellation, string due = "", int seen = 0) =>
+        EndAsync("waiting", cancellation, "\"data\":" + $$"""{"waits":[{"path":"w","signal":"go"{{(due.Length > 0 ? $",\"due\":\"{due}\"" : "")}}}],"seen":{{seen}}}""");
+
     public async Task ReleaseAsync(CancellationToken cancellation) => await _store.ReleaseAsync(Lease!, cancellation);
 
     /// <summary>The store holds exactly what was committed, byte for byte, and the head is its fold.</summary>
@@ -157,7 +185,8 @@ static class Expect
     /// <summary>A head as text, without its owner, which is no part of the fold.</summary>
     public static string Describe(RunHead head) =>
         $"{head.RunId} {head.Workflow} v{head.Version} {head.Status} seq {head.Seq} {head.Hash} token {head.Token} {head.Done}/{head.Total} {head.CreatedAt:O} {head.UpdatedAt:O} "
-        + $"[{head.ErrorStep}] [{head.Error}] [{head.ParentRunId}] {Words(head.Tags)} {Words(head.Partition)}";
+        + $"[{head.ErrorStep}] [{head.Error}] [{head.ParentRunId}] {Words(head.Tags)} {Words(head.Partition)} "
+        + $"[{head.Queue}] {head.Priority} {head.Portable} {head.StartedAt:O} wakes {head.WakeAt:O} seen {head.Seen} {string.Join(',', head.Waits)} recovered {head.Recoveries}";
 
     static string Words(IReadOnlyDictionary<string, string> words) => string.Join(',', words.OrderBy(word => word.Key, StringComparer.Ordinal).Select(word => $"{word.Key}={word.Value}"));
 }

@@ -180,7 +180,7 @@ public sealed partial class FileStore : ICheckpointStore
     /// <remarks>A lone commit is made on the caller's thread, without a hand-over.</remarks>
     public async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
     {
-        var results = commits.Count == 1 ? CommitResults.One(Held(commits[0].Lease)?.Commit(commits[0]) ?? CommitResult.LeaseLost) : await TogetherAsync(commits);
+        var results = commits.Count == 1 ? CommitResults.One(Held(commits[0].Lease)?.Commit(commits[0]) ?? Repeated(commits[0])) : await TogetherAsync(commits);
         for (var i = 0; i < results.Count; i++)
         {
             if (!commits[i].Release || results[i] != CommitResult.Committed) continue;
@@ -193,8 +193,16 @@ public sealed partial class FileStore : ICheckpointStore
     async Task<IReadOnlyList<CommitResult>> TogetherAsync(IReadOnlyList<Commit> commits)
     {
         if (commits.DistinctBy(commit => commit.Lease.RunId).Count() < commits.Count) throw new ArgumentException("Commits that are made together are of different runs.", nameof(commits));
-        return await _writers.CommitAsync([.. commits.Select(commit => (Held(commit.Lease), commit))]);
+        var results = await _writers.CommitAsync([.. commits.Select(commit => (Held(commit.Lease), commit))]);
+        return results.Contains(CommitResult.LeaseLost) ? [.. results.Zip(commits, (result, commit) => result == CommitResult.LeaseLost ? Repeated(commit) : result)] : results;
     }
+
+    /// <summary>Without a lease: the run's last commit, sent again, when its lease was given back in order and nobody has claimed the run since.</summary>
+    CommitResult Repeated(in Commit commit) =>
+        commit.Records.Count > 0 && Locate(commit.Lease.RunId) is { } files && files.ReadOwner() is { InOrder: true } last && last.Token == commit.Lease.Token
+        && ReadHead(commit.Lease.RunId, files) is { } head && head.Seq == commit.Records[^1].Seq && head.Hash == commit.Records[^1].Hash
+            ? CommitResult.Committed
+            : CommitResult.LeaseLost;
 
     FileStoreRun? Held(RunLease lease) => _live.TryGetValue(lease.RunId, out var run) && run.Lease.Token == lease.Token ? run : null;
 

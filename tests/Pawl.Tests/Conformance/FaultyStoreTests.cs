@@ -32,6 +32,37 @@ public class FaultyStoreTests
         ["forgets the owner"] = inner => new Faulty(inner) { Find = async id => await inner.FindAsync(id, default) is { } head ? head with { Owner = null } : null },
         ["removes held runs"] = inner => new Faulty(inner) { Delete = async id => { await inner.ReleaseAsync(await TokenAsync(inner, new RunLease(id, 0)), default); return await inner.DeleteAsync(id, default); } },
         ["removes nothing"] = inner => new Faulty(inner) { Delete = _ => new(true) },
+        ["gives a run to two workers"] = inner => new Faulty(inner) { Take = async (work, owner) => [.. (await inner.TakeAsync(work, owner, default)).SelectMany(run => new[] { run, run })] },
+        ["gives held runs to workers"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Owner = null }) },
+        ["takes runs without holding them"] = inner => new Faulty(inner) { Take = async (work, owner) => await ReleasedAsync(inner, await inner.TakeAsync(work, owner, default)) },
+        ["ignores places"] = inner => new Faulty(inner) { Take = (work, owner) => inner.TakeAsync(work with { Queues = [.. work.Queues.Select(queue => queue with { Places = 1000 })] }, owner, default) },
+        ["ignores queues"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Queue = work.Queues.Count > 0 ? work.Queues[0].Queue.Name : null }) },
+        ["ignores concurrency"] = inner => WithQueues(inner, queue => queue with { Concurrency = null }),
+        ["ignores rates"] = inner => WithQueues(inner, queue => queue with { Rate = null }),
+        ["counts what began long ago"] = inner => WithQueues(inner, queue => queue with { Per = TimeSpan.FromDays(10000) }),
+        ["gives no turns"] = inner => WithQueues(inner, queue => queue with { FairBy = null }),
+        ["gives turns always"] = inner => WithQueues(inner, queue => queue with { FairBy = queue.FairBy ?? "customer" }),
+        ["ignores priority"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Priority = 0 }) },
+        ["sorts priorities as text"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Priority = head.Priority.ToString(System.Globalization.CultureInfo.InvariantCulture)[0] }) },
+        ["takes the newest first"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { CreatedAt = DateTimeOffset.UnixEpoch + (DateTimeOffset.MaxValue - head.CreatedAt) }) },
+        ["takes runs before their time"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { WakeAt = head.WakeAt is null ? null : head.CreatedAt }) },
+        ["takes runs only when they are new"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head.Status == RunStatus.Pending ? head : head with { Queue = null }) },
+        ["takes runs that ended"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Status = head.Status == RunStatus.Completed ? RunStatus.Running : head.Status }) },
+        ["takes paused runs"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Status = head.Status == RunStatus.Paused ? RunStatus.Running : head.Status }) },
+        ["ignores what a worker has"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work with { Portable = true }, owner, head => head with { Portable = true }) },
+        ["ignores versions"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Version = 1 }) },
+        ["ignores definitions"] = inner => new Faulty(inner) { Take = (work, owner) => inner.TakeAsync(work with { Portable = false }, owner, default) },
+        ["sleeps through messages"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Seen = int.MaxValue }) },
+        ["is woken by old messages"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Seen = 0 }) },
+        ["lets a stale commit spoil the others"] = inner => new Faulty(inner) { Together = async commits => commits.Count > 1 && await AnyStaleAsync(inner, commits) ? [.. commits.Select(_ => CommitResult.LeaseLost)] : await inner.CommitAsync(commits, default) },
+        ["answers commits in the order of their runs"] = inner => new Faulty(inner) { Together = async commits => await inner.CommitAsync([.. commits.OrderBy(commit => commit.Lease.RunId, StringComparer.Ordinal)], default) },
+        ["releases what was refused"] = inner => new Faulty(inner) { Commit = async commit => await inner.CommitAsync(commit, default) is var result && commit.Release && result == CommitResult.Conflict ? await ReleasedAsync(inner, commit.Lease, result) : result },
+        ["forgets to release with a commit"] = inner => new Faulty(inner) { Commit = commit => inner.CommitAsync(commit with { Release = false }, default) },
+        ["renews whatever it is asked to"] = inner => new Faulty(inner) { Renew = _ => new([]) },
+        ["loses all leases when one is lost"] = inner => new Faulty(inner) { Renew = async leases => (await inner.RenewAsync(leases, default)).Count > 0 ? leases : [] },
+        ["never hints"] = inner => new Faulty(inner) { Watch = ended => inner.WatchAsync(ended).Where(_ => false) },
+        ["hints without names"] = inner => new Faulty(inner) { Watch = ended => inner.WatchAsync(ended).Select(_ => new StoreHint(null)) },
+        ["ends no watch"] = inner => new Faulty(inner) { Watch = _ => inner.WatchAsync(default) },
         ["takes messages for runs that are not there"] = inner => new Faulty(inner) { Post = async (id, message) => await inner.FindAsync(id, default) is null || await inner.PostAsync(id, message, default) },
     };
 
@@ -43,12 +74,38 @@ public class FaultyStoreTests
     }
 
     [Theory]
+    [InlineData("ends no lease")]
+    [InlineData("ends renewed leases")]
+    [InlineData("lets a lost lease release")]
+    public async Task A_store_with_a_fault_of_its_leases_breaks_a_law(string fault)
+    {
+        var leaseTime = TimeSpan.FromMilliseconds(300);
+        var inner = new MemoryStore(leaseTime: fault == "ends no lease" ? TimeSpan.FromHours(1) : leaseTime);
+        ICheckpointStore store = fault switch
+        {
+            "ends no lease" => new Faulty(inner) { Info = inner.Info with { LeaseTime = leaseTime } },
+            "ends renewed leases" => new Faulty(inner) { Renew = _ => new([]) },
+            _ => new Faulty(inner) { Release = async lease => await inner.ReleaseAsync(await TokenAsync(inner, lease), default) },
+        };
+        Assert.True(await BreaksAsync(store, StoreConformance.Laws.Where(law => law.Name.StartsWith("A lease that", StringComparison.Ordinal))));
+    }
+
+    [Theory]
     [MemberData(nameof(Faults))]
     public async Task A_store_with_a_fault_breaks_a_law(string fault)
     {
         var store = s_faults[fault](new MemoryStore());
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        Assert.NotEmpty(await StoreConformance.CheckAsync(() => Task.FromResult(store), limit.Token));
+        Assert.True(await BreaksAsync(store, StoreConformance.Laws));
+    }
+
+    static async Task<bool> BreaksAsync(ICheckpointStore store, IEnumerable<StoreLaw> laws)
+    {
+        foreach (var law in laws)
+        {
+            try { await law.Check(() => Task.FromResult(store), TestContext.Current.CancellationToken); }
+            catch (Exception) when (!TestContext.Current.CancellationToken.IsCancellationRequested) { return true; }
+        }
+        return false;
     }
 
     static async Task<ClaimResult> Claimed(MemoryStore inner, string id) => await inner.ClaimAsync(id, new RunOwner(1, "x", default), default) is { Lease: not null } claim ? claim : new ClaimResult(await TokenAsync(inner, new RunLease(id, 0)), null);
@@ -68,10 +125,47 @@ public class FaultyStoreTests
         return lease;
     }
 
+    /// <summary>Takes as a store would that reads heads so.</summary>
+    static async ValueTask<IReadOnlyList<TakenRun>> TakeAsync(MemoryStore inner, WorkQuery work, RunOwner owner, Func<RunHead, RunHead> misread)
+    {
+        var (runs, heads) = (new List<(RunHead, int)>(), new Dictionary<string, RunHead>());
+        await foreach (var head in inner.ListAsync(new RunQuery(), default))
+        {
+            heads[head.RunId] = head;
+            runs.Add((misread(head), (await inner.InboxAsync(head.RunId, default)).Count));
+        }
+        var taken = new List<TakenRun>();
+        foreach (var head in WorkChoice.Of(work, runs, TimeProvider.System.GetUtcNow()))
+            if ((await inner.ClaimAsync(head.RunId, owner, default)).Lease is { } lease) taken.Add(new TakenRun(lease, heads[head.RunId]));
+            else if (heads[head.RunId].Owner is not null) taken.Add(new TakenRun(await TokenAsync(inner, new RunLease(head.RunId, 0)), heads[head.RunId]));
+        return taken;
+    }
+
+    static Faulty WithQueues(MemoryStore inner, Func<QueueOptions, QueueOptions> change) =>
+        new(inner) { Take = (work, owner) => inner.TakeAsync(work with { Queues = [.. work.Queues.Select(queue => queue with { Queue = change(queue.Queue) })] }, owner, default) };
+
+    static async Task<IReadOnlyList<TakenRun>> ReleasedAsync(MemoryStore inner, IReadOnlyList<TakenRun> taken)
+    {
+        foreach (var run in taken) await inner.ReleaseAsync(run.Lease, default);
+        return taken;
+    }
+
+    static async Task<CommitResult> ReleasedAsync(MemoryStore inner, RunLease lease, CommitResult result)
+    {
+        await inner.ReleaseAsync(lease, default);
+        return result;
+    }
+
+    static async Task<bool> AnyStaleAsync(MemoryStore inner, IReadOnlyList<Commit> commits) => (await inner.RenewAsync([.. commits.Select(commit => commit.Lease)], default)).Count > 0;
+
     sealed class Faulty(ICheckpointStore inner) : StoreInFront(inner)
     {
         public Func<Commit, ValueTask<CommitResult>>? Commit { get; init; }
+        public Func<IReadOnlyList<Commit>, ValueTask<IReadOnlyList<CommitResult>>>? Together { get; init; }
         public Func<string, RunOwner, ValueTask<ClaimResult>>? Claim { get; init; }
+        public Func<WorkQuery, RunOwner, ValueTask<IReadOnlyList<TakenRun>>>? Take { get; init; }
+        public Func<IReadOnlyList<RunLease>, ValueTask<IReadOnlyList<RunLease>>>? Renew { get; init; }
+        public Func<CancellationToken, IAsyncEnumerable<StoreHint>>? Watch { get; init; }
         public Func<RunLease, ValueTask>? Release { get; init; }
         public Func<string, ValueTask<RunHead?>>? Find { get; init; }
         public Func<RunQuery, IAsyncEnumerable<RunHead>>? List { get; init; }
@@ -82,6 +176,7 @@ public class FaultyStoreTests
 
         public override async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
         {
+            if (Together is not null) return await Together(commits);
             var results = new List<CommitResult>();
             foreach (var commit in commits)
             {
@@ -96,6 +191,9 @@ public class FaultyStoreTests
         }
 
         public override ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken) => Claim?.Invoke(runId, claimant) ?? base.ClaimAsync(runId, claimant, cancellationToken);
+        public override ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken) => Take?.Invoke(work, claimant) ?? base.TakeAsync(work, claimant, cancellationToken);
+        public override ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken) => Renew?.Invoke(leases) ?? base.RenewAsync(leases, cancellationToken);
+        public override IAsyncEnumerable<StoreHint> WatchAsync(CancellationToken cancellationToken) => Watch?.Invoke(cancellationToken) ?? base.WatchAsync(cancellationToken);
         public override IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) =>
             query.RunId is { } id && Find is not null ? FoundAsync(id) : List is not null && query.RunId is null ? List(query) : base.ListAsync(query, cancellationToken);
 

@@ -6,7 +6,7 @@ namespace Pawl.Tests.Engine;
 abstract class StoreInFront(ICheckpointStore inner) : ICheckpointStore
 {
     protected ICheckpointStore Inner => inner;
-    public StoreInfo Info => inner.Info;
+    public StoreInfo Info { get; init; } = inner.Info;
     public virtual ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken) => inner.CreateAsync(created, head, claimant, cancellationToken);
     public virtual ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken) => inner.ClaimAsync(runId, claimant, cancellationToken);
     public virtual ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken) => inner.TakeAsync(work, claimant, cancellationToken);
