@@ -24,7 +24,7 @@ static class DecideCommand
         if (changes is not null) command.Add(changes);
         return Verbs.On(command, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var runId = RunArgument.Check(cli.Get(run));
             var head = await client.FindAsync(runId, cli.Stop) ?? throw new RunNotFoundException(runId);
             var path = cli.Get(step) ?? Only(head);

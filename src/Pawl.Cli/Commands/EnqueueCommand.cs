@@ -29,7 +29,7 @@ static class EnqueueCommand
             };
             if (!RunIds.IsValid(enqueue.Queue)) throw new UsageException($"--queue '{Human.Line(enqueue.Queue, 80)}': use letters, digits and . _ -, at most 128.");
             var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Partition = Pairs(partition), Tags = Pairs(tags) };
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var head = await client.EnqueueAsync(workflow, Params.Read(cli.Get(parameters), cli.Get(paramsFile), cli.Caller), enqueue, start, cli.Stop);
             cli.Say($"{head.RunId} is in the queue '{head.Queue}' ({HeadView.State(head)}). 'pawl worker' executes it; 'pawl status {head.RunId}' shows it.");
             cli.Json(w =>

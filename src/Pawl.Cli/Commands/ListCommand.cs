@@ -31,7 +31,7 @@ static class ListCommand
                 Where = pairs.Count == 0 ? null : pairs.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value),
                 Limit = most == int.MaxValue ? most : most + 1,
             };
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var heads = new List<RunHead>();
             await foreach (var head in client.ListAsync(query, cli.Stop)) if (!cli.Get(dead) || head.DeadLetter) heads.Add(head);
             var truncated = heads.Count > most;

@@ -11,7 +11,7 @@ static class RequeueCommand
         var run = RunArgument.Required(cli);
         return Verbs.On(new Command("requeue", "Put a failed run, or a dead letter, back into its queue; finished steps are reused") { run }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var head = await client.RequeueAsync(RunArgument.Check(cli.Get(run)), cli.Stop);
             cli.Say($"{head.RunId} is back in the queue '{head.Queue}'.");
             cli.Json(w =>

@@ -12,7 +12,7 @@ static class SignalCommand
         var body = new Argument<string?>("JSON") { Description = "What is sent with it; text that is no JSON is sent as text", Arity = ArgumentArity.ZeroOrOne };
         return Verbs.On(new Command("signal", "Send a signal to a run; one that comes before the run waits for it is kept") { run, name, body }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var runId = RunArgument.Check(cli.Get(run));
             bool isFirst;
             try { isFirst = await client.SignalAsync(runId, cli.Get(name)!, Value(cli.Get(body)), CancelCommand.By(), cli.Stop); }
