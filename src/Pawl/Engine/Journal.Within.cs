@@ -56,7 +56,8 @@ sealed partial class Journal
         catch (IOException lost)
         {
             // The answer is lost; the journal itself tells whether it was written.
-            return (await store.FindAsync(commit.Lease.RunId, CancellationToken.None))?.Hash == commit.Head!.Hash ? null : lost.Message;
+            try { return (await store.FindAsync(commit.Lease.RunId, CancellationToken.None))?.Hash == commit.Head!.Hash ? null : lost.Message; }
+            catch (IOException) { throw new CheckpointWriteException($"Nobody knows whether the transaction of step '{commit.Records[0].Path}' was committed: {lost.Message} The run stopped; a resume finds out.", lost); }
         }
     }
 }
