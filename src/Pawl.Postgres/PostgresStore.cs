@@ -87,7 +87,7 @@ public sealed partial class PostgresStore : ICheckpointStore
             var token = await QueryAsync(_sql.Create, row => row.GetInt64(0), cancellationToken,
                 Text(head.RunId), Text(head.Workflow), Value(head.Version), Text(PostgresHead.Status(head.Status)), Value(head.Seq), Text(head.Hash), Value(head.CreatedAt.UtcDateTime),
                 Text(head.Queue), Value(head.Priority), Time(PostgresHead.Due(head)), Value(head.Portable), Labels(PostgresHead.Labels(head)), Text(PostgresHead.Write(head)),
-                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Text(PostgresHead.Kind(created.Kind)), Bytes(created.Line));
+                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Text(PostgresHead.Kind(created.Kind)), Bytes(created.Line), Text(PostgresHead.Part(head)));
             if (token is [var given]) return new CreateResult(claimant is null ? null : new RunLease(head.RunId, given), null);
             // Removed between the two looks: then it can be created after all.
             if (await this.FindAsync(head.RunId, cancellationToken) is { } existing) return new CreateResult(null, existing);
