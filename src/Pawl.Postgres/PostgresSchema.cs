@@ -136,7 +136,8 @@ static class PostgresSchema
 
     static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken cancellationToken)
     {
-        await using var exists = new NpgsqlCommand($"""select to_regclass('"{schema}".core_workflow_schema') is not null""", connection);
+        // The catalog's own tables: to_regclass may still answer from before the wait for the lock.
+        await using var exists = new NpgsqlCommand($"select exists (select from pg_tables where schemaname = '{schema}' and tablename = 'core_workflow_schema')", connection);
         if (await exists.ExecuteScalarAsync(cancellationToken) is not true) return 0;
         await using var command = new NpgsqlCommand($"""select coalesce(max(version), 0) from "{schema}".core_workflow_schema""", connection);
         var version = Convert.ToInt32(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);

@@ -16,8 +16,9 @@ public sealed partial class PostgresStore : ICheckpointStore
     readonly PostgresStoreOptions _options;
     readonly PostgresSql _sql;
     readonly PostgresListener _listener;
-    // Connections that commit, each with its prepared statement: as many as there were commits at the same time.
+    // Connections that commit, each with its prepared statements: one for each group that the engine sends at a time. More would only take the rest of the pool.
     readonly ConcurrentBag<PostgresCommit> _committing = [];
+    readonly SemaphoreSlim _places = new(2);
 
     PostgresStore(NpgsqlDataSource source, bool owned, PostgresStoreOptions options, StoreInfo info)
     {
@@ -73,7 +74,7 @@ public sealed partial class PostgresStore : ICheckpointStore
         }
         catch (NpgsqlException error)
         {
-            throw Failed(error);
+            throw Described(error);
         }
     }
 
@@ -135,6 +136,7 @@ public sealed partial class PostgresStore : ICheckpointStore
         for (var attempt = 1; ; attempt++)
         {
             PostgresCommit? committing = null;
+            await _places.WaitAsync(CancellationToken.None);
             try
             {
                 if (!_committing.TryTake(out committing)) committing = await PostgresCommit.OpenAsync(_source, _sql);
@@ -147,6 +149,10 @@ public sealed partial class PostgresStore : ICheckpointStore
                 // What the server made of it is not known; sent again it is recognised.
                 if (committing is not null) await committing.DisposeAsync();
                 if (!IsCollision(error) || attempt == Attempts) throw Failed(error);
+            }
+            finally
+            {
+                _places.Release();
             }
         }
     }
@@ -186,6 +192,7 @@ public sealed partial class PostgresStore : ICheckpointStore
     {
         await _listener.DisposeAsync();
         while (_committing.TryTake(out var committing)) await committing.DisposeAsync();
+        _places.Dispose();
         if (_owned) await _source.DisposeAsync();
     }
 }
