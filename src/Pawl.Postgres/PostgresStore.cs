@@ -135,23 +135,24 @@ public sealed partial class PostgresStore : ICheckpointStore
         cancellationToken.ThrowIfCancellationRequested();
         for (var attempt = 1; ; attempt++)
         {
-            PostgresCommit? committing = null;
             await _places.WaitAsync(CancellationToken.None);
+            PostgresCommit? committing = null;
             try
             {
                 if (!_committing.TryTake(out committing)) committing = await PostgresCommit.OpenAsync(_source, _sql);
                 var results = await committing.ExecuteAsync(commits);
                 _committing.Add(committing);
+                committing = null;
                 return results;
             }
             catch (NpgsqlException error)
             {
                 // What the server made of it is not known; sent again it is recognised.
-                if (committing is not null) await committing.DisposeAsync();
                 if (!IsCollision(error) || attempt == Attempts) throw Failed(error);
             }
             finally
             {
+                if (committing is not null) await committing.DisposeAsync();
                 _places.Release();
             }
         }
