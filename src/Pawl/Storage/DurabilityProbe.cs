@@ -42,6 +42,9 @@ public static class DurabilityProbe
         }
     }
 
+    /// <summary>What a store in a directory may promise by the kind of its file system, when its flushes work. Nothing is measured.</summary>
+    public static (DurabilityClass Class, string? Remark) Expect(string directory) => Classify(FileSystemOf(directory));
+
     static string MakeProbeDirectory(string directory)
     {
         Directory.CreateDirectory(directory);

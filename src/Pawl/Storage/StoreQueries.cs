@@ -101,7 +101,7 @@ public readonly record struct TakenRun(RunLease Lease, RunHead Head);
 public readonly record struct StoreHint(string? RunId);
 
 /// <summary>The choice of runs for a worker, as a pure function: the meaning of <see cref="ICheckpointStore.TakeAsync"/>.</summary>
-static class WorkChoice
+public static class WorkChoice
 {
     /// <summary>The runs to claim, in order.</summary>
     /// <param name="work">What the worker can do.</param>

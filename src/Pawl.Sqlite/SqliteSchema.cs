@@ -1,0 +1,111 @@
+namespace Pawl.Storage;
+
+/// <summary>The tables, as numbered steps that only go forward.</summary>
+static class SqliteSchema
+{
+    const string Version = "SELECT coalesce(max(version), 0) FROM core_workflow_schema";
+
+    /// <summary>Step n of the list makes version n. What was published is never changed.</summary>
+    static readonly string[] s_migrations = [First];
+
+    /// <summary>The version that this program makes and understands.</summary>
+    public static int Newest => s_migrations.Length;
+
+    /// <summary>Brings the tables to <see cref="Newest"/>. Each program that opens the file may try; one at a time does it, and the others find it done.</summary>
+    /// <exception cref="NotSupportedException">A newer program made them.</exception>
+    public static void Migrate(SqliteDb db, string path, TimeProvider time)
+    {
+        if (VersionOf(db, path) == Newest) return;
+        db.Script("BEGIN EXCLUSIVE");
+        try
+        {
+            for (var version = VersionOf(db, path) + 1; version <= Newest; version++)
+            {
+                db.Script(s_migrations[version - 1]);
+                db.Run("INSERT INTO core_workflow_schema (version, applied_at) VALUES (?, ?)", version, time.GetUtcNow());
+            }
+            // Durable behind this line: every step. A crash before leaves none.
+            db.Script("COMMIT");
+        }
+        catch
+        {
+            db.Rollback();
+            throw;
+        }
+    }
+
+    static int VersionOf(SqliteDb db, string path)
+    {
+        using (var tables = db.Query("SELECT 1 FROM sqlite_master WHERE name = 'core_workflow_schema'"))
+            if (!tables.Read()) return 0;
+        using var rows = db.Query(Version);
+        rows.Read();
+        var version = (int)rows.Number(0);
+        return version <= Newest ? version
+            : throw new NotSupportedException($"'{path}' was made by a newer Pawl: its tables have version {version}, this program knows up to {Newest}. Nothing was changed; use the newer program.");
+    }
+
+    // Times are ISO 8601 in UTC with seven decimals, so that they sort as text. owner, holder and lease_until are the claim; messages counts the inbox; the rest
+    // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, so that a commit writes three pages.
+    const string First = """
+        CREATE TABLE core_workflow_schema (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL);
+
+        CREATE TABLE core_workflow_runs (
+            id INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, workflow_name TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
+            seq INTEGER NOT NULL, hash TEXT NOT NULL, pass_token INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL,
+            created_at TEXT NOT NULL, started_at TEXT, updated_at TEXT NOT NULL, error_step TEXT, error TEXT, parent_run_id TEXT,
+            queue TEXT, priority INTEGER NOT NULL, wake_at TEXT, seen INTEGER NOT NULL, waits TEXT, recoveries INTEGER NOT NULL, portable INTEGER NOT NULL,
+            tags TEXT, partition TEXT, messages INTEGER NOT NULL DEFAULT 0,
+            token INTEGER NOT NULL DEFAULT 0, owner TEXT, holder TEXT, lease_until TEXT,
+            -- From when a worker may take it: as WorkQuery.IsDue says, and not before a lease ends. Null: not by itself.
+            due_at TEXT AS (max(CASE WHEN owner IS NULL THEN '' ELSE lease_until END,
+                CASE WHEN queue IS NULL THEN NULL WHEN status = 'running' OR (status = 'waiting' AND messages > seen) THEN ''
+                WHEN status IN ('pending', 'waiting', 'failed') THEN wake_at END)) VIRTUAL
+        );
+        CREATE INDEX core_workflow_runs_newest ON core_workflow_runs (created_at, run_id);
+        CREATE INDEX core_workflow_runs_status ON core_workflow_runs (status, created_at, run_id);
+        CREATE INDEX core_workflow_runs_workflow ON core_workflow_runs (workflow_name, created_at, run_id);
+        -- New runs in the order in which they are taken; those that began once, by their time; those that are held; those that began of late.
+        CREATE INDEX core_workflow_runs_fresh ON core_workflow_runs (queue, priority DESC, created_at, run_id, due_at) WHERE status = 'pending' AND queue IS NOT NULL;
+        CREATE INDEX core_workflow_runs_again ON core_workflow_runs (queue, due_at) WHERE status <> 'pending' AND due_at IS NOT NULL;
+        CREATE INDEX core_workflow_runs_held ON core_workflow_runs (holder, queue) WHERE owner IS NOT NULL;
+        CREATE INDEX core_workflow_runs_begun ON core_workflow_runs (queue, started_at) WHERE queue IS NOT NULL AND started_at IS NOT NULL;
+
+        -- Tags and partition values, each with the time of its run: a list by one of them reads no other run.
+        CREATE TABLE core_workflow_labels (
+            name TEXT NOT NULL, value TEXT NOT NULL, created_at TEXT NOT NULL, run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE,
+            PRIMARY KEY (name, value, created_at, run_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX core_workflow_labels_run ON core_workflow_labels (run_id);
+
+        -- The journal. line is the record, byte for byte; the other columns are read out of it and take no space.
+        CREATE TABLE core_workflow_checkpoints (
+            id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, seq INTEGER NOT NULL, line TEXT NOT NULL,
+            kind TEXT AS (json_extract(line, '$.kind')) VIRTUAL, step_name TEXT AS (json_extract(line, '$.path')) VIRTUAL, status TEXT AS (json_extract(line, '$.status')) VIRTUAL,
+            attempt INTEGER AS (json_extract(line, '$.attempt')) VIRTUAL, created_at TEXT AS (json_extract(line, '$.at')) VIRTUAL,
+            UNIQUE (run_id, seq)
+        );
+        CREATE TABLE core_workflow_payloads (
+            run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, sha256 TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (run_id, sha256)
+        );
+        CREATE TABLE core_workflow_messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, name TEXT NOT NULL, body TEXT, sent_at TEXT NOT NULL, sent_by TEXT,
+            UNIQUE (run_id, name)
+        );
+
+        -- What was known behind each finished step. json_extract of two paths gives '[value,null]': the value as it was written, true and 1.10 too.
+        CREATE VIEW core_workflow_snapshots AS
+        SELECT c.run_id, r.workflow_name, c.step_name, c.seq, c.created_at, json_object(
+            'params', json((SELECT json_group_object(name, json(text)) FROM (
+                SELECT j.key AS name, substr(json_extract(p.line, j.fullkey, '$.none'), 2, length(json_extract(p.line, j.fullkey, '$.none')) - 7) AS text, max(p.seq)
+                FROM core_workflow_checkpoints p, json_each(p.line, '$.data.params') j WHERE p.run_id = c.run_id AND p.seq <= c.seq AND p.kind IN ('created', 'resumed') GROUP BY j.key))),
+            'outputs', json((SELECT json_group_object(name, json(substr(pair, 2, length(pair) - 7))) FROM (
+                SELECT o.step_name AS name, o.kind AS kind, o.status AS status, json_extract(o.line, CASE WHEN json_type(o.line, '$.output') IS NULL THEN '$.output_ref' ELSE '$.output' END, '$.none') AS pair, max(o.seq)
+                FROM core_workflow_checkpoints o WHERE o.run_id = c.run_id AND o.seq <= c.seq AND o.kind IN ('step', 'compensated') GROUP BY o.step_name) WHERE kind = 'step' AND status = 'completed')),
+            'quality_metrics', json((SELECT json_group_object(name, json(text)) FROM (
+                SELECT m.step_name AS name, json_extract(m.line, '$.metrics') AS text, max(m.seq)
+                FROM core_workflow_checkpoints m WHERE m.run_id = c.run_id AND m.seq <= c.seq AND m.kind = 'step' GROUP BY m.step_name) WHERE text IS NOT NULL)),
+            'partition', json(coalesce(r.partition, '{}'))) AS context_snapshot
+        FROM core_workflow_checkpoints c JOIN core_workflow_runs r ON r.run_id = c.run_id WHERE c.kind = 'step' AND c.status = 'completed';
+        """;
+}

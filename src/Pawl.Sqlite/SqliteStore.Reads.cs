@@ -1,0 +1,159 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Pawl.Storage;
+
+// Reads take no lock and wait for none. What can be long is read in pages, each a transaction of its own, so that a slow consumer does not keep the log from being emptied.
+public sealed partial class SqliteStore
+{
+    const int HeadsPage = 500, RecordsPage = 200;
+
+    /// <summary>A connection of its own for as long as the function runs.</summary>
+    T Read<T>(Func<SqliteDb, T> read)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!_readers.TryTake(out var db)) db = OpenDb();
+        try
+        {
+            var answer = read(db);
+            _readers.Add(db);
+            return answer;
+        }
+        catch
+        {
+            db.Dispose();
+            throw;
+        }
+    }
+
+    RunHead? Find(SqliteDb db, string runId)
+    {
+        using var rows = db.Query($"SELECT {SqliteHeads.Columns} FROM core_workflow_runs WHERE run_id = ?", runId);
+        return rows.Read() ? SqliteHeads.Read(rows, Now) : null;
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<RunHead> ListAsync(RunQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask;
+        RunHead? last = null;
+        for (var left = query.Limit; left > 0;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var wanted = Math.Min(left, HeadsPage);
+            var page = query.RunId is { } id
+                ? Read(db => Find(db, id) is { } head && query.Matches(head) ? [head] : (List<RunHead>)[])
+                : Read(db => Page(db, query, last, wanted));
+            foreach (var head in page)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return head;
+            }
+            if (page.Count < wanted) break;
+            (last, left) = (page[^1], left - page.Count);
+        }
+    }
+
+    /// <summary>The newest heads behind one. Each status is read in its index's order, and SQLite merges them: no condition but the last makes it read what it does not give.</summary>
+    List<RunHead> Page(SqliteDb db, RunQuery query, RunHead? behind, int count)
+    {
+        var values = new List<SqlValue>();
+        var sql = new StringBuilder();
+        foreach (var status in query.Statuses?.Distinct().Select(SqliteHeads.Name) ?? (IEnumerable<string?>)[null])
+        {
+            var labels = query.Where?.ToList() ?? [];
+            // By a label: its own index has the order.
+            var (time, run) = labels.Count > 0 ? ("l.created_at", "l.run_id") : ("r.created_at", "r.run_id");
+            sql.Append(sql.Length > 0 ? " UNION ALL " : "").Append("SELECT ").Append(s_columnsOfRun).Append(" FROM ")
+                .Append(labels.Count > 0 ? "core_workflow_labels l CROSS JOIN core_workflow_runs r ON r.run_id = l.run_id" : "core_workflow_runs r").Append(" WHERE true");
+            if (labels.Count > 0) And("l.name = ? AND l.value = ?", labels[0].Key, labels[0].Value);
+            foreach (var (name, value) in labels.Skip(1)) And("EXISTS (SELECT 1 FROM core_workflow_labels o WHERE o.name = ? AND o.value = ? AND o.created_at = l.created_at AND o.run_id = l.run_id)", name, value);
+            if (status is not null) And("r.status = ?", status);
+            if (query.Workflow is { } workflow) And("r.workflow_name = ?", workflow);
+            if (query.Since is { } since) And($"{time} >= ?", (DateTimeOffset?)since);
+            if (behind is not null) And($"({time}, {run}) < (?, ?)", (DateTimeOffset?)behind.CreatedAt, behind.RunId);
+        }
+        // No status is none.
+        if (sql.Length == 0) return [];
+        sql.Append(" ORDER BY created_at DESC, run_id DESC LIMIT ?");
+        values.Add(count);
+        var heads = new List<RunHead>();
+        using var rows = db.Query(sql.ToString(), values.ToArray());
+        while (rows.Read()) heads.Add(SqliteHeads.Read(rows, Now));
+        return heads;
+
+        void And(string condition, params ReadOnlySpan<SqlValue> more)
+        {
+            sql.Append(" AND ").Append(condition);
+            values.AddRange(more);
+        }
+    }
+
+    static readonly string s_columnsOfRun = string.Join(", ", SqliteHeads.Columns.Split(',', StringSplitOptions.TrimEntries).Select(column => $"r.{column} AS {column}"));
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask;
+        var next = Math.Max(1, fromSeq);
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var (lines, end) = Read(db => Lines(db, runId, next));
+            foreach (var line in lines)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Checkpoint record;
+                try { record = Checkpoint.FromLine(line); }
+                catch (FormatException e) { throw new JournalCorruptException(runId, next, e.Message); }
+                if (record.Seq != next) throw new JournalCorruptException(runId, next, $"the record in its place has the number {record.Seq}");
+                next++;
+                yield return record;
+            }
+            if (next > end) yield break;
+        }
+    }
+
+    /// <summary>A page of lines without a gap, and the number of the run's last record.</summary>
+    static (List<byte[]> Lines, long End) Lines(SqliteDb db, string runId, long from)
+    {
+        var (lines, end) = (new List<byte[]>(), 0L);
+        try
+        {
+            using var rows = db.Query("""
+                SELECT c.seq, c.line, r.seq FROM core_workflow_runs r LEFT JOIN core_workflow_checkpoints c ON c.run_id = r.run_id AND c.seq >= ?
+                WHERE r.run_id = ? ORDER BY c.seq LIMIT ?
+                """, from, runId, RecordsPage);
+            while (rows.Read())
+            {
+                end = rows.Number(2);
+                if (rows.Number(0) == from + lines.Count) lines.Add(rows.Bytes(1));
+                else if (from <= end) throw new JournalCorruptException(runId, from + lines.Count, "the record is missing");
+            }
+        }
+        catch (SqliteCallException e) when (e.IsDamage)
+        {
+            throw new JournalCorruptException(runId, from + lines.Count, e.Message);
+        }
+        return (lines, end);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken) => new(Read<ReadOnlyMemory<byte>>(db =>
+    {
+        using var rows = db.Query("SELECT content FROM core_workflow_payloads WHERE run_id = ? AND sha256 = ?", runId, payload.Sha256);
+        if (!rows.Read()) throw new JournalCorruptException(runId, 0, $"payload {payload.Sha256} is missing");
+        var content = rows.Bytes(0);
+        return Convert.ToHexStringLower(SHA256.HashData(content)) == payload.Sha256 ? content : throw new JournalCorruptException(runId, 0, $"payload {payload.Sha256} is damaged");
+    }));
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => new(Read<IReadOnlyList<RunMessage>>(db =>
+    {
+        var messages = new List<RunMessage>();
+        using var rows = db.Query("SELECT name, body, sent_at, sent_by FROM core_workflow_messages WHERE run_id = ? ORDER BY id", runId);
+        while (rows.Read()) messages.Add(new RunMessage(rows.Text(0)!, rows.Text(1) is { } body ? RawJson.Parse(body) : null, rows.Time(2)!.Value, rows.Text(3)));
+        return messages;
+    }));
+}

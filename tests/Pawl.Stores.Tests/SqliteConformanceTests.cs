@@ -1,0 +1,24 @@
+using Pawl.Storage;
+using Pawl.Testing;
+
+namespace Pawl.Stores;
+
+/// <summary>The SQLite store keeps every law, also on two instances of the same file.</summary>
+public sealed class SqliteConformanceTests : IDisposable
+{
+    readonly SqliteDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    public static TheoryData<string> Laws => [.. StoreConformance.Laws.Select(law => law.Name)];
+
+    [Theory]
+    [MemberData(nameof(Laws))]
+    public async Task The_sqlite_store_keeps_the_law(string name)
+    {
+        var law = StoreConformance.Laws.Single(one => one.Name == name);
+        await law.Check(() => Task.FromResult<ICheckpointStore>(_directory.Open()), TestContext.Current.CancellationToken);
+        await using var store = _directory.Open();
+        Assert.Empty(await store.ListAsync(new RunQuery(), TestContext.Current.CancellationToken).ToListAsync(TestContext.Current.CancellationToken));
+    }
+}
