@@ -12,6 +12,7 @@ public sealed class PublicApiTests
     [InlineData("Pawl")]
     [InlineData("Pawl.Yaml")]
     [InlineData("Pawl.Testing")]
+    [InlineData("Pawl.Postgres")]
     public void The_public_api_is_the_approved_one(string name)
     {
         var folder = Path.Combine(Docs.Repository.Root, "tests", "Pawl.Tests", "Api");
