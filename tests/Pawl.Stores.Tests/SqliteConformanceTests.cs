@@ -21,4 +21,11 @@ public sealed class SqliteConformanceTests : IDisposable
         await using var store = _directory.Open();
         Assert.Empty(await store.ListAsync(new RunQuery(), TestContext.Current.CancellationToken).ToListAsync(TestContext.Current.CancellationToken));
     }
+
+    [Theory]
+    [MemberData(nameof(LeaseLaws))]
+    public Task The_sqlite_store_keeps_the_law_about_the_end_of_leases(string name) =>
+        StoreConformance.Laws.Single(one => one.Name == name).Check(() => Task.FromResult<ICheckpointStore>(_directory.Open(new SqliteStoreOptions { LeaseTime = TimeSpan.FromSeconds(1) })), TestContext.Current.CancellationToken);
+
+    public static TheoryData<string> LeaseLaws => [.. Laws.Select(row => row.Data).Where(name => name.StartsWith("A lease that ", StringComparison.Ordinal))];
 }
