@@ -3,7 +3,9 @@
 # Publishes pawl for linux-x64 into FOLDER, compiled ahead (ReadyToRun): by default as one file that needs no .NET on
 # the machine; framework-dependent, as a small folder for a machine that has it.
 set -euo pipefail
-kind=(--self-contained -p:PublishSelfContained=true -p:PublishSingleFile=true -p:IncludeNativeLibrariesForSelfExtract=true)
+# What goes with its .NET is compiled together with it, so that more of it is compiled ahead; the options of the other kind would not fit.
+kind=(--self-contained -p:PublishSelfContained=true -p:PublishSingleFile=true -p:IncludeNativeLibrariesForSelfExtract=true
+  -p:PublishReadyToRunComposite=true -p:PublishReadyToRunCrossgen2ExtraArgs=)
 if [ "${1:-}" = --framework-dependent ]; then kind=(--no-self-contained) && shift; fi
 folder=${1:?usage: eng/publish.sh [--framework-dependent] FOLDER}
 mkdir -p "$folder"

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Pawl.Benchmarks;
 
-/// <summary>The whole process, published ReadyToRun, against sh.</summary>
+/// <summary>The whole process, published as one file, against sh.</summary>
 static class CommandStart
 {
     public static Task RunAsync()
@@ -30,8 +30,8 @@ static class CommandStart
         var root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "Pawl.slnx"))) root = Path.GetDirectoryName(root) ?? throw new IOException("Run the benchmarks inside the repository.");
         var output = Path.Combine(root, "artifacts", "bench-pawl");
-        Time("dotnet", ["publish", Path.Combine(root, "src", "Pawl.Cli"), "-c", "Release", "-r", "linux-x64", "--no-self-contained", "-o", output, "-v", "q"], root);
-        return Path.Combine(output, "Pawl.Cli");
+        Time("bash", [Path.Combine(root, "eng", "publish.sh"), output], root);
+        return Path.Combine(output, "pawl");
     }
 
     static double Time(string program, string[] arguments, string folder)

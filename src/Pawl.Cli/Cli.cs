@@ -18,7 +18,7 @@ sealed class Cli
     readonly Option<bool> _stream = new(JsonStream) { Hidden = true, Recursive = true };
     ParseResult? _parsed;
 
-    public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
+    public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR, sqlite:FILE, postgres://… or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
 
     public Cli(Caller caller)
     {

@@ -6,5 +6,6 @@ if (args is ["--version"])
     Caller.OfProcess(CancellationToken.None).Out.WriteLine(Cli.Version);
     return 0;
 }
+if (args is ["run" or "resume" or "rerun", ..]) Pawl.Cli.Live.WarmUp.Begin();
 using var interrupts = new Interrupts();
 return Cli.RunAsync(args, Caller.OfProcess(interrupts.Token)).GetAwaiter().GetResult();

@@ -72,6 +72,13 @@ sealed class SqliteDb : IDisposable
         Expect("checkpoint_fullfsync", "1", "ON");
     }
 
+    /// <summary>A transaction of the driver's, which takes the writer's place at once.</summary>
+    public SqliteTransaction Begin()
+    {
+        try { return _connection.BeginTransaction(deferred: false); }
+        catch (SqliteException e) { throw new SqliteCallException(_path, e.SqliteExtendedErrorCode, e.Message); }
+    }
+
     void Expect(string pragma, string wanted, string? set = null)
     {
         if (set is not null) Pragma($"{pragma} = {set}");

@@ -129,6 +129,19 @@ internal static class Vocabulary
             new("steps", s_steps, "The steps of the case, one after the other."),
             new("otherwise", s_steps, "Instead of 'when' and 'steps', in the last case: the steps when no case holds."),
         ]) { Foreign = Words(("if", "Write 'when'."), ("else", "Write 'otherwise'."), ("default", "Write 'otherwise'.")) },
+        new("approval", "'approval'",
+        [
+            new("message", s_text, "What is asked; may hold ${{ }}.") { IsRequired = true },
+            new("timeout", s_duration, "Longest wait, from the first time that the run comes here.", "none"),
+            new("on_timeout", new OneOf("reject", "fail", "continue"), "What it means when nobody decides in time.", "reject"),
+            new("operation", s_text, "The kind of operation, for rules about what needs a person."),
+        ]),
+        new("signal", "'wait_for'",
+        [
+            new("signal", s_text, "Its name: letters, digits and . _ -; may hold ${{ }}.") { IsRequired = true },
+            new("timeout", s_duration, "Longest wait, from the first time that the run comes here.", "none"),
+            new("on_timeout", new OneOf("fail", "continue"), "What it means when no signal comes in time.", "fail"),
+        ]),
         new("unknown", "'on_unknown'",
         [
             new("probe", s_text, "A command that exits with 0 when the step's work was done.") { IsRequired = true },
@@ -161,8 +174,8 @@ internal static class Vocabulary
             new("sleep", new Duration(MayCompute: true), "A pause that outlives the process: a resume waits only for the rest."),
             new("choose", new ListOf(new Keys("case"), "cases", Least: 1), "The steps of the first case that holds."),
             new("agents", new Anything(), "Rounds of agents.") { NotYet = "'agents' does not work in workflow files of this version." },
-            new("approval", new Anything(), "Waits for a person.") { NotYet = "'approval' does not work in workflow files of this version." },
-            new("wait_for", new Anything(), "Waits for a signal.") { NotYet = "'wait_for' does not work in workflow files of this version." },
+            new("approval", new Either(s_text, new Keys("approval")), "Asks a person, who approves or rejects. The run holds nothing meanwhile; a rejected step has failed."),
+            new("wait_for", new Either(s_text, new Keys("signal")), "Waits for a signal to the run, which holds nothing meanwhile; what was sent with it is the step's output."),
         ])
         {
             Foreign = Words(("depends_on", "Write 'needs'."), ("dependencies", "Write 'needs'."), ("dependsOn", "Write 'needs'."), ("deps", "Write 'needs'."), ("command", "Write 'run'."), ("cmd", "Write 'run'."), ("cmds", "Write 'run'."),

@@ -142,10 +142,10 @@ internal sealed class YamlMapping(int line, int column) : YamlNode(line, column)
     protected override void Describe(StringBuilder text, IReadOnlyCollection<string> without)
     {
         text.Append('{');
-        foreach (var (key, value) in Entries.Where(entry => !without.Contains(entry.Key.Value)).OrderBy(entry => entry.Key.Value, StringComparer.Ordinal))
+        foreach (var name in _entries.Keys.Where(name => !without.Contains(name)).Order(StringComparer.Ordinal))
         {
-            Describe(key, text);
-            Describe(value, text);
+            Describe(_entries[name].Key, text);
+            Describe(_entries[name].Value, text);
         }
         text.Append('}');
     }

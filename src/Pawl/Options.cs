@@ -67,6 +67,10 @@ public sealed record StepOptions
     /// <summary>Writes a checkpoint under <see cref="CheckpointStrategy.Marked"/>.</summary>
     public bool Checkpoint { get; init; }
 
+    /// <summary>The step gets the store's open transaction (<see cref="StepContext.Transaction"/>): its rows and its checkpoint become durable together, exactly once.
+    /// Needs a store in a database. Conflicts with other transactions are tried again by themselves.</summary>
+    public bool Transactional { get; init; }
+
     /// <summary>A failure is recorded, but counts as done for the run and for the steps that need this one.</summary>
     public bool ContinueOnError { get; init; }
 
@@ -137,6 +141,9 @@ public sealed class PawlOptions
     /// <summary>How many times a failed checkpoint write is tried again before the run stops. Default 3, with pauses of 0.1, 0.4 and 1.6 s.</summary>
     public int WriteRetries { get; set; } = 3;
 
+    /// <summary>Which approvals need a person. Default: all.</summary>
+    public ApprovalRules Approvals { get; set; } = new();
+
     /// <summary>False makes every run behave as <see cref="CheckpointStrategy.Off"/>. Default true.</summary>
     public bool Checkpointing { get; set; } = true;
 }
@@ -175,6 +182,19 @@ public sealed record StartOptions
     public Action<RunEvent>? OnEvent { get; init; }
 }
 
+/// <summary>How a run is put into a queue.</summary>
+public sealed record EnqueueOptions
+{
+    /// <summary>The queue. Letters, digits and <c>. _ -</c>, at most 128. Default <c>default</c>.</summary>
+    public string Queue { get; init; } = Storage.QueueOptions.DefaultName;
+
+    /// <summary>The greatest number goes first. Default 0.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>No worker takes it earlier. Default: at once.</summary>
+    public TimeSpan Delay { get; init; }
+}
+
 /// <summary>What a start does when its run id is taken.</summary>
 public enum ExistingRun
 {
@@ -195,6 +215,19 @@ public sealed record StepSelection
 
     /// <summary>Runs these steps only, as if what they need were done.</summary>
     public IReadOnlyList<string>? Only { get; init; }
+
+    /// <summary>The ids of the steps that it runs.</summary>
+    /// <exception cref="InvalidDefinitionException">It names a step that does not exist.</exception>
+    internal HashSet<string> In(Workflow workflow)
+    {
+        var all = workflow.Steps.Select(step => step.Id).ToHashSet();
+        foreach (var name in (Only ?? []).Append(From).Append(Until).OfType<string>())
+            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
+        if (Only is { } only) return [.. only];
+        if (From is { } from) all.IntersectWith(Engine.ResumePlanner.Descendants(workflow, from));
+        if (Until is { } until) all.IntersectWith([.. Engine.ResumePlanner.Ancestors(workflow, until), until]);
+        return all;
+    }
 }
 
 /// <summary>How a run goes on.</summary>

@@ -9,11 +9,14 @@ public sealed partial class PawlClient : IAsyncDisposable
 {
     readonly CommitQueue _commits;
 
+    internal LeaseKeeper Keeper { get; }
+
     /// <summary>Makes a client of a store.</summary>
     public PawlClient(ICheckpointStore store, PawlOptions? options = null)
     {
         (Store, Options) = (store, options ?? new PawlOptions());
         _commits = new CommitQueue(store, Options);
+        Keeper = new LeaseKeeper(store, Options);
     }
 
     /// <summary>Where the runs live.</summary>
@@ -31,15 +34,18 @@ public sealed partial class PawlClient : IAsyncDisposable
     /// <param name="parameters">Values by name; null is none.</param>
     /// <param name="start">Run id, tags, events.</param>
     /// <param name="cancellationToken">Interrupts: running steps are stopped, the journal is closed, the run is paused and can be resumed.</param>
-    /// <returns>How the pass ended. A failed step is a result, not an exception.</returns>
+    /// <returns>How the pass ended. A failed step is a result, not an exception. A run in which everything waits for signals ends its pass as
+    /// <see cref="RunStatus.Waiting"/>; resume it when they have come.</returns>
     /// <exception cref="InvalidDefinitionException">The params do not fit their declarations.</exception>
     /// <exception cref="RunExistsException">The run id is taken.</exception>
-    public async Task<RunResult> RunAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, StartOptions? start = null, CancellationToken cancellationToken = default)
+    public Task<RunResult> RunAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, StartOptions? start = null, CancellationToken cancellationToken = default) =>
+        StartAsync(workflow, parameters, start ?? new StartOptions(), Parking.ForMessages, cancellationToken);
+
+    internal async Task<RunResult> StartAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters, StartOptions start, Parking parking, CancellationToken cancellationToken)
     {
-        start ??= new StartOptions();
         var given = Encode(parameters);
         var bound = ParamBinder.Bind(workflow, given);
-        RunExecutor.Selected(workflow, start.Select);
+        start.Select?.In(workflow);
         if (!Options.Checkpointing || workflow.Options.Strategy == CheckpointStrategy.Off) return await RunWithoutStoreAsync(workflow, given, bound, start, cancellationToken);
 
         var journal = new Journal(Store, _commits, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };
@@ -53,9 +59,9 @@ public sealed partial class PawlClient : IAsyncDisposable
             if (created.Existing is not { } existing || start.RunId is null) continue;
             if (start.IfExists == ExistingRun.Refuse) throw new RunExistsException(runId);
             if (existing.Status == RunStatus.Completed) return await ResultOfAsync(existing, cancellationToken);
-            return await ResumeAsync(workflow, runId, new ResumeOptions { OnEvent = start.OnEvent }, cancellationToken);
+            return await GoOnAsync(workflow, runId, new ResumeOptions { OnEvent = start.OnEvent }, parking, cancellationToken);
         }
-        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Options), [], cancellationToken);
+        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Options), [], parking, cancellationToken);
         return await AutoResumeAsync(workflow, result, start.OnEvent, cancellationToken);
     }
 
@@ -67,15 +73,27 @@ public sealed partial class PawlClient : IAsyncDisposable
     /// <exception cref="ResumeRefusedException">It cannot go on as asked; the refusal names the mend.</exception>
     public async Task<RunResult> ResumeAsync(Workflow workflow, string? runId = null, ResumeOptions? resume = null, CancellationToken cancellationToken = default)
     {
-        resume ??= new ResumeOptions();
         runId ??= (await NewestResumableAsync(workflow.Name, cancellationToken)
             ?? throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"No run of '{workflow.Name}' in this store can be resumed.", "'pawl list' shows what is there."))).RunId;
+        return await GoOnAsync(workflow, runId, resume ?? new ResumeOptions(), Parking.ForMessages, cancellationToken);
+    }
+
+    async Task<RunResult> GoOnAsync(Workflow workflow, string runId, ResumeOptions resume, Parking parking, CancellationToken cancellationToken)
+    {
         var (lease, notice) = await ClaimAsync(runId, cancellationToken);
+        return await GoOnAsync(workflow, lease, notice, resume, parking, cancellationToken);
+    }
+
+    /// <summary>A pass over a run that was claimed. Whatever happens, the lease is given back.</summary>
+    internal async Task<RunResult> GoOnAsync(Workflow workflow, RunLease lease, string? notice, ResumeOptions resume, Parking parking, CancellationToken cancellationToken)
+    {
         Journal? journal = null;
+        var begun = false;
         try
         {
-            journal = await Journal.LoadAsync(Store, _commits, runId, cancellationToken);
+            journal = await Journal.LoadAsync(Store, _commits, lease.RunId, cancellationToken);
             var plan = ResumePlanner.Plan(workflow, journal, resume, Options.Time.GetUtcNow());
+            if (parking == Parking.ForMessages && plan.Refusals.Count == 0 && await StillWaitsAsync(journal.Head, cancellationToken) is { } waits) throw new ResumeRefusedException(waits);
             if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
             var overrides = Encode(resume.Params);
             var bound = ParamBinder.Bind(workflow, Merge(ParamsOf(journal), overrides));
@@ -84,16 +102,13 @@ public sealed partial class PawlClient : IAsyncDisposable
             journal.Durability = StoredDurability(journal) ?? workflow.Options.Durability;
             var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Options);
             var jumped = plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path).ToList();
-            var warnings = notice is null ? plan.Warnings : [notice, .. plan.Warnings];
-            var onEvent = resume.OnEvent;
-            foreach (var warning in warnings) onEvent?.Invoke(new RunEvent.Warning(Options.Time.GetUtcNow(), warning));
-            var passLease = lease;
-            lease = null;
-            return await PassAsync(workflow, journal, passLease, bound, onEvent, null, record, jumped, cancellationToken);
+            foreach (var warning in notice is null ? plan.Warnings : [notice, .. plan.Warnings]) resume.OnEvent?.Invoke(new RunEvent.Warning(Options.Time.GetUtcNow(), warning));
+            begun = true;
+            return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, null, record, jumped, parking, cancellationToken);
         }
         finally
         {
-            if (lease is not null)
+            if (!begun)
             {
                 journal?.CreatedData?.Dispose();
                 await ReleaseAsync(lease);
@@ -120,9 +135,9 @@ public sealed partial class PawlClient : IAsyncDisposable
     }
 
     async Task<RunResult> PassAsync(Workflow workflow, Journal journal, RunLease lease, Dictionary<string, RawJson> bound, Action<RunEvent>? onEvent, StepSelection? select,
-        Checkpoint begin, List<string> jumped, CancellationToken cancellationToken)
+        Checkpoint begin, List<string> jumped, Parking parking, CancellationToken cancellationToken)
     {
-        using var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, onEvent, select);
+        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, onEvent, select, parking);
         try
         {
             journal.Attach(lease);
@@ -133,6 +148,7 @@ public sealed partial class PawlClient : IAsyncDisposable
         }
         finally
         {
+            journal.CreatedData?.Dispose();
             await ReleaseAsync(lease);
         }
     }
@@ -142,7 +158,7 @@ public sealed partial class PawlClient : IAsyncDisposable
         var journal = new Journal(Store, _commits, keep: false);
         var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), 1));
         journal.Begin(PassRecords.Created(runId, workflow, given, start, Options));
-        using var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select);
+        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select, Parking.Never);
         await journal.AppendAsync(PassRecords.Resumed(workflow, null, null, null, null, 1, Options));
         return await RunExecutor.ExecuteAsync(run, null, cancellationToken);
     }
@@ -183,7 +199,7 @@ public sealed partial class PawlClient : IAsyncDisposable
     static Refusal Held(string runId, RunOwner owner) =>
         new(RefusalReason.Held, $"Run '{runId}' is executed by {owner}.", $"Wait for it, or stop it with 'pawl cancel {runId}' or 'pawl pause {runId}'.");
 
-    RunOwner Owner() => new(Environment.ProcessId, Environment.MachineName, Options.Time.GetUtcNow(), Environment.ProcessPath is { } path ? Path.GetFileName(path) : null);
+    internal RunOwner Owner() => new(Environment.ProcessId, Environment.MachineName, Options.Time.GetUtcNow(), Environment.ProcessPath is { } path ? Path.GetFileName(path) : null);
 
     Dictionary<string, RawJson> Encode(IReadOnlyDictionary<string, object?>? values) =>
         values?.ToDictionary(pair => pair.Key, pair => pair.Value is JsonElement json ? RawJson.Parse(json.GetRawText()) : PawlJson.Encode(pair.Value, Options.Json)) ?? [];

@@ -27,6 +27,8 @@ public enum RefusalReason
     UnknownStep,
     /// <summary>There is nothing that could be resumed.</summary>
     NothingToResume,
+    /// <summary>The run waits for a message or a time that has not come.</summary>
+    Waiting,
 }
 
 /// <summary>A refusal: what stands in the way, and what to do about it.</summary>

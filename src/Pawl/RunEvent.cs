@@ -12,6 +12,9 @@ public abstract record RunEvent(DateTimeOffset At)
     /// <summary>A step ended, for good (<paramref name="RetryIn"/> null) or until its next attempt. Its checkpoint is durable as far as the run's durability promises.</summary>
     public sealed record StepEnded(DateTimeOffset At, StepReport Step, TimeSpan? RetryIn) : RunEvent(At);
 
+    /// <summary>A step waits for a timer or a message.</summary>
+    public sealed record StepWaiting(DateTimeOffset At, Storage.Wait Wait) : RunEvent(At);
+
     /// <summary>Captured output, secrets masked: whole lines without the line end.</summary>
     public sealed record Output(DateTimeOffset At, string Path, string Line, bool IsError) : RunEvent(At);
 

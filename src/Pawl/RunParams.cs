@@ -86,8 +86,27 @@ public sealed class StepState
         return all;
     }
 
-    internal Dictionary<string, RawJson?>? TakeChanges()
+    /// <summary>The changes as a JSON object, null for removed keys; empty without changes.</summary>
+    internal ReadOnlyMemory<byte> TakeDelta()
     {
-        lock (this) return _changes is null ? null : new(_changes);
+        Dictionary<string, RawJson?> changes;
+        lock (this)
+        {
+            if (_changes is null) return default;
+            changes = new(_changes);
+        }
+        using var stream = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(stream))
+        {
+            writer.WriteStartObject();
+            foreach (var (key, value) in changes)
+            {
+                writer.WritePropertyName(key);
+                if (value is { } raw) writer.WriteRawValue(raw.Utf8.Span);
+                else writer.WriteNullValue();
+            }
+            writer.WriteEndObject();
+        }
+        return stream.ToArray();
     }
 }

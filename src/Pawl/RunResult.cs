@@ -30,6 +30,9 @@ public sealed record RunResult
     /// <summary>Why it failed, paused or was canceled.</summary>
     public string? Error { get; init; }
 
+    /// <summary>What it waits for, when it is <see cref="RunStatus.Waiting"/>.</summary>
+    public IReadOnlyList<Wait> Waits { get; init; } = [];
+
     /// <summary>The checkpoint write failed: the store holds less than what ran.</summary>
     public bool CheckpointWriteFailed { get; init; }
 

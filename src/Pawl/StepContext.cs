@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Pawl.Engine;
+using Pawl.Storage;
 
 namespace Pawl;
 
@@ -17,6 +18,8 @@ public sealed class StepContext
         _attempt = attempt;
         _before = run.State;
     }
+
+    internal StepAttempt Attempted => _attempt;
 
     /// <summary>The run.</summary>
     public string RunId => _run.Id;
@@ -48,7 +51,7 @@ public sealed class StepContext
     /// <summary>Shared state. Changes become visible to others, and durable, with this step's checkpoint, as a delta.</summary>
     public StepState State => _state ?? Interlocked.CompareExchange(ref _state, new StepState(_before, _run.Json), null) ?? _state;
 
-    internal Dictionary<string, RawJson?>? TakeStateChanges() => _state?.TakeChanges();
+    internal ReadOnlyMemory<byte> TakeStateDelta() => _state?.TakeDelta() ?? default;
 
     /// <summary>All time comes from here.</summary>
     public TimeProvider Time => _run.Time;
@@ -56,6 +59,11 @@ public sealed class StepContext
     /// <summary>The application's services.</summary>
     /// <exception cref="InvalidOperationException">None were given.</exception>
     public IServiceProvider Services => _run.Options.Services ?? throw new InvalidOperationException("This client was made without services: set PawlOptions.Services, or register Pawl with AddPawl().");
+
+    /// <summary>The open transaction of a step with <see cref="StepOptions.Transactional"/>: what is written in it becomes durable with the step's checkpoint, or not at all.</summary>
+    /// <exception cref="InvalidOperationException">The step is not transactional.</exception>
+    public System.Data.Common.DbTransaction Transaction => _attempt.Transaction?.Transaction
+        ?? throw new InvalidOperationException($"Step '{Path}' has no transaction: set StepOptions.Transactional.");
 
     /// <summary>Why this attempt is made.</summary>
     public string Reason => _attempt.Reason;
@@ -128,8 +136,32 @@ public sealed class StepContext
     /// <returns>How it ended; the caller turns that into its own result.</returns>
     public Task<StepResult> RunStepsAsync(IReadOnlyList<Step> steps, int? maxParallel = null) => _run.Graph.RunNestedAsync(_attempt, steps, maxParallel);
 
-    /// <summary>A durable pause: its end is recorded before it begins, so a resume waits only for the rest.</summary>
+    /// <summary>A durable pause: its end is recorded before it begins, so a resume waits only for the rest. In a worker a long one holds nothing.</summary>
     public Task SleepAsync(string name, TimeSpan duration) => _run.Steps.SleepAsync(_attempt, name, duration);
+
+    /// <summary>Waits for a signal to this run (<see cref="PawlClient.SignalAsync"/>). One that was sent before is there at once; of several with one name the first counts.</summary>
+    /// <param name="name">The signal: letters, digits and <c>. _ -</c>, at most 128. Also the name of the sub-step that keeps it.</param>
+    /// <param name="timeout">Longest wait, counted from the first time that the run came here; null waits for ever.</param>
+    /// <returns>The signal; <see cref="Signal.TimedOut"/> tells that none came.</returns>
+    /// <remarks>When nothing else is left to do the run is parked: it holds no thread, no memory and no lease until the signal, or the time, comes.</remarks>
+    public async Task<Signal> WaitForSignalAsync(string name, TimeSpan? timeout = null) =>
+        Read<Signal>(await _run.Steps.WaitAsync(_attempt, name, RunMessage.CheckName(name), timeout, null, message => StepResult.Ok(message is null
+            ? new Signal(name, null, null, _run.Time.GetUtcNow(), TimedOut: true)
+            : new Signal(name, message.Body, message.By, message.At, TimedOut: false))));
+
+    /// <summary>Asks a person (<see cref="PawlClient.ApproveAsync"/>, <see cref="PawlClient.RejectAsync"/>), and waits as <see cref="WaitForSignalAsync"/> does.</summary>
+    /// <param name="request">What is asked, and what a time-out means.</param>
+    /// <param name="name">The name of the sub-step that keeps the decision. Default <c>approval</c>.</param>
+    /// <exception cref="StepFailedException">The time ran out and <see cref="ApprovalRequest.OnTimeout"/> is <see cref="TimeoutAction.Fail"/>.</exception>
+    public async Task<Approval> RequestApprovalAsync(ApprovalRequest request, string name = "approval")
+    {
+        var path = $"{Path}/{name}";
+        if (_run.Options.Approvals.Decide(request) is { } rule)
+            return Read<Approval>(await _run.Steps.RunSubStepAsync(_attempt, name, _ => Task.FromResult(StepResult.Ok(rule)), StepOptions.Default));
+        return Read<Approval>(await _run.Steps.WaitAsync(_attempt, name, Approval.SignalFor(path), request.Timeout, request.Message, message => message is null
+            ? Approval.AfterTimeout(request)
+            : StepResult.Ok(Approval.From(message, _run.Json))));
+    }
 
     /// <summary>Runs another workflow as a run of its own; its id follows from this run and the path, so a resume goes on with it.</summary>
     /// <returns>The output of its last step.</returns>
@@ -150,11 +182,10 @@ public sealed class StepContext
 
     internal System.Text.Json.JsonSerializerOptions Json => _run.Json;
 
-    async Task<T> SubStepAsync<T>(string name, Func<StepContext, Task<StepResult>> body, StepOptions? options)
-    {
-        var outcome = await _run.Steps.RunSubStepAsync(_attempt, name, body, options ?? StepOptions.Default);
-        return outcome.HasOutput ? PawlJson.Decode<T>(outcome.Output, _run.Json) : default!;
-    }
+    async Task<T> SubStepAsync<T>(string name, Func<StepContext, Task<StepResult>> body, StepOptions? options) =>
+        Read<T>(await _run.Steps.RunSubStepAsync(_attempt, name, body, options ?? StepOptions.Default));
+
+    T Read<T>(StepOutcome outcome) => outcome.HasOutput ? PawlJson.Decode<T>(outcome.Output, _run.Json) : default!;
 
     ReadOnlyMemory<byte> OutputBytes(string path)
     {

@@ -128,6 +128,9 @@ public sealed class StepBuilder
     /// <summary>Writes a checkpoint under <see cref="CheckpointStrategy.Marked"/>.</summary>
     public StepBuilder Checkpoint() { StepOptions = StepOptions with { Checkpoint = true }; return this; }
 
+    /// <summary>Gives the step the store's open transaction: its rows and its checkpoint become durable together (<see cref="StepOptions.Transactional"/>).</summary>
+    public StepBuilder Transactional() { StepOptions = StepOptions with { Transactional = true }; return this; }
+
     /// <summary>Sets all options at once.</summary>
     public StepBuilder Options(StepOptions options) { StepOptions = options; return this; }
 }

@@ -12,7 +12,7 @@ static class CancelCommand
         var run = RunArgument.Required(cli);
         return Verbs.On(new Command("cancel", "End a run for good; running steps are stopped") { run }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             return Answer(cli, await client.CancelAsync(RunArgument.Check(cli.Get(run)), By(), patience: null, cli.Stop), RunStatus.Canceled);
         });
     }

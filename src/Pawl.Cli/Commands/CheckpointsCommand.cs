@@ -13,7 +13,7 @@ static class CheckpointsCommand
         var run = RunArgument.Optional(cli);
         return Verbs.On(new Command("checkpoints", "The journal of a run as a table") { run }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var runId = await RunArgument.OrNewestAsync(cli, client, cli.Get(run));
             var records = await client.HistoryAsync(runId, cli.Stop);
             var table = new Table("SEQ", "WHAT", "TIME", "STEP", "TRY", "TOOK", "REMARKS");

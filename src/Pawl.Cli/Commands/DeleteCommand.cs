@@ -14,7 +14,7 @@ static class DeleteCommand
         return Verbs.On(new Command("delete", "Remove runs whole, whatever their status") { runs, yes }, async () =>
         {
             var ids = (cli.Get(runs) ?? []).Select(RunArgument.Check).Distinct().ToList();
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             foreach (var id in ids)
                 if (await client.FindAsync(id, cli.Stop) is null) throw new RunNotFoundException(id);
             if (!cli.Get(yes) && !Confirm(cli, ids)) return ExitCode.Refused;

@@ -95,7 +95,7 @@ sealed class DoctorCommand
         if (_cli.Store.Root is not { } root || !Directory.Exists(root)) return;
         try
         {
-            await using var client = _cli.Store.Open(_cli.Caller);
+            await using var client = await _cli.Store.OpenAsync(_cli.Caller);
             var (all, live) = (0, 0);
             await foreach (var head in client.ListAsync(null, _cli.Stop))
             {

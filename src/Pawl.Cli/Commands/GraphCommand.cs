@@ -54,7 +54,7 @@ static class GraphCommand
 
     static async Task<Graph> OfRunAsync(Cli cli, string runId, bool critical, List<(string Path, TimeSpan Duration)> given)
     {
-        await using var client = cli.Store.Open(cli.Caller);
+        await using var client = await cli.Store.OpenAsync(cli.Caller);
         var story = await RunStory.ReadAsync(client, runId, cli.Stop);
         var edges = story.Defined.Select(step => (step.Path, step.Before)).ToList();
         CheckNames(given, edges);
@@ -75,7 +75,7 @@ static class GraphCommand
     static async Task<Estimates> EstimatesAsync(Cli cli, string workflow)
     {
         if (cli.Store.Root is { } root && !Directory.Exists(root)) return Estimates.None;
-        await using var client = cli.Store.Open(cli.Caller);
+        await using var client = await cli.Store.OpenAsync(cli.Caller);
         return await Estimates.ReadAsync(client, workflow, cli.Stop);
     }
 

@@ -17,22 +17,23 @@ static class ListCommand
         var since = new Option<string?>("--since") { Description = "Only runs started since (2d, 12h, or a date)", HelpName = "TIME" };
         var where = new Option<string[]>("--where") { Description = "Only runs with this tag or partition value; may be repeated", HelpName = "NAME=VALUE" };
         var limit = new Option<string?>("--limit") { Description = $"At most this many; 0 is all; default {DefaultLimit}", HelpName = "N" };
+        var dead = new Option<bool>("--dead") { Description = "Only dead letters: runs that ended their workers again and again" };
         status.CompletionSources.Add(_ => Enum.GetValues<RunStatus>().Select(Words.Of));
-        return Verbs.On(new Command("list", "The runs, newest first") { status, workflow, since, where, limit }, async () =>
+        return Verbs.On(new Command("list", "The runs, newest first") { status, workflow, since, where, dead, limit }, async () =>
         {
             var most = Limit(cli.Get(limit));
             var pairs = Params.Pairs("--where", cli.Get(where));
             var query = new RunQuery
             {
                 Workflow = cli.Get(workflow),
-                Statuses = Statuses(cli.Get(status)),
+                Statuses = cli.Get(dead) ? [RunStatus.Failed] : Statuses(cli.Get(status)),
                 Since = cli.Get(since) is { } time ? Spans.ParseTime("--since", time, cli.Now) : null,
                 Where = pairs.Count == 0 ? null : pairs.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value),
                 Limit = most == int.MaxValue ? most : most + 1,
             };
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var heads = new List<RunHead>();
-            await foreach (var head in client.ListAsync(query, cli.Stop)) heads.Add(head);
+            await foreach (var head in client.ListAsync(query, cli.Stop)) if (!cli.Get(dead) || head.DeadLetter) heads.Add(head);
             var truncated = heads.Count > most;
             if (truncated) heads.RemoveAt(most);
             Show(cli, heads, truncated);
@@ -47,7 +48,7 @@ static class ListCommand
         {
             var table = new Table("RUN", "STATUS", "DONE", "STARTED", "LAST CHECKPOINT", "REMARKS");
             foreach (var head in heads)
-                table.Add(HeadView.State(head), head.RunId, HeadView.State(head), $"{head.Done}/{head.Total}", Human.Date(head.CreatedAt, cli.Caller), Human.Ago(head.UpdatedAt, cli.Now), Remarks(head));
+                table.Add(HeadView.State(head), head.RunId, HeadView.State(head), $"{head.Done}/{head.Total}", Human.Date(head.CreatedAt, cli.Caller), Human.Ago(head.UpdatedAt, cli.Now), Remarks(head, cli));
             table.Write(cli);
             if (truncated) cli.Say(cli.Ink.Faint("There are more: --limit 0 shows all."));
         }
@@ -67,9 +68,10 @@ static class ListCommand
         });
     }
 
-    static string Remarks(RunHead head) => head switch
+    static string Remarks(RunHead head, Cli cli) => head switch
     {
         { Owner: { } owner } => owner.ToString(),
+        { Waits: [var first, ..] waits } => $"{first.Path} waits for {HeadView.Describe(first, cli)}{(waits.Count > 1 ? $" (and {waits.Count - 1} more)" : "")}",
         { ErrorStep: { } step } => $"{step}: {head.Error}",
         { Status: not RunStatus.Completed, Error: { } error } => error,
         _ => string.Join(' ', head.Tags.Concat(head.Partition).Select(pair => $"{pair.Key}={pair.Value}")),

@@ -21,7 +21,7 @@ static class LogsCommand
         var follow = new Option<bool>("--follow", "-f") { Description = "Stay until the run ends, and show each step's output when it has ended" };
         return Verbs.On(new Command("logs", "The captured output of a run's steps") { run, step, follow }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var runId = await RunArgument.OrNewestAsync(cli, client, cli.Get(run));
             var story = await RunStory.ReadAsync(client, runId, cli.Stop);
             if (cli.Get(step) is { } wanted) story.Require(wanted);

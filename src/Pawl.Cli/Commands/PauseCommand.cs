@@ -10,7 +10,7 @@ static class PauseCommand
         var run = RunArgument.Required(cli);
         return Verbs.On(new Command("pause", "Stop a run after the steps that are running; a resume goes on") { run }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             return CancelCommand.Answer(cli, await client.PauseAsync(RunArgument.Check(cli.Get(run)), CancelCommand.By(), patience: null, cli.Stop), RunStatus.Paused);
         });
     }

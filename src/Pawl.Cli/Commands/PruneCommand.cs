@@ -21,7 +21,7 @@ static class PruneCommand
             else if (cli.Has(keepLast)) policy = policy with { MaxAge = null };
             if (cli.Get(keepLast) is { } count) policy = policy with { KeepLast = int.TryParse(count, out var keep) && keep >= 0 ? keep : throw new UsageException($"--keep-last '{count}': write a whole number.") };
             if (policy is { MaxAge: null, KeepLast: 0 }) throw new UsageException("--keep-last 0 alone would remove every finished run: say so with --older-than 0s.");
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var removed = await client.PruneAsync(policy, cli.Get(workflow), cli.Get(dryRun), cli.Stop);
             foreach (var head in removed) cli.Say($"{head.RunId}  {Words.Of(head.Status)}, {Human.Ago(head.UpdatedAt, cli.Now)}");
             cli.Say(cli.Get(dryRun) ? $"{Human.Count(removed.Count, "run")} would be removed." : $"{Human.Count(removed.Count, "run")} removed.");

@@ -12,7 +12,7 @@ static class RepairCommand
         var run = RunArgument.Required(cli);
         return Verbs.On(new Command("repair", "Set the damaged part of a run's journal aside; what is left can be resumed") { run }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var runId = RunArgument.Check(cli.Get(run));
             if (client.Store is not FileStore store) throw new UsageException($"Only runs in a file store are repaired; this is {cli.Store.Uri}.");
             var report = await store.RepairAsync(runId, cli.Stop) ?? throw new RunNotFoundException(runId);

@@ -45,7 +45,7 @@ sealed class ResumeCommand
 
     async Task<int> RunAsync()
     {
-        await using var client = _cli.Store.Open(_cli.Caller);
+        await using var client = await _cli.Store.OpenAsync(_cli.Caller);
         var runId = await WhichAsync(client);
         var workflow = await Definitions.OfRunAsync(_cli, client, runId, _cli.Get(_file));
         var resume = new ResumeOptions

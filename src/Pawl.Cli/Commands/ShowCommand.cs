@@ -19,7 +19,7 @@ static class ShowCommand
         var snapshot = new Option<bool>("--snapshot") { Description = "The state of the run at that checkpoint: params, outputs, state, metrics" };
         return Verbs.On(new Command("show", "One checkpoint of a run, or the state there") { run, which, snapshot }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var story = await RunStory.ReadAsync(client, cli.Get(run)!, cli.Stop);
             var record = Which(story, cli.Get(which));
             if (cli.Get(snapshot)) ShowSnapshot(cli, await client.SnapshotAsync(story.Head.RunId, record.Seq, cli.Stop));

@@ -12,7 +12,7 @@ static class VerifyCommand
         run.Description = "The run; default: all";
         return Verbs.On(new Command("verify", "Check the hash chain and the payloads of one run, or of all") { run }, async () =>
         {
-            await using var client = cli.Store.Open(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller);
             var results = new List<(string RunId, IReadOnlyList<string> Problems)>();
             foreach (var runId in await RunsAsync(cli, client, cli.Get(run)))
             {

@@ -1,3 +1,8 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Pawl.Postgres;
+using Pawl.Storage;
+
 namespace Pawl.Cli.Input;
 
 /// <summary>Which store, by option, environment or default.</summary>
@@ -19,17 +24,32 @@ sealed record StoreChoice(string Uri, string? Root)
     /// <summary>CHECKPOINT_ENABLED=false switches checkpoints off without a change to anything else.</summary>
     public static bool IsEnabled(Caller caller) => caller.Variable("CHECKPOINT_ENABLED")?.Trim().ToLowerInvariant() is not ("false" or "0" or "no" or "off");
 
-    public PawlClient Open(Caller caller, bool checkpointing = true)
+    public async Task<PawlClient> OpenAsync(Caller caller, bool checkpointing = true, ILoggerFactory? logging = null)
     {
+        var options = new PawlOptions { Time = caller.Time, Checkpointing = checkpointing, Logging = logging ?? NullLoggerFactory.Instance };
         try
         {
-            return PawlClient.Open(Root is null ? Uri : $"file:{Root}", new PawlOptions { Time = caller.Time, Checkpointing = checkpointing });
+            return Kind switch
+            {
+                "sqlite" => OpenSqlite(caller, options),
+                "postgres" or "postgresql" => await OpenPostgresAsync(caller, options),
+                _ => PawlClient.Open(Root is null ? Uri : $"file:{Root}", options),
+            };
         }
         catch (ArgumentException wrong)
         {
             throw new UsageException(wrong.Message);
         }
     }
+
+    // Methods of their own, so that a call with files loads neither database's assemblies.
+    PawlClient OpenSqlite(Caller caller, PawlOptions options) =>
+        new(SqliteStore.Open(caller.FullPath(Uri["sqlite:".Length..]), new SqliteStoreOptions { Time = caller.Time }), options);
+
+    async Task<PawlClient> OpenPostgresAsync(Caller caller, PawlOptions options) =>
+        new(await PostgresStore.OpenAsync(Uri, new PostgresStoreOptions { Time = caller.Time }, caller.Stop), options);
+
+    string Kind => Uri.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon ? Uri[..colon] : Uri;
 
     static string? NotEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;
 }

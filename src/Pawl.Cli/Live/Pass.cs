@@ -92,10 +92,16 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
             { Status: RunStatus.Failed, ErrorStep: { } step } => ("failed", $"✗ {result.RunId} failed at '{step}': {Human.Line(result.Error)}"),
             { Status: RunStatus.Failed } => ("failed", $"✗ {result.RunId} failed: {Human.Line(result.Error)}"),
             { Status: RunStatus.Canceled } => ("canceled", $"■ {result.RunId} was canceled ({counts})"),
+            { Waits.Count: > 0 } => ("waiting", $"‖ {result.RunId} waits: {string.Join("; ", result.Waits.Select(wait => $"'{wait.Path}' for {HeadView.Describe(wait, cli)}"))} ({counts})"),
             _ when interrupted => ("paused", $"■ {result.RunId} was interrupted ({counts}); what is done is kept"),
             _ => (Words.Of(result.Status), $"‖ {result.RunId} is {Words.Of(result.Status)}: {Human.Line(result.Error)} ({counts})"),
         };
         cli.Say(cli.Ink.Of(state, what));
+        foreach (var wait in result.Waits)
+        {
+            if (wait.Message is not null) cli.Say($"Decide with:  {cli.CommandLine("approve", result.RunId, wait.Path)}   or reject");
+            else if (wait.Signal is { } signal) cli.Say($"Send it with:  {cli.CommandLine("signal", result.RunId, signal)}");
+        }
         if (Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled)) SayWayOn(result.RunId);
     }
 
@@ -135,6 +141,14 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
             w.WriteNumber("tokens", tokens);
             w.WriteNumber("cost_usd", cost);
             w.WriteEndObject();
+            w.WriteStartArray("waits");
+            foreach (var wait in result.Waits)
+            {
+                w.WriteStartObject();
+                HeadView.Write(w, wait);
+                w.WriteEndObject();
+            }
+            w.WriteEndArray();
             w.WriteBoolean("checkpoint_write_failed", result.CheckpointWriteFailed);
             w.WriteString("store", Keeps ? cli.Store.Uri : null);
             w.WriteString("resume", Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled) ? cli.CommandLine("resume", result.RunId) : null);

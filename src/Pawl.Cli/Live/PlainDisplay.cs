@@ -20,6 +20,9 @@ sealed class PlainDisplay(Cli cli, bool verbose) : RunDisplay
                 var tail = TakeTail(end.Step.Path).ToList();
                 if (end.Step.Status == StepStatus.Failed && !end.Step.Restored && !verbose) Tail(end.Step.Path, tail);
                 break;
+            case RunEvent.StepWaiting waiting:
+                Line(waiting, $"{cli.Ink.Faint("‖")} {waiting.Wait.Path}  waits for {HeadView.Describe(waiting.Wait, cli)}");
+                break;
             case RunEvent.Output output when verbose:
                 cli.Say($"{cli.Ink.Faint($"{output.Path} |")} {Human.Line(output.Line)}");
                 break;

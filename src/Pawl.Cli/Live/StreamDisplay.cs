@@ -26,6 +26,10 @@ sealed class StreamDisplay(Cli cli) : RunDisplay
             case RunEvent.StepEnded e:
                 StepEnded(w, e);
                 break;
+            case RunEvent.StepWaiting e:
+                w.WriteString("event", "step_waiting");
+                HeadView.Write(w, e.Wait);
+                break;
             case RunEvent.Output e:
                 w.WriteString("event", "output");
                 w.WriteString("step", e.Path);

@@ -62,7 +62,7 @@ static class DryRun
     static async Task<Estimates> EstimatesAsync(Cli cli, Workflow workflow)
     {
         if (cli.Store.Root is { } root && !Directory.Exists(root)) return Estimates.None;
-        await using var client = cli.Store.Open(cli.Caller);
+        await using var client = await cli.Store.OpenAsync(cli.Caller);
         return await Estimates.ReadAsync(client, workflow.Name, cli.Stop);
     }
 

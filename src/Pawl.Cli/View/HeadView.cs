@@ -37,6 +37,18 @@ static class HeadView
         w.WriteString("error_step", head.ErrorStep);
         w.WriteString("error", head.Error);
         w.WriteString("parent_run_id", head.ParentRunId);
+        w.WriteString("queue", head.Queue);
+        w.WriteNumber("priority", head.Priority);
+        w.WriteBoolean("dead_letter", head.DeadLetter);
+        w.WriteString("wake_at", head.WakeAt is { } wake ? Human.Iso(wake) : null);
+        w.WriteStartArray("waits");
+        foreach (var wait in head.Waits)
+        {
+            w.WriteStartObject();
+            Write(w, wait);
+            w.WriteEndObject();
+        }
+        w.WriteEndArray();
         Map(w, "tags", head.Tags);
         Map(w, "partition", head.Partition);
         if (head.Owner is not { } owner)
@@ -50,6 +62,23 @@ static class HeadView
         w.WriteString("since", Human.Iso(owner.Since));
         w.WriteString("command", owner.Command);
         w.WriteEndObject();
+    }
+
+    /// <summary>What a run waits for, for people.</summary>
+    public static string Describe(Wait wait, Cli cli)
+    {
+        var what = wait.Message is { } message ? $"a decision: {Human.Line(message)}" : wait.Signal is { } signal ? $"the signal '{signal}'" : null;
+        var until = wait.Due is { } due ? Human.Date(due, cli.Caller) : null;
+        return (what, until) switch { (null, _) => until ?? "a worker", (_, null) => what, _ => $"{what} (until {until})" };
+    }
+
+    /// <summary>The members of a wait, into an object that is open.</summary>
+    public static void Write(Utf8JsonWriter w, Wait wait)
+    {
+        w.WriteString("step", wait.Path);
+        w.WriteString("signal", wait.Message is null ? wait.Signal : null);
+        w.WriteString("message", wait.Message);
+        w.WriteString("due", wait.Due is { } due ? Human.Iso(due) : null);
     }
 
     public static void Map(Utf8JsonWriter w, string name, IEnumerable<KeyValuePair<string, string>> values)

@@ -6,7 +6,7 @@ namespace Pawl.Yaml;
 /// <param name="Text">Plain text; empty for an expression.</param>
 /// <param name="Expression">The expression, or null.</param>
 /// <param name="Offset">Where it begins in the template.</param>
-internal readonly record struct TemplatePart(string Text, Expression? Expression, int Offset);
+internal sealed record TemplatePart(string Text, Expression? Expression, int Offset);
 
 /// <summary>Text with <c>${{ … }}</c> in it. Immutable. A literal <c>${{</c> is written <c>${{ '${{' }}</c>.</summary>
 internal sealed class Template

@@ -63,6 +63,18 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Writes all of it, and waits where it must.</summary>
+    /// <exception cref="IOException">Nobody reads any more.</exception>
+    public static void Write(int descriptor, ReadOnlySpan<byte> bytes)
+    {
+        while (bytes.Length > 0)
+        {
+            var count = (int)Write(descriptor, bytes, (nuint)bytes.Length);
+            if (count >= 0) bytes = bytes[count..];
+            else if (Marshal.GetLastPInvokeError() != Interrupted) throw new IOException($"The pipe cannot be written: {Marshal.GetLastPInvokeErrorMessage()}.");
+        }
+    }
+
     /// <summary>The user whose rights this process has.</summary>
     public static uint EffectiveUser => GetEffectiveUser();
 
@@ -92,6 +104,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     private static partial nint Read(int descriptor, Span<byte> buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    private static partial nint Write(int descriptor, ReadOnlySpan<byte> buffer, nuint count);
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Statx(int directory, string path, int flags, uint mask, Span<byte> status);

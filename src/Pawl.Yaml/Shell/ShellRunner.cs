@@ -75,11 +75,11 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
         using var output = process.StandardOutput;
         using var errors = process.StandardError;
         var group = StepGroup.Record(_directory.Value, prefix, process.Id);
-        var pump = OutputPump.Start(Descriptor(output), captured.Open(isError: false), Descriptor(errors), captured.Open(isError: true));
+        var pump = OutputPump.Start(Descriptor(output.BaseStream), captured.Open(isError: false), Descriptor(errors.BaseStream), captured.Open(isError: true));
         try
         {
-            input.BaseStream.Write("go\n"u8);
-            input.BaseStream.Flush();
+            // Not through the stream: .NET would start its engine for sockets.
+            Posix.Write(Descriptor(input.BaseStream), "go\n"u8);
             var ended = process.WaitForExitAsync(CancellationToken.None);
             try
             {
@@ -183,7 +183,7 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
         });
     }
 
-    static int Descriptor(StreamReader reader) => (int)((System.IO.Pipes.PipeStream)reader.BaseStream).SafePipeHandle.DangerousGetHandle();
+    static int Descriptor(Stream pipe) => (int)((System.IO.Pipes.PipeStream)pipe).SafePipeHandle.DangerousGetHandle();
 
     static (RawJson Outputs, string? Problem) ReadOutputs(string path, SecretMasker masker)
     {

@@ -86,7 +86,7 @@ internal sealed class NameRules
     {
         if (!used.Node.Value.Contains("${{", StringComparison.Ordinal)) return 0;
         var part = Template.Parse(used.Node.Value).Parts.FirstOrDefault(part => part.Expression?.Text == used.Expression.Text);
-        return part.Offset + 3;
+        return (part?.Offset ?? 0) + 3;
     }
 
     (string Message, string? Hint)? WhyWrong(StepDefinition step, UsedExpression used, ExpressionPath path, bool sound)
@@ -147,9 +147,11 @@ internal sealed class NameRules
             Work.Choose => ["case", "steps"],
             Work.Child => ["run_id", "status", "steps"],
             Work.Sleep => [],
+            Work.WaitFor => ["body", "by", "timed_out"],
+            Work.Approve => ["approved", "by", "reason", "changes", "timed_out"],
             _ => null,
         };
-        if (known is not null) return known.Contains(output) ? null : ($"Step '{found.Id}' has no output '{YamlReader.Printable(output)}'.", known.Count == 0 ? "A pause has no outputs." : $"It has: {string.Join(", ", known)}.");
+        if (known is not null) return known.Contains(output) ? null : ($"Step '{found.Id}' has no output '{YamlReader.Printable(output)}'.", known is [] ? "A pause has no outputs." : $"It has: {string.Join(", ", known)}.");
         if (_strict && found.Work is Work.Shell { Command.Script.Text: var text } && !text.Contains(output, StringComparison.Ordinal))
             Problems.Warn(used.Node, $"The command of '{found.Id}' does not mention the output '{YamlReader.Printable(output)}' that is used here.", "Outputs are lines name=value written to $PAWL_OUTPUT.");
         return null;
@@ -206,8 +208,8 @@ internal sealed class NameRules
         {
             // Takes away whatever waits for nothing that is left; what stays waits for a circle.
             var waits = steps.ToDictionary(step => step.Id, step => step.Needs.Concat(step.After).Select(name => name.Id).Where(id => id != step.Id && _byId.ContainsKey(id)).ToHashSet());
-            var next = waits.SelectMany(pair => pair.Value.Select(need => (need, pair.Key))).ToLookup(pair => pair.need, pair => pair.Key);
-            var free = new Queue<string>(waits.Where(pair => pair.Value.Count == 0).Select(pair => pair.Key));
+            var next = steps.SelectMany(step => waits[step.Id].Select(need => new { need, step.Id })).ToLookup(pair => pair.need, pair => pair.Id);
+            var free = new Queue<string>(steps.Where(step => waits[step.Id].Count == 0).Select(step => step.Id));
             while (free.TryDequeue(out var id))
             {
                 waits.Remove(id);

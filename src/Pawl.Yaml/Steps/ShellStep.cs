@@ -49,7 +49,8 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
         var environment = new Dictionary<string, string>(scope.Variables());
         foreach (var (name, value) in facts.ToEnvironment().Concat(command.Script.Bind(scope))) environment[name] = value;
         environment["PAWL_WORKFLOW_DIR"] = file.Folder ?? file.Directory;
-        var outcome = await new ShellRunner(context.Time).RunAsync(new ShellCommand
+        // Whose stop it was, the run's or the time limit's, the engine knows: it takes a stopped outcome's log, and nothing else of it.
+        return await new ShellRunner(context.Time).RunAsync(new ShellCommand
         {
             // Two stores can hold runs of the same name; two of them in one folder at once are the rarer case.
             Key = $"{file.Directory} {context.IdempotencyKey}{purpose}",
@@ -61,9 +62,6 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
             OutputLimit = command.OutputLimit ?? DefaultOutputLimit,
             IsRepeated = context.IsResumed || context.Attempt > 1,
         }, context.Write, context.CancellationToken);
-        // The engine knows whose stop it was: the run's, or the time limit's.
-        if (outcome.WasStopped) context.CancellationToken.ThrowIfCancellationRequested();
-        return outcome;
     }
 
     const int DefaultOutputLimit = 4 * 1024 * 1024;

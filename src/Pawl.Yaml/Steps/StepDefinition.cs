@@ -75,6 +75,10 @@ internal abstract record Work(string Kind)
 
     public sealed record Sleep(Template Duration) : Work("sleep");
 
+    public sealed record Approve(Template Message, TimeSpan? Timeout, TimeoutAction OnTimeout, string? Operation) : Work("approval");
+
+    public sealed record WaitFor(Template Signal, TimeSpan? Timeout, bool GoesOn) : Work("wait_for");
+
     /// <summary>Errors were found in it; the step is kept so that others may name it.</summary>
     public sealed record Broken() : Work("");
 

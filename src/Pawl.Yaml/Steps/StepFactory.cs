@@ -67,6 +67,8 @@ internal sealed class StepFactory(FileContext file)
         Work.Sequence => context => RunChildrenAsync(context, children, null),
         Work.Choose choose => context => ChooseAsync(context, choose, around),
         Work.Sleep sleep => context => SleepAsync(context, sleep, Scope(context, around)),
+        Work.Approve approve => context => ApproveAsync(context, approve, Scope(context, around)),
+        Work.WaitFor waitFor => context => WaitForAsync(context, waitFor, Scope(context, around)),
         Work.Child child => context => RunWorkflowAsync(context, child, Scope(context, around)),
         _ => throw new System.Diagnostics.UnreachableException(),
     };
@@ -147,6 +149,41 @@ internal sealed class StepFactory(FileContext file)
         if (!Durations.TryParse(text, out var duration)) throw new StepException($"'sleep' must be {Durations.Words}, not '{YamlReader.Printable(scope.Mask(text))}'.");
         await context.SleepAsync("timer", duration);
         return StepResult.Ok();
+    }
+
+    static async Task<StepResult> ApproveAsync(StepContext context, Work.Approve approve, StepScope scope)
+    {
+        var request = new ApprovalRequest(approve.Message.Evaluate(scope).AsText()) { Timeout = approve.Timeout, OnTimeout = approve.OnTimeout, Operation = approve.Operation };
+        // A step that was rejected and is run again asks again.
+        var decided = await context.RequestApprovalAsync(request, context.Attempt == 1 ? "approval" : $"approval-{context.Attempt}");
+        if (!decided.IsApproved) return StepResult.Fail($"rejected{(decided.By is { } by ? $" by {by}" : "")}{(decided.Reason is { } reason ? $": {reason}" : "")}", ErrorClass.Permanent, "rejected");
+        return StepResult.Ok(Json(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteBoolean("approved", true);
+            if (decided.By is not null) writer.WriteString("by", decided.By);
+            if (decided.Reason is not null) writer.WriteString("reason", decided.Reason);
+            WriteOutput(writer, "changes", decided.Changes);
+            writer.WriteBoolean("timed_out", decided.TimedOut);
+            writer.WriteEndObject();
+        }));
+    }
+
+    static async Task<StepResult> WaitForAsync(StepContext context, Work.WaitFor wait, StepScope scope)
+    {
+        var name = wait.Signal.Evaluate(scope).AsText();
+        Signal signal;
+        try { signal = await context.WaitForSignalAsync(name, wait.Timeout); }
+        catch (ArgumentException error) { throw new StepException(error.Message); }
+        if (signal.TimedOut && !wait.GoesOn) return StepResult.Fail($"no signal '{name}' came within {wait.Timeout}", ErrorClass.Permanent, "signal_timeout");
+        return StepResult.Ok(Json(writer =>
+        {
+            writer.WriteStartObject();
+            WriteOutput(writer, "body", signal.Body);
+            if (signal.By is not null) writer.WriteString("by", signal.By);
+            writer.WriteBoolean("timed_out", signal.TimedOut);
+            writer.WriteEndObject();
+        }));
     }
 
     static async Task<StepResult> RunWorkflowAsync(StepContext context, Work.Child child, StepScope scope)

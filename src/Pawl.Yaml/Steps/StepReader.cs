@@ -11,7 +11,7 @@ internal sealed record Inherited(string? Shell, Template? WorkingDirectory, IRea
 /// <summary>Nodes → step definitions. The shape of every node was checked before; what is of a wrong shape was reported and is passed over here.</summary>
 internal sealed class StepReader(FileContext file)
 {
-    public static readonly string[] Works = ["run", "group", "steps", "workflow", "sleep", "choose"];
+    public static readonly string[] Works = ["run", "group", "steps", "workflow", "sleep", "choose", "approval", "wait_for"];
     static readonly string[] s_ofRun = ["retry", "sources", "generates", "git", "output_limit", "on_unknown"];
 
     static readonly string[] s_ofFanOut = ["max_parallel", "key"];
@@ -145,7 +145,7 @@ internal sealed class StepReader(FileContext file)
         {
             // A key that is unknown, planned or of a wrong shape was reported already; it may be the one that is meant.
             if (node.Entries.All(entry => Vocabulary.Find("step").Keys.Any(key => key.Name == entry.Key.Value && key.NotYet is null && !Works.Contains(key.Name))))
-                Problems.Error(node, "The step does nothing.", "It needs one of run, group, foreach or matrix (with run or steps), choose, workflow, sleep.");
+                Problems.Error(node, "The step does nothing.", "It needs one of run, group, foreach or matrix (with run or steps), choose, workflow, sleep, approval, wait_for.");
             return null;
         }
         if (given.Count > 1)
@@ -170,6 +170,16 @@ internal sealed class StepReader(FileContext file)
                 return ReadTemplate(duration, ExpressionUse.Setting, used) is { } template ? new Work.Sleep(template) : null;
             case YamlSequence cases when given[0] == "choose":
                 return new Work.Choose(ReadCases(cases, inherited, used));
+            case YamlNode asked when given[0] == "approval":
+                var rules = asked as YamlMapping;
+                return (asked as YamlScalar ?? rules?.FindScalar("message")) is { } question && ReadTemplate(question, ExpressionUse.Setting, used) is { } message
+                    ? new Work.Approve(message, rules is null ? null : ReadDuration(rules, "timeout"), rules?.FindScalar("on_timeout")?.Value switch { "fail" => TimeoutAction.Fail, "continue" => TimeoutAction.Continue, _ => TimeoutAction.Reject }, rules?.FindScalar("operation")?.Value)
+                    : null;
+            case YamlNode awaited when given[0] == "wait_for":
+                var limits = awaited as YamlMapping;
+                return (awaited as YamlScalar ?? limits?.FindScalar("signal")) is { } name && ReadTemplate(name, ExpressionUse.Setting, used) is { } signal
+                    ? new Work.WaitFor(signal, limits is null ? null : ReadDuration(limits, "timeout"), limits?.FindScalar("on_timeout")?.Value == "continue")
+                    : null;
             default:
                 return null;
         }

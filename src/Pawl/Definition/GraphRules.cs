@@ -1,7 +1,7 @@
 namespace Pawl.Engine;
 
 /// <summary>A problem of a definition.</summary>
-readonly record struct GraphProblem(string StepPath, string Message);
+sealed record GraphProblem(string StepPath, string Message);
 
 /// <summary>What makes a graph of steps valid. Pure.</summary>
 static class GraphRules

@@ -12,4 +12,16 @@ static partial class Log
 
     [LoggerMessage(3, LogLevel.Warning, "Run {RunId}: {Message}")]
     public static partial void Warning(ILogger logger, string runId, string message);
+
+    [LoggerMessage(4, LogLevel.Warning, "The store cannot be reached at the moment: {Message}")]
+    public static partial void StoreAway(ILogger logger, string message);
+
+    [LoggerMessage(5, LogLevel.Information, "Worker {Worker} serves {Queues}: {Places} runs at a time")]
+    public static partial void WorkerBegan(ILogger logger, string worker, string queues, int places);
+
+    [LoggerMessage(6, LogLevel.Information, "Worker {Worker} stopped; {Count} runs were handed over")]
+    public static partial void WorkerEnded(ILogger logger, string worker, int count);
+
+    [LoggerMessage(7, LogLevel.Error, "Run {RunId} cannot be executed by this worker: {Message}")]
+    public static partial void NotExecuted(ILogger logger, string runId, string message);
 }

@@ -75,6 +75,7 @@ sealed class GraphScheduler(Run run)
             // Steps side by side must not wait for one that computes, or flushes, before its first await.
             if (!alone) await Task.Yield();
             // A leaf takes its place before anything about it is decided, so that a stop in the meantime keeps it from starting.
+            run.Waits.Enter(parent);
             try { await RunNodeAsync(node, parent, cancellation, selected, () => halted || run.IsHalted); }
             catch (Exception error)
             {
@@ -83,7 +84,9 @@ sealed class GraphScheduler(Run run)
                 ended.Writer.TryComplete(error);
                 return;
             }
+            // Told first: what comes next begins before this one no longer counts.
             ended.Writer.TryWrite(node);
+            run.Waits.Leave(parent);
         }
 
         void Completed(Node node)

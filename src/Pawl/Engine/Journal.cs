@@ -9,7 +9,7 @@ namespace Pawl.Engine;
 /// Writes that arrive while one is under way share the next commit: parallel steps of a run cost one flush together.
 /// An entry is in the index as soon as it is appended; <see cref="AppendAsync"/> returns when it is as durable as the run's mode promises.
 /// </remarks>
-sealed class Journal(ICheckpointStore store, CommitQueue commits, bool keep)
+sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool keep)
 {
     // Outputs above this are read again from the store when they are needed: a long run must not live in memory.
     const int KeepInMemory = 4096;
@@ -224,7 +224,7 @@ sealed class Journal(ICheckpointStore store, CommitQueue commits, bool keep)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
         // The beginning of a pass names its token: without it a request from outside would not find the pass.
-        var isPassMark = draft.Kind is CheckpointKind.Resumed or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
+        var isPassMark = draft.Kind is CheckpointKind.Resumed or CheckpointKind.Waiting or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
         TaskCompletionSource? joined = null;
         lock (_lock)
         {

@@ -4,10 +4,12 @@ using Microsoft.Extensions.Logging;
 namespace Pawl.Engine;
 
 /// <summary>Why a pass ends before its graph does, from weak to strong.</summary>
-enum StopReason { None, Pause, TimeLimit, Interrupt, Cancel, LeaseLost, WriteFailed }
+enum StopReason { None, Park, Pause, Drain, TimeLimit, Interrupt, Cancel, LeaseLost, WriteFailed }
+
+#pragma warning disable CA1001 // Its token source has no timer, and whoever watches the run may ask it to stop at any time: there is nothing to dispose, and no moment for it.
 
 /// <summary>One pass over one run: everything its steps share.</summary>
-sealed class Run : IDisposable
+sealed class Run
 {
     readonly Action<RunEvent>? _onEvent;
     readonly Lock _events = new();
@@ -16,7 +18,7 @@ sealed class Run : IDisposable
     readonly List<StepReport> _reports = [];
     int _stop;
 
-    public Run(PawlClient client, Workflow workflow, Journal journal, RunParams parameters, bool isResumed, Action<RunEvent>? onEvent, StepSelection? select)
+    public Run(PawlClient client, Workflow workflow, Journal journal, RunParams parameters, bool isResumed, Action<RunEvent>? onEvent, StepSelection? select, Parking parking)
     {
         Client = client;
         Workflow = workflow;
@@ -28,6 +30,8 @@ sealed class Run : IDisposable
         Gate = new ConcurrencyGate(workflow.Options.Concurrency ?? int.MaxValue);
         Steps = new StepExecutor(this);
         Graph = new GraphScheduler(this);
+        Waits = new Waits(this, parking);
+        Parking = parking;
         Children = new ChildRuns(this);
         History = new RunHistory(client.Store, workflow.Name, Id);
         Log = client.Options.Logging.CreateLogger("Pawl.Run");
@@ -46,6 +50,11 @@ sealed class Run : IDisposable
     public ConcurrencyGate Gate { get; }
     public StepExecutor Steps { get; }
     public GraphScheduler Graph { get; }
+    public Waits Waits { get; }
+
+    /// <summary>The right to execute it; null for a run that is kept nowhere.</summary>
+    public Storage.RunLease? Lease { get; set; }
+    public Parking Parking { get; }
     public ChildRuns Children { get; }
     public RunHistory History { get; }
     public ILogger Log { get; }
@@ -63,14 +72,14 @@ sealed class Run : IDisposable
     public CancellationToken Kill => _kill.Token;
     public IReadOnlyList<StepReport> Reports { get { lock (_events) return [.. _reports]; } }
 
-    /// <summary>Nothing new starts any more. All reasons but a pause also stop what runs. The strongest reason stays.</summary>
+    /// <summary>Nothing new starts any more. All reasons but parking and a pause also stop what runs. The strongest reason stays.</summary>
     public void RequestStop(StopReason reason, Exception? cause = null)
     {
         lock (_events)
         {
             if ((int)reason > _stop) (_stop, StopCause) = ((int)reason, cause);
         }
-        if (reason != StopReason.Pause) _kill.Cancel();
+        if (reason is not (StopReason.Park or StopReason.Pause)) _kill.Cancel();
     }
 
     /// <summary>Reserves a path for one sub-step of an attempt; another attempt of the same step may use it again.</summary>
@@ -118,12 +127,6 @@ sealed class Run : IDisposable
         attempt.SetProgress(fraction, message, Json);
         Publish(new RunEvent.Progress(Time.GetUtcNow(), attempt.Path, fraction, message));
     }
-
-    public void Dispose()
-    {
-        _kill.Dispose();
-        Journal.CreatedData?.Dispose();
-    }
 }
 
 /// <summary>One try of one step. It is its own lock: there is one for every step of a run.</summary>
@@ -137,6 +140,12 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
     public CancellationToken Cancellation => cancellation;
     public bool FailedBefore => failedBefore;
     public StepAttempt? Parent => parent;
+
+    /// <summary>What the step writes in together with its checkpoint.</summary>
+    public Storage.IStepTransaction? Transaction { get; set; }
+
+    /// <summary>Steps under way below this one. Guarded by <see cref="Waits"/>.</summary>
+    public int Children { get; set; }
 
     /// <summary>A leaf of the graph, or below one: it holds a place under the run's concurrency already.</summary>
     public bool IsInPlace { get; init; } = parent?.IsInPlace ?? false;
@@ -188,34 +197,5 @@ sealed class ConcurrencyGate(int places)
             if (!_waiting.TryDequeue(out next)) _free++;
         }
         next?.SetResult();
-    }
-}
-
-/// <summary>Runs started by a step of this run.</summary>
-sealed class ChildRuns(Run run)
-{
-    public async Task<RunResult> RunAsync(StepAttempt parent, string name, Workflow workflow, IReadOnlyDictionary<string, object?>? parameters)
-    {
-        var path = name.Length == 0 ? parent.Path : $"{parent.Path}/{name}";
-        run.Claim(parent, $"{parent.Path}/child run {name}");
-        // The id follows from run and path: a parent that resumes finds its child, and goes on with it.
-        var result = await run.Client.RunAsync(workflow, parameters, new StartOptions
-        {
-            RunId = RunIds.Child(run.Id, path), IfExists = ExistingRun.Join, ParentRunId = run.Id, Partition = run.Journal.Head.Partition,
-            OnEvent = happened => Forward(path, happened),
-        }, parent.Cancellation);
-        if (result.Status == RunStatus.Completed) return result;
-        if (run.IsStopping || parent.Cancellation.IsCancellationRequested)
-        {
-            parent.Interrupt();
-            throw new OperationCanceledException($"Run '{run.Id}' is stopping.");
-        }
-        throw new StepFailedException(path, new StepError("child_run", $"child run '{result.RunId}' {result.Status.ToString().ToLowerInvariant()}: {result.Error}", ErrorClass.Permanent));
-    }
-
-    void Forward(string path, RunEvent happened)
-    {
-        if (happened is RunEvent.Output output) run.Publish(output with { Path = $"{path}/{output.Path}" });
-        else if (happened is RunEvent.Warning warning) run.Publish(warning);
     }
 }

@@ -5,27 +5,17 @@ namespace Pawl.Engine;
 /// <summary>One pass over one run: from its claim to the record that ends the pass.</summary>
 static class RunExecutor
 {
-    // How soon a request from another process is seen.
-    static readonly TimeSpan InboxInterval = TimeSpan.FromMilliseconds(100);
-
     public static async Task<RunResult> ExecuteAsync(Run run, RunLease? lease, CancellationToken cancellation)
     {
         var began = run.Time.GetTimestamp();
-        using var ended = new CancellationTokenSource();
-        using var asked = cancellation.Register(() => run.RequestStop(StopReason.Interrupt));
+        using var asked = cancellation.Register(() => run.RequestStop(run.Parking == Parking.Always ? StopReason.Drain : StopReason.Interrupt));
         using var limit = run.Workflow.Options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
         using var late = limit?.Token.Register(() => run.RequestStop(StopReason.TimeLimit));
-        var inbox = lease is null ? Task.CompletedTask : WatchAsync(run, lease, ended.Token);
-        try
-        {
-            return await PassAsync(run, began);
-        }
-        finally
-        {
-            // Not CancelAsync: it goes by the thread pool, and a pass stays on its caller's scheduler.
-            ended.Cancel();
-            await inbox;
-        }
+        run.Lease = lease;
+        if (lease is null) return await PassAsync(run, began);
+        await run.Client.Keeper.AddAsync(run, lease);
+        try { return await PassAsync(run, began); }
+        finally { await run.Client.Keeper.RemoveAsync(run); }
     }
 
     static async Task<RunResult> PassAsync(Run run, long began)
@@ -33,7 +23,7 @@ static class RunExecutor
         var reused = run.Journal.Head.Done;
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
-        var selected = Selected(run.Workflow, run.Select);
+        var selected = run.Select?.In(run.Workflow);
         GraphScheduler.Result graph = new([], Stopped: false);
         if (run.Journal.Compensating is null) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
 
@@ -46,58 +36,15 @@ static class RunExecutor
             RunId = run.Id, Workflow = run.Workflow.Name, Status = status, Steps = reports, ErrorStep = errorStep, Error = error,
             CheckpointWriteFailed = run.Stop == StopReason.WriteFailed, Duration = run.Time.GetElapsedTime(began),
             Saved = TimeSpan.FromTicks(reports.Where(report => report.Restored).Sum(report => report.Duration.Ticks)),
-            Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
+            Waits = status == RunStatus.Waiting ? run.Waits.Open : [], Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
         };
-    }
-
-    /// <summary>Requests from other processes, and the lease's renewal.</summary>
-    static async Task WatchAsync(Run run, RunLease lease, CancellationToken ended)
-    {
-        var (cancel, pause) = (RunMessage.Cancel(lease.Token), RunMessage.Pause(lease.Token));
-        for (var tick = 1; ; tick++)
-        {
-            try
-            {
-                await Task.Delay(InboxInterval, run.Time, ended);
-                foreach (var message in await run.Client.Store.InboxAsync(run.Id, ended))
-                {
-                    if (message.Name == cancel) run.RequestStop(StopReason.Cancel);
-                    else if (message.Name == pause) run.RequestStop(StopReason.Pause);
-                }
-                if (tick % 100 == 0) await run.Client.Store.RenewAsync(lease, ended);
-            }
-            catch (OperationCanceledException) { return; }
-            catch (LeaseLostException lost) { run.RequestStop(StopReason.LeaseLost, lost); return; }
-            catch (IOException error) when (tick % 100 == 0)
-            {
-                run.Warn($"Requests to this run cannot be read at the moment: {error.Message}");
-            }
-            catch (IOException)
-            {
-                // Said every ten seconds by the line above; commits decide about the run, not this look.
-            }
-        }
-    }
-
-    /// <summary>The steps that a selection runs; null is all.</summary>
-    /// <exception cref="InvalidDefinitionException">It names a step that does not exist.</exception>
-    public static HashSet<string>? Selected(Workflow workflow, StepSelection? select)
-    {
-        if (select is null) return null;
-        var all = workflow.Steps.Select(step => step.Id).ToHashSet();
-        foreach (var name in (select.Only ?? []).Append(select.From).Append(select.Until).OfType<string>())
-            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
-        if (select.Only is { } only) return [.. only];
-        if (select.From is { } from) all.IntersectWith(ResumePlanner.Descendants(workflow, from));
-        if (select.Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(workflow, until), until]);
-        return all;
     }
 
     static async Task<(RunStatus, string? Step, string? Error)> EndAsync(Run run, GraphScheduler.Result graph, HashSet<string>? selected)
     {
         // A pause or an interruption that came when everything was done already has nothing left to stop.
         var allDone = graph.Failures.Count == 0 && run.Workflow.Steps.All(step => run.Journal.Find(step.Id) is { IsDone: true });
-        if (run.IsStopping && !(allDone && run.Stop is StopReason.Pause or StopReason.Interrupt or StopReason.TimeLimit)) return await StopAsync(run);
+        if (run.IsStopping && !(allDone && run.Stop is StopReason.Park or StopReason.Pause or StopReason.Drain or StopReason.Interrupt or StopReason.TimeLimit)) return await StopAsync(run);
         if (run.Journal.Compensating is { } begun) return await CompensateAsync(run, begun.Path, begun.Error!);
         if (graph.Failures.Count > 0)
         {
@@ -118,6 +65,10 @@ static class RunExecutor
         {
             case StopReason.WriteFailed or StopReason.LeaseLost:
                 return Unwritten(run, null);
+            case StopReason.Park:
+                return await WaitAsync(run, run.Waits.Record("waiting"));
+            case StopReason.Drain:
+                return await WaitAsync(run, run.Waits.Record("handed over by a worker that stops", atOnce: true));
             case StopReason.Cancel:
                 return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, "canceled on request");
             case StopReason.Pause:
@@ -136,6 +87,9 @@ static class RunExecutor
         if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
         return Unwritten(run, step);
     }
+
+    static async Task<(RunStatus, string?, string?)> WaitAsync(Run run, Checkpoint draft) =>
+        await run.Steps.AppendAsync(draft, marked: true, null) ? (RunStatus.Waiting, null, null) : Unwritten(run, null);
 
     static (RunStatus, string?, string?) Unwritten(Run run, string? step) =>
         (RunStatus.Failed, step, run.Stop == StopReason.LeaseLost ? run.StopCause?.Message : $"checkpoint_write_failed: {run.StopCause?.Message}");
@@ -163,6 +117,7 @@ static class RunExecutor
         {
             var began = run.Time.GetTimestamp();
             StepError? failure = null;
+            run.Waits.Enter(null);
             try
             {
                 await undo(new StepContext(run, new StepAttempt(path, attempt, "compensation", run.Kill, failedBefore: true, null)));
@@ -171,6 +126,7 @@ static class RunExecutor
             {
                 failure = new StepError(error.GetType().Name, error.Message, (step.Options.Retry.Classifier ?? RetryPolicy.Classify)(error));
             }
+            finally { run.Waits.Leave(null); }
             if (run.IsStopping && failure is not null) return null;
             if (failure is { Class: ErrorClass.Transient } && attempt < step.Options.Retry.Attempts)
             {

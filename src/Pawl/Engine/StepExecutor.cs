@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -19,13 +20,21 @@ sealed class StepExecutor(Run run)
 {
     // How long a body may ignore its cancellation before the engine goes on without it.
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    // How often a step whose transaction met another one is tried, whatever its retry policy says.
+    const int MaxConflicts = 10;
 
     public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
     {
         if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
+        if (parent.Transaction is not null) throw new InvalidDefinitionException($"Step '{parent.Path}' runs in a transaction and can have no sub-steps: its checkpoint closes the transaction.");
         var path = $"{parent.Path}/{name}";
         run.Claim(parent, path);
-        var outcome = TryReuse(path) ?? await ExecuteAsync(path, body, options, null, parent, parent.Cancellation, failedBefore: false);
+        if (TryReuse(path) is not { } outcome)
+        {
+            run.Waits.Enter(parent);
+            try { outcome = await ExecuteAsync(path, body, options, null, parent, parent.Cancellation, failedBefore: false); }
+            finally { run.Waits.Leave(parent); }
+        }
         switch (outcome.End)
         {
             case StepEnd.Completed or StepEnd.Skipped:
@@ -85,25 +94,43 @@ sealed class StepExecutor(Run run)
         using var activity = Diagnostics.Telemetry.Source.HasListeners() ? Diagnostics.Telemetry.StepActivity(run.Id, path, number) : null;
         var began = run.Time.GetTimestamp();
         if (run.IsWatched) run.Publish(new RunEvent.StepStarted(run.Time.GetUtcNow(), path, number, reason));
-        var (result, cause) = await InvokeAsync(body, context, token, options, limit);
+        var (result, cause) = await InvokeAsync(options.Transactional ? Within(attempt, body) : body, context, token, options, limit);
+        await using var transaction = attempt.Transaction;
         var took = run.Time.GetElapsedTime(began);
 
         // A body that swallowed the stop of its sub-step has no result, whatever it returned.
         var interrupted = attempt.Interrupted || result.Status == StepStatus.Canceled;
+        // A parked attempt is none: it begins anew when what it waits for has come.
+        if (interrupted && run.Stop == StopReason.Park) return (Stopped(parent), null);
         if (interrupted && (run.IsStopping || cancellation.IsCancellationRequested)) return (await StopAsync(attempt, took, parent), null);
-        if (interrupted && limit?.IsCancellationRequested == true) result = TimedOut(options);
+        if (interrupted && limit?.IsCancellationRequested == true) result = Keeping(result, TimedOut(options));
         var (draft, payloads) = Record(path, result, attempt, context, took, reason, failedBefore);
 
         TimeSpan? retryIn = null;
+        var conflict = cause is DbException { IsTransient: true };
+        var written = false;
+        if (transaction is not null)
+        {
+            if (result.Status == StepStatus.Completed)
+            {
+                var problem = await AppendAsync(draft, payloads, transaction);
+                if (problem is null && run.Stop is StopReason.LeaseLost or StopReason.WriteFailed) return (Stopped(parent), null);
+                (written, conflict) = (problem is null, problem is not null);
+                if (conflict) (draft, payloads) = Record(path, result = StepResult.Fail($"its transaction was not committed: {problem}", ErrorClass.Transient, "transaction"), attempt, context, took, reason, failedBefore);
+            }
+            // What is recorded below is no part of it.
+            await transaction.DisposeAsync();
+        }
         if (result.Status == StepStatus.Failed)
         {
-            if (tries < options.Retry.Attempts && result.Error!.Class == ErrorClass.Transient)
+            if (conflict && tries < MaxConflicts) retryIn = TimeSpan.FromMilliseconds(10 * tries);
+            else if (tries < options.Retry.Attempts && result.Error!.Class == ErrorClass.Transient)
                 retryIn = options.Retry.DelayAfter(tries, Seed(path, number));
             else if (options.ContinueOnError && result.Error!.Class != ErrorClass.Critical)
                 draft = draft with { Tolerated = true };
             activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, result.Error!.Message);
         }
-        if (!await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads)) return (Stopped(parent), null);
+        if (!written && !await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads)) return (Stopped(parent), null);
         Diagnostics.Telemetry.Step(result.Status, took);
         run.StepEnded(new StepReport(path, draft.Status!.Value, number, took, Restored: false, draft.Reason, draft.Error), retryIn);
         var end = result.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Skipped => StepEnd.Skipped, _ => StepEnd.Failed };
@@ -124,7 +151,7 @@ sealed class StepExecutor(Run run)
             }
             var result = Normalize(await task);
             // Whatever a body makes of its own stop is not a result: half-done work must not count as done, nor be tolerated as failed.
-            return (token.IsCancellationRequested ? Stopped(options, limit) : result, null);
+            return (token.IsCancellationRequested ? Keeping(result, Stopped(options, limit)) : result, null);
         }
         catch (Exception error) when (token.IsCancellationRequested)
         {
@@ -140,6 +167,9 @@ sealed class StepExecutor(Run run)
     }
 
     static StepResult Stopped(StepOptions options, CancellationTokenSource? limit) => limit?.IsCancellationRequested == true ? TimedOut(options) : StepResult.Canceled();
+
+    /// <summary>What a stopped body made is no result; what it tells about itself, such as its log, stays.</summary>
+    static StepResult Keeping(StepResult result, StepResult stopped) => stopped with { Info = result.Info, Attachments = result.Attachments };
 
     static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, "timeout");
 
@@ -194,7 +224,7 @@ sealed class StepExecutor(Run run)
         {
             Kind = CheckpointKind.Step, At = run.Time.GetUtcNow(), Path = path, Status = result.Status, Attempt = attempt.Number, Duration = took,
             Reason = result.Reason ?? (attempt.Number == 1 && reason == "first run" ? null : reason), Cause = result.Cause, Error = result.Error, Output = output, OutputRef = reference,
-            State = result.Status == StepStatus.Completed ? Delta(context.TakeStateChanges()) : default,
+            State = result.Status == StepStatus.Completed ? context.TakeStateDelta() : default,
             Metrics = result.Metrics is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
             Inputs = result.Inputs is { } inputs ? OneLine(inputs, check: true).Utf8 : default,
             Progress = attempt.Progress.IsEmpty && attempt.Parent is { } parent ? parent.Progress : attempt.Progress,
@@ -207,24 +237,6 @@ sealed class StepExecutor(Run run)
     static byte[] WithFlag(ReadOnlyMemory<byte> data) => data.Length <= 2
         ? "{\"after_failure\":true}"u8.ToArray()
         : [.. "{\"after_failure\":true,"u8, .. data.Span[1..]];
-
-    static ReadOnlyMemory<byte> Delta(Dictionary<string, RawJson?>? changes)
-    {
-        if (changes is null) return default;
-        using var stream = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(stream))
-        {
-            writer.WriteStartObject();
-            foreach (var (key, value) in changes)
-            {
-                writer.WritePropertyName(key);
-                if (value is { } raw) writer.WriteRawValue(raw.Utf8.Span);
-                else writer.WriteNullValue();
-            }
-            writer.WriteEndObject();
-        }
-        return stream.ToArray();
-    }
 
     /// <summary>Records something about a step that no attempt made: a skip, or a stop.</summary>
     public async Task<StepOutcome> RecordAsync(string path, StepStatus status, SkipCause cause, string reason, bool failedBefore, StepError? error = null, int attempt = 0)
@@ -256,6 +268,23 @@ sealed class StepExecutor(Run run)
         return new StepOutcome(StepEnd.Stopped, null, null, run.Journal);
     }
 
+    Func<StepContext, Task<StepResult>> Within(StepAttempt attempt, Func<StepContext, Task<StepResult>> body) => async context =>
+    {
+        attempt.Transaction = run.Client.Store is ITransactionalStore store && run.Lease is { } lease
+            ? await store.BeginAsync(lease, attempt.Cancellation)
+            : throw new InvalidDefinitionException($"Step '{attempt.Path}' is transactional, and the store {run.Client.Store.Info.Uri} has no transactions: use a SQLite or PostgreSQL store.");
+        return await body(context);
+    };
+
+    /// <summary>Appends in the step's transaction. The answer says why nothing was written.</summary>
+    async ValueTask<string?> AppendAsync(Checkpoint draft, IReadOnlyList<Payload>? payloads, IStepTransaction transaction)
+    {
+        try { return await run.Journal.AppendWithinAsync(transaction, draft, payloads); }
+        catch (LeaseLostException lost) { run.RequestStop(StopReason.LeaseLost, lost); }
+        catch (CheckpointWriteException failed) { run.RequestStop(StopReason.WriteFailed, failed); }
+        return null;
+    }
+
     /// <summary>Appends; a write that fails stops the run, because the engine never goes on without durability.</summary>
     public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads)
     {
@@ -275,23 +304,20 @@ sealed class StepExecutor(Run run)
         return false;
     }
 
-    public async Task SleepAsync(StepAttempt parent, string name, TimeSpan duration)
+    public async Task SleepAsync(StepAttempt parent, string name, TimeSpan duration) => await WaitAsync(parent, name, null, duration, null, _ => StepResult.Ok());
+
+    /// <summary>Waits below a step for a message or a time. The end of the waiting is durable before it begins, what came of it is a sub-step's result.</summary>
+    public async ValueTask<StepOutcome> WaitAsync(StepAttempt parent, string name, string? signal, TimeSpan? timeout, string? message, Func<RunMessage?, StepResult> resultOf)
     {
-        var timer = $"{parent.Path}/{name}";
-        if (run.Journal.Find(timer) is not { } known || (known.TimerDue is null && !known.IsDone))
+        var path = $"{parent.Path}/{name}";
+        if (timeout is { } limit && (run.Journal.Find(path) is not { } known || (known.TimerDue is null && !known.IsDone)))
         {
-            var due = run.Time.GetUtcNow() + duration;
-            var draft = new Checkpoint { Kind = CheckpointKind.Timer, At = run.Time.GetUtcNow(), Path = timer, Data = Encoding.UTF8.GetBytes($"{{\"due\":\"{due.UtcDateTime:O}\"}}") };
+            var due = run.Time.GetUtcNow() + limit;
+            var draft = new Checkpoint { Kind = CheckpointKind.Timer, At = run.Time.GetUtcNow(), Path = path, Data = Encoding.UTF8.GetBytes($"{{\"due\":\"{due.UtcDateTime:O}\"}}") };
             if (!await AppendAsync(draft, marked: true, null)) { parent.Interrupt(); throw new OperationCanceledException(); }
         }
-        var end = run.Journal.Find(timer)!.TimerDue;
-        await RunSubStepAsync(parent, name, async ctx =>
-        {
-            // Delays are capped by the timer's range, so a long one is waited for in parts.
-            while (end is { } due && due - run.Time.GetUtcNow() is { Ticks: > 0 } rest)
-                await Task.Delay(rest < TimeSpan.FromDays(20) ? rest : TimeSpan.FromDays(20), run.Time, ctx.CancellationToken);
-            return StepResult.Ok();
-        }, StepOptions.Default);
+        var wait = new Wait(path, signal, run.Journal.Find(path)?.TimerDue, message);
+        return await RunSubStepAsync(parent, name, async ctx => resultOf(await run.Waits.ForAsync(ctx.Attempted, wait, ctx.CancellationToken)), StepOptions.Default);
     }
 
     /// <summary>A number in 0..1 that depends only on run, step and attempt.</summary>

@@ -20,7 +20,7 @@ static class Transitions
             CheckpointKind.Resumed => Resumed(head, next, record),
             CheckpointKind.Paused => End(head, next, record, RunStatus.Paused, "paused"),
             CheckpointKind.Canceled => End(head, next, record, RunStatus.Canceled, "canceled"),
-            CheckpointKind.Failed => Running(head, "marked failed", End(head, next, record, RunStatus.Failed, "failed") with { ErrorStep = record.Path, WakeAt = Time(record, "resume_at") }),
+            CheckpointKind.Failed => Running(head, "marked failed", End(head, next, record, RunStatus.Failed, "failed") with { ErrorStep = record.Path, WakeAt = Time(record, "resume_at"), DeadLetter = record.Error?.Type == RunHead.DeadLetterType }),
             CheckpointKind.Completed => Running(head, "completed", End(head, next, record, RunStatus.Completed, "completed")),
             CheckpointKind.Step => Running(head, "continued", Step(head, next, record)),
             CheckpointKind.Waiting => Running(head, "made to wait", Waiting(next, record)),
@@ -87,9 +87,10 @@ static class Transitions
             WakeAt = null,
             Waits = [],
             Seen = 0,
+            DeadLetter = false,
             StartedAt = head.StartedAt ?? record.At,
             // The pass before this one never said how it ended.
-            Recoveries = head.Status == RunStatus.Running ? head.Recoveries + 1 : head.Recoveries,
+            Recoveries = head.Status == RunStatus.Running ? head.Recoveries + 1 : 0,
         };
     }
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Pawl.Storage;
 
@@ -14,7 +15,6 @@ public static class PawlServices
     /// <param name="configure">Changes the settings.</param>
     public static IServiceCollection AddPawl(this IServiceCollection services, string storeUri = "file:.checkpoints", Action<PawlOptions>? configure = null)
     {
-
         services.TryAddSingleton(provider =>
         {
             var options = new PawlOptions { Services = provider };
@@ -24,5 +24,21 @@ public static class PawlServices
             return new PawlClient(provider.GetService<ICheckpointStore>() ?? StoreUri.Open(storeUri, options.Time), options);
         });
         return services;
+    }
+
+    /// <summary>Runs a <see cref="PawlWorker"/> with the application: it starts with it, and drains when it stops (see <see cref="WorkerOptions.DrainTime"/>;
+    /// the host's own shutdown time should be longer).</summary>
+    /// <param name="services">A collection with <see cref="AddPawl"/>.</param>
+    /// <param name="options">Makes the settings; the workflows may come from the container.</param>
+    public static IServiceCollection AddPawlWorker(this IServiceCollection services, Func<IServiceProvider, WorkerOptions> options)
+    {
+        services.TryAddSingleton(provider => new PawlWorker(provider.GetRequiredService<PawlClient>(), options(provider)));
+        services.AddSingleton<IHostedService, HostedWorker>();
+        return services;
+    }
+
+    sealed class HostedWorker(PawlWorker worker) : BackgroundService
+    {
+        protected override Task ExecuteAsync(CancellationToken stoppingToken) => worker.RunAsync(stoppingToken);
     }
 }

@@ -40,6 +40,7 @@ static class FileStorePayloads
 
     static bool IsWhole(FileStoreLayout run, PayloadRef payload)
     {
+        if (Durable.FactsOf(Path.Join(run.Payloads, payload.Sha256)) is null) return false;
         try
         {
             Read(run, "", payload);

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Threading.Channels;
 
 namespace Pawl.Storage;
 
@@ -11,7 +10,7 @@ public sealed class MemoryStore(TimeProvider? time = null, TimeSpan? leaseTime =
     readonly Lock _lock = new();
     readonly TimeProvider _time = time ?? TimeProvider.System;
     readonly Dictionary<string, Entry> _runs = [];
-    readonly List<ChannelWriter<StoreHint>> _watchers = [];
+    readonly List<Watcher> _watchers = [];
 
     /// <inheritdoc/>
     public StoreInfo Info { get; } = new("memory:", DurabilityClass.None, "the memory store ends with its process", leaseTime);
@@ -173,21 +172,27 @@ public sealed class MemoryStore(TimeProvider? time = null, TimeSpan? leaseTime =
     /// <inheritdoc/>
     public async IAsyncEnumerable<StoreHint> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var hints = Channel.CreateUnbounded<StoreHint>();
-        lock (_watchers) _watchers.Add(hints.Writer);
+        var watcher = new Watcher();
+        lock (_watchers) _watchers.Add(watcher);
         try
         {
-            await foreach (var hint in hints.Reader.ReadAllAsync(cancellationToken)) yield return hint;
+            while (true)
+            {
+                await watcher.Came.WaitAsync(cancellationToken);
+                foreach (var hint in watcher.Take()) yield return hint;
+            }
         }
         finally
         {
-            lock (_watchers) _watchers.Remove(hints.Writer);
+            lock (_watchers) _watchers.Remove(watcher);
         }
     }
 
     void Tell(StoreHint hint)
     {
-        lock (_watchers) _watchers.ForEach(watcher => watcher.TryWrite(hint));
+        List<Watcher> watchers;
+        lock (_watchers) watchers = [.. _watchers];
+        watchers.ForEach(watcher => watcher.Put(hint));
     }
 
     /// <inheritdoc/>
@@ -213,5 +218,30 @@ public sealed class MemoryStore(TimeProvider? time = null, TimeSpan? leaseTime =
         public long Token { get; set; }
         public RunOwner? Owner { get; set; }
         public DateTimeOffset? Until { get; set; }
+    }
+
+    // Not a channel: its cancellation goes by the thread pool, and a simulation stays on its own thread.
+    sealed class Watcher
+    {
+        List<StoreHint> _hints = [];
+        TaskCompletionSource _came = new();
+
+        public Task Came { get { lock (this) return _came.Task; } }
+
+        public void Put(StoreHint hint)
+        {
+            lock (this) _hints.Add(hint);
+            _came.TrySetResult();
+        }
+
+        public List<StoreHint> Take()
+        {
+            lock (this)
+            {
+                var hints = _hints;
+                (_hints, _came) = ([], new TaskCompletionSource());
+                return hints;
+            }
+        }
     }
 }

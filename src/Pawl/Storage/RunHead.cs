@@ -3,6 +3,7 @@ namespace Pawl.Storage;
 /// <summary>The small summary of a run that lists and queues read. Always the fold of its journal (<see cref="RunHead.After"/>).</summary>
 public sealed record RunHead
 {
+    internal const string DeadLetterType = "dead_letter";
     static readonly IReadOnlyDictionary<string, string> Empty = new Dictionary<string, string>();
 
     /// <summary>The run.</summary>
@@ -67,6 +68,9 @@ public sealed record RunHead
 
     /// <summary>How many passes in a row ended with the death of their process, without a step finished in between.</summary>
     public int Recoveries { get; init; }
+
+    /// <summary>It failed because it ended its processes again and again: workers leave it alone until it is put back.</summary>
+    public bool DeadLetter { get; init; }
 
     /// <summary>Its journal holds its definition, so that any worker can execute it.</summary>
     public bool Portable { get; init; }

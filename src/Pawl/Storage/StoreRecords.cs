@@ -84,6 +84,12 @@ public sealed record RunMessage(string Name, RawJson? Body, DateTimeOffset At, s
     /// <summary>Asks the pass with this fencing token to cancel. Bound to the pass, so it cannot hit a later one.</summary>
     public static string Cancel(long token) => $"pawl:cancel:{token}";
 
+    /// <summary>The name, if it is one that users may send.</summary>
+    /// <exception cref="ArgumentException">It is not, or it is the engine's.</exception>
+    internal static string CheckName(string name) => name is { Length: > 0 and <= 128 } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
+        ? name
+        : throw new ArgumentException($"'{RunIds.Printable(name)}' is not a signal's name: use letters, digits, '.', '_' and '-', at most 128.", nameof(name));
+
     /// <summary>Asks the pass with this fencing token to pause.</summary>
     public static string Pause(long token) => $"pawl:pause:{token}";
 }

@@ -97,6 +97,17 @@ public sealed class LookLaws
     }
 
     [Fact]
+    public async Task What_a_step_printed_before_its_time_limit_is_in_its_log()
+    {
+        using var lab = new CommandLab();
+        lab.Write("slow.yaml", "name: slow\nsteps:\n  - { id: s, timeout: 1s, run: echo before; sleep 30 }\n");
+        Assert.Equal(1, (await lab.RunAsync("run", "slow.yaml")).Code);
+        var log = (await lab.RunAsync("logs", "--json")).Json.GetProperty("logs").EnumerateArray().Single();
+        Assert.Equal(("s", "failed", "before\n"), (Text(log, "step"), Text(log, "status"), Text(log, "text")));
+        Assert.Contains("time limit of 1 s", (await lab.RunAsync("status")).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Explain_gives_the_reason_of_every_record_and_tells_reuse()
     {
         using var lab = new CommandLab();

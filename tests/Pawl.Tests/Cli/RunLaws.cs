@@ -193,6 +193,57 @@ public sealed class RunLaws
     }
 
     [Fact]
+    public async Task Lettered_and_fractional_ids_are_resumed_by_name()
+    {
+        using var lab = new CommandLab();
+        string[] ids = ["0a", "13", "01.5", "0b", "11.7", "1"];
+        lab.Write("workflow.yaml", "name: numbers\nsteps:\n" + string.Concat(ids.Select(id => $"  - {{ id: \"{id}\", run: {(id == "0b" ? "test -f ok" : "echo x >> ran")} }}\n")));
+        Assert.Equal(1, (await lab.RunAsync("run")).Code);
+        lab.Write("ok", "");
+        var resumed = await lab.RunAsync("resume", "--json");
+        Assert.Equal((0, "0a 13 01.5", "0b 11.7 1"), (resumed.Code, Ids(resumed, "restored"), Ids(resumed, "executed")));
+        Assert.Equal(5, (await File.ReadAllLinesAsync(lab.Path_("ran"), TestContext.Current.CancellationToken)).Length);
+
+        static string Ids(Answer answer, string list) => string.Join(' ', answer.Json.GetProperty(list).EnumerateArray().Select(id => id.GetString()));
+    }
+
+    [Fact]
+    public async Task What_a_checkpoint_holds_is_data_to_a_resume()
+    {
+        using var lab = new CommandLab();
+        const string text = "$(touch pwned) `touch pwned`; touch pwned # '\"";
+        lab.Write("text", text);
+        lab.Write("workflow.yaml", """
+            name: data
+            steps:
+              - id: a
+                run: |
+                  { echo 'said<<END'; cat text; echo; echo END; } >> "$PAWL_OUTPUT"
+              - { id: b, run: test -f ok }
+              - { id: c, run: "echo ${{ steps.a.outputs.said }} > said" }
+            """);
+        Assert.Equal(1, (await lab.RunAsync("run")).Code);
+        lab.Write("ok", "");
+        var resumed = await lab.RunAsync("resume");
+        Assert.True(resumed.Code == 0, resumed.All);
+        Assert.False(File.Exists(lab.Path_("pwned")));
+        Assert.Equal(text + "\n", await File.ReadAllTextAsync(lab.Path_("said"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_store_that_was_moved_goes_on_where_it_was()
+    {
+        using var lab = new CommandLab();
+        var runId = await lab.FailedRunAsync();
+        Directory.Move(lab.Checkpoints, lab.Path_("moved"));
+        lab.Write("ok", "");
+        var resumed = await lab.RunAsync("resume", runId, "--json", "--store", "file:moved");
+        Assert.True(resumed.Code == 0, resumed.All);
+        Assert.Equal(["a"], resumed.Json.GetProperty("restored").EnumerateArray().Select(id => id.GetString()));
+        Assert.Equal(0, (await lab.RunAsync("verify", "--store", "file:moved")).Code);
+    }
+
+    [Fact]
     public async Task A_run_id_that_exists_is_refused()
     {
         using var lab = new CommandLab().WithThreeGoodSteps();

@@ -66,6 +66,8 @@ public class FaultyStoreTests
         ["takes messages for runs that are not there"] = inner => new Faulty(inner) { Post = async (id, message) => await inner.FindAsync(id, default) is null || await inner.PostAsync(id, message, default) },
     };
 
+    internal static ICheckpointStore Store(string fault) => s_faults[fault](new MemoryStore());
+
     [Fact]
     public async Task A_store_in_front_of_another_without_a_fault_breaks_none()
     {
@@ -94,7 +96,7 @@ public class FaultyStoreTests
     [MemberData(nameof(Faults))]
     public async Task A_store_with_a_fault_breaks_a_law(string fault)
     {
-        var store = s_faults[fault](new MemoryStore());
+        var store = Store(fault);
         Assert.True(await BreaksAsync(store, StoreConformance.Laws));
     }
 

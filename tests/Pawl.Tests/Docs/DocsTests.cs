@@ -48,6 +48,19 @@ public sealed partial class DocsTests
     }
 
     [Fact]
+    public void Every_law_in_the_table_is_a_test_or_a_law_of_the_stores()
+    {
+        var tests = typeof(DocsTests).Assembly.GetTypes().SelectMany(type => type.GetMethods().Where(method => method.IsDefined(typeof(FactAttribute), inherit: true)).Select(method => $"{type.Name}.{method.Name}"));
+        var known = tests.Concat(Testing.StoreConformance.Laws.Select(law => law.Name)).ToHashSet();
+        var rows = File.ReadLines(Path.Combine(s_root, "docs", "laws.md")).Where(line => line.StartsWith("| ", StringComparison.Ordinal) && !line.EndsWith("| law |", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(rows);
+        Assert.All(rows, row => Assert.NotEmpty(NamesIn(row)));
+        Assert.Empty(rows.SelectMany(NamesIn).Except(known));
+
+        static IEnumerable<string> NamesIn(string row) => CodeSpan().Matches(row.Split(" | ")[^1]).Select(match => match.Value.Trim('`'));
+    }
+
+    [Fact]
     public void A_region_ends_at_its_own_end_and_loses_its_indentation()
     {
         string[] lines = ["a", "    // #region one", "    x", "", "      y", "    // #endregion", "z", "# region: two", "w", "# endregion"];

@@ -11,7 +11,7 @@ sealed class Lab
     public Lab(ICheckpointStore? store = null, VirtualTime? time = null)
     {
         Time = time ?? new VirtualTime();
-        Store = store ?? new MemoryStore();
+        Store = store ?? new MemoryStore(Time);
         Options = new PawlOptions { Time = Time };
     }
 
@@ -86,4 +86,14 @@ static class LabExtensions
             await ctx.Delay(0.1);
             return fails() ? throw new IOException($"{id} broke") : ctx.Path;
         }, configure);
+}
+
+static class BuilderExtensions
+{
+    /// <summary>Goes on with the same builder.</summary>
+    public static WorkflowBuilder Also(this WorkflowBuilder builder, Action<WorkflowBuilder> add)
+    {
+        add(builder);
+        return builder;
+    }
 }

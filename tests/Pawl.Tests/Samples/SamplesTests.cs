@@ -55,6 +55,10 @@ public sealed class SamplesTests : IDisposable
         Assert.Contains("4 resources verified.", failed, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task The_queue_greets_when_the_word_has_come() =>
+        Assert.Contains("greet-1 is Completed and says \"goodbye\".", await RunAsync("queue"), StringComparison.Ordinal);
+
     async Task<string> RunAsync(string sample, params string[] arguments)
     {
         // The configuration these tests have, so that the library is built already.

@@ -9,7 +9,7 @@ static class PassRecords
 {
     static readonly string s_version = typeof(PassRecords).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
-    public static Checkpoint Created(string runId, Workflow workflow, IReadOnlyDictionary<string, RawJson> given, StartOptions start, PawlOptions options) => new()
+    public static Checkpoint Created(string runId, Workflow workflow, IReadOnlyDictionary<string, RawJson> given, StartOptions start, PawlOptions options, EnqueueOptions? queue = null) => new()
     {
         Kind = CheckpointKind.Created,
         At = options.Time.GetUtcNow(),
@@ -27,6 +27,12 @@ static class PassRecords
             Words(w, "partition", start.Partition);
             Words(w, "tags", start.Tags);
             Words(w, "environment", start.Environment);
+            if (queue is not null)
+            {
+                w.WriteString("queue", queue.Queue);
+                if (queue.Priority != 0) w.WriteNumber("priority", queue.Priority);
+                if (queue.Delay > TimeSpan.Zero) w.WriteString("not_before", (options.Time.GetUtcNow() + queue.Delay).UtcDateTime);
+            }
             if (start.ParentRunId is { } parent) w.WriteString("parent", parent);
             if (start.ProjectPath is { } project) w.WriteString("project_path", project);
             if (start.Mode is { Count: > 0 } mode)
@@ -63,6 +69,29 @@ static class PassRecords
             if (workflow.Fingerprint != storedFingerprint) Definition(w, workflow);
             w.WriteNumber("pid", Environment.ProcessId);
             w.WriteString("hostname", Environment.MachineName);
+        }),
+    };
+
+    /// <summary>The end of a pass that only a timer or a message can continue.</summary>
+    public static Checkpoint Waiting(IReadOnlyList<Wait> waits, int seen, string reason, DateTimeOffset now) => new()
+    {
+        Kind = CheckpointKind.Waiting,
+        At = now,
+        Reason = reason,
+        Data = Write(w =>
+        {
+            w.WriteStartArray("waits");
+            foreach (var wait in waits)
+            {
+                w.WriteStartObject();
+                w.WriteString("path", wait.Path);
+                if (wait.Signal is not null) w.WriteString("signal", wait.Signal);
+                if (wait.Due is { } due) w.WriteString("due", due.UtcDateTime);
+                if (wait.Message is not null) w.WriteString("message", wait.Message);
+                w.WriteEndObject();
+            }
+            w.WriteEndArray();
+            w.WriteNumber("seen", seen);
         }),
     };
 

@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Npgsql;
+using Pawl.Postgres;
+using Pawl.Storage;
+using Pawl.Stores;
+
+namespace Pawl.Benchmarks;
+
+/// <summary>The PostgreSQL store against single-row INSERT commits of one connection, on one private server that flushes each commit, in turns.</summary>
+static class PostgresRates
+{
+    const int Steps = 2_000;
+    const int Runs = 128;
+    const int StepsPerRun = 300;
+    const int Queued = 100_000;
+
+    public static async Task RunAsync()
+    {
+        await using var server = await PostgresServer.StartAsync(Environment.GetEnvironmentVariable("PAWL_BENCH_DIR"));
+        await using var store = await PostgresStore.OpenAsync(server.ConnectionString);
+        await using var bare = NpgsqlDataSource.Create(server.ConnectionString);
+        await EngineOverhead.WarmUpAsync();
+        await RatesAsync(store, bare);
+        await BytesAsync(bare);
+        await ClaimsAsync(server, bare);
+        await ListsAsync(server);
+    }
+
+    static async Task RatesAsync(PostgresStore store, NpgsqlDataSource bare)
+    {
+        await using (var create = bare.CreateCommand("create table bare (id bigint generated always as identity primary key, line text not null)")) await create.ExecuteNonQueryAsync();
+        var (single, one, many) = (0.0, 0.0, 0.0);
+        for (var round = 0; round < 8; round++)
+        {
+            single = Math.Max(single, await InsertsAsync(bare));
+            one = Math.Max(one, await StepsAsync(store, 1, Steps, $"one{round}"));
+            many = Math.Max(many, await StepsAsync(store, Runs, StepsPerRun, $"many{round}"));
+        }
+        Report.Row("PostgreSQL, one run of 2,000 steps", Report.Number(one, "steps/s"), Report.Number(single, "one-row commits/s"), Report.Number(one / single * 100, "%"), "≥ 80 %", one / single >= 0.8);
+        Report.Row("PostgreSQL, 128 runs of 300 steps at once", Report.Number(many, "steps/s"), Report.Number(single, "one-row commits/s"), Report.Number(many / single, "×", 1), "≥ 10 ×", many / single >= 10);
+    }
+
+    // As many bytes as a step's line has.
+    static async Task<double> InsertsAsync(NpgsqlDataSource bare)
+    {
+        await using var connection = await bare.OpenConnectionAsync();
+        await using var insert = new NpgsqlCommand("insert into bare (line) values ($1)", connection) { Parameters = { new NpgsqlParameter<string> { TypedValue = new string('x', 190) } } };
+        await insert.PrepareAsync();
+        var clock = Stopwatch.GetTimestamp();
+        for (var i = 0; i < Steps; i++) await insert.ExecuteNonQueryAsync();
+        return Steps / Stopwatch.GetElapsedTime(clock).TotalSeconds;
+    }
+
+    static async Task<double> StepsAsync(PostgresStore store, int runs, int steps, string name)
+    {
+        // The store is not the client's to close.
+        var client = new PawlClient(store);
+        var workflow = EngineOverhead.Loop(steps);
+        var clock = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, runs).Select(async number => (await client.RunAsync(workflow, null, new StartOptions { RunId = $"{name}_{number}" })).EnsureCompleted()));
+        return runs * steps / Stopwatch.GetElapsedTime(clock).TotalSeconds;
+    }
+
+    static async Task BytesAsync(NpgsqlDataSource bare)
+    {
+        await using (var vacuum = bare.CreateCommand("vacuum analyze")) await vacuum.ExecuteNonQueryAsync();
+        await using var sizes = bare.CreateCommand("""
+            select (select count(*) from core_workflow_checkpoints where kind = 'step'),
+                pg_total_relation_size('core_workflow_checkpoints') + pg_total_relation_size('core_workflow_runs'), (select avg(octet_length(line)) from core_workflow_checkpoints where kind = 'step'),
+                (select sum(n_tup_hot_upd) from pg_stat_user_tables where relname = 'core_workflow_runs')::float8 / (select sum(n_tup_upd) from pg_stat_user_tables where relname = 'core_workflow_runs')
+            """);
+        await using var row = await sizes.ExecuteReaderAsync();
+        await row.ReadAsync();
+        var (bytes, hot) = (row.GetInt64(1) / (double)row.GetInt64(0), row.GetDouble(3));
+        Report.Row("PostgreSQL, bytes a step in tables and indexes", Report.Number(bytes, "B"), Report.Number((double)row.GetDecimal(2), "B a line"), "-", "≤ 300 B + 1.5 × a payload of 4 B", bytes <= 306);
+        Report.Row("PostgreSQL, updates of a run that touch no index", Report.Number(hot * 100, "%", 1), "-", "-", "≥ 95 %", hot >= 0.95);
+    }
+
+    static async Task ClaimsAsync(PostgresServer server, NpgsqlDataSource bare)
+    {
+        foreach (var fair in new[] { null, "customer" })
+        {
+            var times = new List<double>();
+            foreach (var queued in new[] { 1_000, Queued })
+            {
+                await using var store = await PostgresStore.OpenAsync(server.ConnectionString, new PostgresStoreOptions { Schema = $"queue{queued}{fair}" });
+                await QueueAsync(bare, $"queue{queued}{fair}", queued);
+                var work = new WorkQuery { Queues = [new QueueDemand(new QueueOptions("q") { FairBy = fair }, 10)], Workflows = [new WorkflowKey("bulk", 1)] };
+                var took = new List<double>();
+                for (var i = 0; i < 60; i++)
+                {
+                    var clock = Stopwatch.GetTimestamp();
+                    var taken = await store.TakeAsync(work, new RunOwner(1, "bench", default), default);
+                    took.Add(Stopwatch.GetElapsedTime(clock).TotalMilliseconds);
+                    if (taken.Count != 10) throw new InvalidOperationException($"{taken.Count} runs were taken");
+                }
+                times.Add(took.Order().ElementAt(took.Count / 2));
+            }
+            Report.Row($"PostgreSQL, claim of 10 runs of 100,000 queued{(fair is null ? "" : ", taking turns")}", Report.Number(times[1], "ms", 2), Report.Number(times[0], "ms of 1,000", 2), Report.Number(times[1] / times[0], "×", 1),
+                fair is null ? "≤ 1.5 ×" : "≤ 100 ms", fair is null ? times[1] <= times[0] * 1.5 : times[1] <= 100);
+        }
+    }
+
+    // Made from one run that the store wrote itself.
+    static async Task QueueAsync(NpgsqlDataSource bare, string schema, int count)
+    {
+        await using var store = await PostgresStore.OpenAsync(bare, new PostgresStoreOptions { Schema = schema });
+        var data = Encoding.UTF8.GetBytes("""{"seq":1,"kind":"created","at":"2026-01-10T12:00:00Z","data":{"format":1,"run_id":"r0","workflow":"bulk","queue":"q","steps":[],"tags":{"team":"docs"},"partition":{"customer":"c1"}},"hash":"00000000000000000000000000000000"}""");
+        var created = Checkpoint.FromLine(data);
+        await store.CreateAsync(created, RunHead.After(null, created), null, default);
+        await using var copy = bare.CreateCommand(string.Create(CultureInfo.InvariantCulture, $"""
+            insert into {schema}.core_workflow_runs (run_id, created_at, labels, head, seq, token, due_at, version, priority, held, portable, workflow, status, queue, hash)
+            select 'r' || i, created_at + i * interval '1 ms', array['"team":"t' || i % 1000 || '"'],
+                replace(replace(head::text, '"r0"', '"r' || i || '"'), '"c1"', '"c' || i % 20 || '"')::json, seq, token, due_at, version, priority, held, portable, workflow, case when i % 500 = 499 then 'failed' else status end, queue, hash
+            from {schema}.core_workflow_runs, generate_series(1, {count}) i where run_id = 'r0';
+            analyze {schema}.core_workflow_runs
+            """));
+        await copy.ExecuteNonQueryAsync();
+    }
+
+    static async Task ListsAsync(PostgresServer server)
+    {
+        await using var store = await PostgresStore.OpenAsync(server.ConnectionString, new PostgresStoreOptions { Schema = $"queue{Queued}" });
+        var slowest = 0.0;
+        foreach (var query in new RunQuery[]
+        {
+            new() { Limit = 50 },
+            new() { Workflow = "bulk", Limit = 50 },
+            new() { Statuses = [RunStatus.Failed], Limit = 50 },
+            new() { Statuses = [RunStatus.Failed, RunStatus.Canceled], Workflow = "bulk", Limit = 50 },
+            new() { Statuses = [RunStatus.Completed], Limit = 50 },
+            new() { Workflow = "other", Limit = 50 },
+            new() { Where = new Dictionary<string, string> { ["team"] = "t7" }, Limit = 50 },
+            new() { Statuses = [RunStatus.Failed], Since = new DateTimeOffset(2026, 1, 10, 12, 1, 30, TimeSpan.Zero), Limit = 50 },
+        })
+        {
+            var took = new List<double>();
+            for (var i = 0; i < 11; i++)
+            {
+                var clock = Stopwatch.GetTimestamp();
+                await foreach (var _ in store.ListAsync(query, default)) { }
+                took.Add(Stopwatch.GetElapsedTime(clock).TotalMilliseconds);
+            }
+            slowest = Math.Max(slowest, took.Order().ElementAt(took.Count / 2));
+        }
+        Report.Row("PostgreSQL, the slowest of 8 filtered lists over 100,000 runs", Report.Number(slowest, "ms", 1), "-", "-", "< 50 ms", slowest < 50);
+    }
+}

@@ -1,0 +1,216 @@
+using System.Collections;
+using Npgsql;
+using NpgsqlTypes;
+using Pawl.Storage;
+
+namespace Pawl.Postgres;
+
+/// <summary>The commit: one prepared statement on one connection, for any number of runs. One caller at a time.</summary>
+/// <remarks>It begins and ends no transaction: on a connection with one open, the records become durable with that transaction, or not at all.</remarks>
+sealed class PostgresCommit : IAsyncDisposable
+{
+    readonly NpgsqlConnection _connection;
+    readonly NpgsqlCommand _look;
+    readonly Steps _steps;
+    readonly Anything _anything;
+
+    public PostgresCommit(NpgsqlConnection connection, PostgresSql sql)
+    {
+        _connection = connection;
+        _steps = new Steps(sql.Steps, connection);
+        _anything = new Anything(sql.Commit, connection);
+        _look = new NpgsqlCommand(sql.Look, connection) { Parameters = { new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text } } };
+    }
+
+    /// <summary>On a connection of its own, with the statements prepared.</summary>
+    public static async ValueTask<PostgresCommit> OpenAsync(NpgsqlDataSource source, PostgresSql sql)
+    {
+        var connection = await source.OpenConnectionAsync();
+        try
+        {
+            // One plan for all values, since planning costs more than the work; each run by its key, in the order in which the commits stand.
+            const string Plan = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
+            await using (var plan = new NpgsqlCommand(Plan, connection)) await plan.ExecuteNonQueryAsync();
+            var commit = new PostgresCommit(connection, sql);
+            await commit._steps.Command.PrepareAsync();
+            await commit._anything.Command.PrepareAsync();
+            return commit;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask<CommitResult[]> ExecuteAsync(IReadOnlyList<Commit> commits)
+    {
+        // Rows are locked in one order by all who lock several.
+        var order = Enumerable.Range(0, commits.Count).OrderBy(i => commits[i].Lease.RunId, StringComparer.Ordinal).ToArray();
+        Columns columns = commits.All(Steps.Fit) ? _steps : _anything;
+        foreach (var i in order) columns.Add(commits[i]);
+        var results = new CommitResult[commits.Count];
+        Array.Fill(results, CommitResult.Conflict);
+        var missing = commits.Count;
+        try
+        {
+            // One round trip. When it is answered, every commit it names is durable with its records, payloads and head; or, inside another's transaction,
+            // will be with that. A crash before the answer leaves each commit whole or not at all, and the same commits sent again find out.
+            await using var written = await columns.Command.ExecuteReaderAsync();
+            for (; await written.ReadAsync(); missing--) results[order[written.GetInt64(0) - 1]] = CommitResult.Committed;
+        }
+        finally
+        {
+            columns.Clear();
+        }
+        if (missing > 0) await ExplainAsync(commits, results);
+        return results;
+    }
+
+    /// <summary>Why something was not written. Rare: a second round trip.</summary>
+    async ValueTask ExplainAsync(IReadOnlyList<Commit> commits, CommitResult[] results)
+    {
+        _look.Parameters[0].Value = commits.Where((_, i) => results[i] != CommitResult.Committed).Select(commit => commit.Lease.RunId).ToArray();
+        var rows = new Dictionary<string, (long Token, bool Held, long Seq, string Hash)>();
+        await using (var found = await _look.ExecuteReaderAsync())
+        {
+            while (await found.ReadAsync()) rows[found.GetString(0)] = (found.GetInt64(1), found.GetBoolean(2), found.GetInt64(3), found.GetString(4));
+        }
+        List<Commit> unreleased = [];
+        for (var i = 0; i < results.Length; i++)
+        {
+            if (results[i] == CommitResult.Committed) continue;
+            var (lease, records, _, _, release) = commits[i];
+            if (!rows.TryGetValue(lease.RunId, out var row) || row.Token != lease.Token)
+            {
+                results[i] = CommitResult.LeaseLost;
+                continue;
+            }
+            // The same commit sent again: its answer was lost, its records are here.
+            var isThere = records.Count > 0 && row.Seq == records[^1].Seq && row.Hash == records[^1].Hash;
+            results[i] = isThere ? CommitResult.Committed : row.Held ? CommitResult.Conflict : CommitResult.LeaseLost;
+            if (isThere && release && row.Held) unreleased.Add(new Commit(lease, [], [], null, Release: true));
+        }
+        if (unreleased.Count > 0) await ExecuteAsync(unreleased);
+    }
+
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    /// <summary>A statement whose parameters are arrays, kept from one commit to the next.</summary>
+    abstract class Columns(string sql, NpgsqlConnection connection)
+    {
+        readonly List<IList> _all = [];
+
+        public NpgsqlCommand Command { get; } = new(sql, connection);
+
+        public abstract void Add(in Commit commit);
+
+        public void Clear() => _all.ForEach(list => list.Clear());
+
+        protected List<T> Column<T>(NpgsqlDbType type)
+        {
+            var values = new List<T>();
+            Command.Parameters.Add(new NpgsqlParameter<List<T>> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type });
+            _all.Add(values);
+            return values;
+        }
+
+        protected List<string> Texts() => Column<string>(NpgsqlDbType.Text);
+        protected List<string?> NullableTexts() => Column<string?>(NpgsqlDbType.Text);
+        protected List<long> Numbers() => Column<long>(NpgsqlDbType.Bigint);
+    }
+
+    /// <summary>One record each, behind which the run goes on: nothing changes but its end and its head.</summary>
+    sealed class Steps : Columns
+    {
+        readonly List<string> _runIds, _hashes, _heads, _kinds;
+        readonly List<long> _tokens, _seqs;
+        readonly List<DateTime> _times;
+        readonly List<string?> _steps;
+        readonly List<ReadOnlyMemory<byte>> _lines;
+
+        public Steps(string sql, NpgsqlConnection connection) : base(sql, connection)
+        {
+            (_runIds, _tokens, _seqs, _hashes, _heads) = (Texts(), Numbers(), Numbers(), Texts(), Texts());
+            (_times, _kinds, _steps, _lines) = (Column<DateTime>(NpgsqlDbType.TimestampTz), Texts(), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+        }
+
+        public static bool Fit(Commit commit) =>
+            commit is { Records: [{ Kind: not (CheckpointKind.Created or CheckpointKind.Resumed) }], Payloads.Count: 0, Head.Status: RunStatus.Running, Release: false };
+
+        public override void Add(in Commit commit)
+        {
+            var record = commit.Records[0];
+            _runIds.Add(commit.Lease.RunId);
+            _tokens.Add(commit.Lease.Token);
+            _seqs.Add(record.Seq);
+            _hashes.Add(record.Hash);
+            _heads.Add(PostgresHead.Write(commit.Head!));
+            _times.Add(record.At.UtcDateTime);
+            _kinds.Add(PostgresHead.Kind(record.Kind));
+            _steps.Add(PostgresHead.Readable(record.Path));
+            _lines.Add(record.Line);
+        }
+    }
+
+    /// <summary>Whatever else: several records, none, payloads, another status, the end of a lease.</summary>
+    sealed class Anything : Columns
+    {
+        readonly List<string> _runIds;
+        readonly List<long> _tokens;
+        readonly List<long?> _firsts, _lasts;
+        readonly List<string?> _hashes, _statuses, _heads;
+        readonly List<DateTime?> _dues, _begans;
+        readonly List<int?> _seens;
+        readonly List<bool> _releases;
+        // Where the commit's records end in the columns of records, its payloads in those of payloads.
+        readonly List<int> _recordEnds, _payloadEnds;
+        readonly List<long> _seqs;
+        readonly List<DateTime> _times;
+        readonly List<string> _kinds, _hexes;
+        readonly List<string?> _steps;
+        readonly List<ReadOnlyMemory<byte>> _lines, _contents;
+
+        public Anything(string sql, NpgsqlConnection connection) : base(sql, connection)
+        {
+            (_runIds, _tokens, _firsts, _lasts) = (Texts(), Numbers(), Column<long?>(NpgsqlDbType.Bigint), Column<long?>(NpgsqlDbType.Bigint));
+            (_hashes, _statuses, _heads) = (NullableTexts(), NullableTexts(), NullableTexts());
+            (_dues, _begans, _seens) = (Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<int?>(NpgsqlDbType.Integer));
+            (_releases, _recordEnds, _payloadEnds) = (Column<bool>(NpgsqlDbType.Boolean), Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer));
+            (_seqs, _times, _kinds, _steps, _lines) = (Numbers(), Column<DateTime>(NpgsqlDbType.TimestampTz), Texts(), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+            (_hexes, _contents) = (Texts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+        }
+
+        public override void Add(in Commit commit)
+        {
+            var (lease, records, payloads, head, release) = commit;
+            if (records.Count == 0) head = null;
+            _runIds.Add(lease.RunId);
+            _tokens.Add(lease.Token);
+            _firsts.Add(head is null ? null : records[0].Seq);
+            _lasts.Add(head is null ? null : records[^1].Seq);
+            _hashes.Add(head is null ? null : records[^1].Hash);
+            _statuses.Add(head is null ? null : PostgresHead.Status(head.Status));
+            _heads.Add(head is null ? null : PostgresHead.Write(head));
+            _dues.Add(head is null ? null : PostgresHead.Due(head));
+            _begans.Add(head?.StartedAt?.UtcDateTime);
+            _seens.Add(head is null ? null : PostgresHead.Seen(head));
+            _releases.Add(release);
+            foreach (var record in records)
+            {
+                _seqs.Add(record.Seq);
+                _times.Add(record.At.UtcDateTime);
+                _kinds.Add(PostgresHead.Kind(record.Kind));
+                _steps.Add(PostgresHead.Readable(record.Path));
+                _lines.Add(record.Line);
+            }
+            foreach (var payload in payloads)
+            {
+                _hexes.Add(payload.Ref.Sha256);
+                _contents.Add(payload.Content);
+            }
+            _recordEnds.Add(_seqs.Count);
+            _payloadEnds.Add(_hexes.Count);
+        }
+    }
+}

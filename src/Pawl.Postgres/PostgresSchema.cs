@@ -1,0 +1,150 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Pawl.Postgres;
+
+/// <summary>Tables, and how they came to be: numbered steps forward, each applied once.</summary>
+static class PostgresSchema
+{
+    // A step that was published is never edited: what changes is a new step at the end.
+    static readonly string[] s_steps =
+    [
+        """
+        -- One row a run: the right to execute it, its place in its queue, and its head, which is the fold of its journal.
+        -- A step changes no indexed column, so that it touches the row alone (HOT); half of each page is left free for that.
+        create table {schema}.core_workflow_runs (
+            seq         bigint      not null,                -- the last record
+            token       bigint      not null,                -- the fencing token: raised by each claim
+            created_at  timestamptz not null,
+            due_at      timestamptz,                         -- when a worker takes it unless it is held; -infinity: it stands in line; null: never by itself
+            began_at    timestamptz,                         -- when its first pass began
+            lease_until timestamptz,                         -- only this database's clock is compared with it
+            version     int         not null,
+            priority    int         not null,
+            messages    int         not null default 0,      -- in its inbox
+            seen        int,                                 -- of them read when it began to wait; null while it does not
+            held        boolean     not null,                -- claimed and not given back; good until lease_until
+            portable    boolean     not null,                -- its journal holds its definition
+            run_id      text        collate "C" primary key,
+            workflow    text        collate "C" not null,
+            status      text        collate "C" not null,
+            queue       text        collate "C",             -- null: no worker takes it by itself
+            hash        text        collate "C" not null,    -- of the last record
+            labels      text[]      collate "C",             -- tags and partition as "key":"value"
+            owner       json,
+            head        json        not null
+        ) with (fillfactor = 50);
+        create index core_workflow_runs_newest   on {schema}.core_workflow_runs (created_at desc, run_id desc);
+        create index core_workflow_runs_workflow on {schema}.core_workflow_runs (workflow, created_at desc, run_id desc);
+        create index core_workflow_runs_status   on {schema}.core_workflow_runs (status, created_at desc, run_id desc);
+        create index core_workflow_runs_labels   on {schema}.core_workflow_runs using gin (labels) where labels is not null;
+        create index core_workflow_runs_line     on {schema}.core_workflow_runs (queue, status, priority desc, created_at, run_id) where due_at = '-infinity' and not held;
+        create index core_workflow_runs_timed    on {schema}.core_workflow_runs (due_at) where due_at > '-infinity';
+        create index core_workflow_runs_held     on {schema}.core_workflow_runs (queue) where held;
+        create index core_workflow_runs_began    on {schema}.core_workflow_runs (queue, began_at) where queue is not null and began_at is not null;
+
+        -- The journals. The line is the truth; the other columns are read from it, for people and for queries.
+        create table {schema}.core_workflow_checkpoints (
+            seq        bigint      not null,
+            created_at timestamptz not null,
+            run_id     text        collate "C" not null,
+            kind       text        collate "C" not null,
+            step_name  text        collate "C",
+            line       bytea       not null,
+            primary key (run_id, seq)
+        );
+
+        create table {schema}.core_workflow_payloads (
+            run_id  text  collate "C" not null,
+            sha256  text  collate "C" not null,
+            content bytea not null,
+            primary key (run_id, sha256)
+        );
+
+        create table {schema}.core_workflow_messages (
+            n       int  not null,                           -- the order of arrival
+            run_id  text collate "C" not null,
+            name    text collate "C" not null,
+            sent_at text not null,
+            sent_by text,
+            body    bytea,
+            primary key (run_id, n),
+            unique (run_id, name)
+        );
+
+        -- A line as JSON. What jsonb cannot hold (a zero character, half a surrogate pair) makes it null here, and here only.
+        create function {schema}.core_workflow_json(line bytea) returns jsonb language plpgsql immutable parallel safe as $$
+        begin
+            return convert_from(line, 'UTF8')::jsonb;
+        exception when others then
+            return null;
+        end $$;
+
+        -- The context behind each finished step: computed, so that what is stored grows with the steps, not with their square.
+        create view {schema}.core_workflow_snapshots as
+        select distinct on (step.run_id, step.step_name)
+            step.run_id, step.step_name,
+            jsonb_build_object('params', coalesce(given.params, '{}'), 'outputs', coalesce(done.outputs, '{}'),
+                'quality_metrics', coalesce(done.metrics, '{}'), 'partition', coalesce(given.partition, '{}')) as context_snapshot,
+            step.created_at
+        from {schema}.core_workflow_checkpoints step
+        cross join lateral (
+            select jsonb_object_agg(param.key, param.value order by earlier.seq) filter (where param.key is not null) as params,
+                (array_agg({schema}.core_workflow_json(earlier.line) -> 'data' -> 'partition' order by earlier.seq))[1] as partition
+            from {schema}.core_workflow_checkpoints earlier
+            left join lateral jsonb_each({schema}.core_workflow_json(earlier.line) -> 'data' -> 'params') param on true
+            where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind in ('created', 'resumed')) given
+        cross join lateral (
+            select jsonb_object_agg(earlier.step_name, coalesce(json -> 'output', json -> 'output_ref') order by earlier.seq) filter (where json ?| array['output', 'output_ref']) as outputs,
+                jsonb_object_agg(earlier.step_name, json -> 'metrics' order by earlier.seq) filter (where json ? 'metrics') as metrics
+            from {schema}.core_workflow_checkpoints earlier, {schema}.core_workflow_json(earlier.line) json
+            where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind = 'step' and json ->> 'status' = 'completed') done
+        where step.kind = 'step' and {schema}.core_workflow_json(step.line) ->> 'status' = 'completed'
+        order by step.run_id, step.step_name, step.seq desc;
+        """,
+    ];
+
+    public static int Newest => s_steps.Length;
+
+    /// <summary>Brings the tables to what this program knows. Any number of programs may do it at the same time.</summary>
+    /// <exception cref="ResumeRefusedException">They were made by a newer program.</exception>
+    public static async Task MigrateAsync(NpgsqlConnection connection, string schema, CancellationToken cancellationToken)
+    {
+        // Nothing to do is the common case: it needs no lock, and no right to create.
+        if (await VersionAsync(connection, schema, cancellationToken) == Newest) return;
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await ExecuteAsync(connection, $"select pg_advisory_xact_lock(hashtextextended('pawl:{schema}', 0))", cancellationToken);
+        // Whoever waited for the lock sees what was done meanwhile.
+        var version = await VersionAsync(connection, schema, cancellationToken);
+        if (version == 0)
+        {
+            await ExecuteAsync(connection, $"""
+                create schema if not exists "{schema}";
+                create table if not exists "{schema}".core_workflow_schema (version int primary key, applied_at timestamptz not null default now());
+                """, cancellationToken);
+        }
+        for (var step = version; step < Newest; step++)
+        {
+            await ExecuteAsync(connection, s_steps[step].Replace("{schema}", $"\"{schema}\"", StringComparison.Ordinal), cancellationToken);
+            await ExecuteAsync(connection, $"""insert into "{schema}".core_workflow_schema (version) values ({step + 1})""", cancellationToken);
+        }
+        // Durable together at this line: a crash before it leaves the tables as they were.
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken cancellationToken)
+    {
+        await using var exists = new NpgsqlCommand($"""select to_regclass('"{schema}".core_workflow_schema') is not null""", connection);
+        if (await exists.ExecuteScalarAsync(cancellationToken) is not true) return 0;
+        await using var command = new NpgsqlCommand($"""select coalesce(max(version), 0) from "{schema}".core_workflow_schema""", connection);
+        var version = Convert.ToInt32(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);
+        return version <= Newest ? version : throw new ResumeRefusedException(new Refusal(RefusalReason.NewerFormat,
+            $"The tables in schema '{schema}' have version {version}; this version of Pawl knows version {Newest}.", "Use a newer Pawl."));
+    }
+
+    static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}

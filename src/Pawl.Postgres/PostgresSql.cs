@@ -1,0 +1,173 @@
+namespace Pawl.Postgres;
+
+/// <summary>Every statement of the store, for one schema.</summary>
+sealed class PostgresSql(string schema)
+{
+    readonly string _runs = $"\"{schema}\".core_workflow_runs";
+    readonly string _checkpoints = $"\"{schema}\".core_workflow_checkpoints";
+    readonly string _payloads = $"\"{schema}\".core_workflow_payloads";
+    readonly string _messages = $"\"{schema}\".core_workflow_messages";
+
+    const string Now = "clock_timestamp()";
+    // An expired lease is nobody's for whoever asks; for its holder it is good until another takes the run.
+    const string Live = $"r.held and r.lease_until > {Now}";
+    const string Owner = $"case when {Live} then r.owner::text end";
+
+    /// <summary>Where this schema's news are told: a run that has a message, or nothing when there may be runs to take.</summary>
+    public string Channel { get; } = $"pawl_{schema}";
+
+    // $1 run, $2 workflow, $3 version, $4 status, $5 seq, $6 hash, $7 created, $8 queue, $9 priority, $10 due, $11 portable, $12 labels, $13 head, $14 owner, $15 lease time, $16 kind, $17 line
+    public string Create => $"""
+        with run as (
+            insert into {_runs} (run_id, workflow, version, status, seq, hash, created_at, queue, priority, due_at, portable, labels, head, token, held, owner, lease_until)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $8 is null then null when $10 <= {Now} then '-infinity' else $10 end, $11, $12, $13::json,
+                case when $14::json is null then 0 else 1 end, $14::json is not null, $14::json, case when $14::json is not null then {Now} + $15 end)
+            on conflict do nothing returning run_id, token),
+        record as (insert into {_checkpoints} (run_id, seq, created_at, kind, line) select run_id, $5, $7, $16, $17 from run)
+        select token, case when $8 is not null and token = 0 then pg_notify('{Channel}', '') end from run
+        """;
+
+    // $1 run, $2 owner, $3 lease time. No row: no such run. No token: the owner has it, or, when none is seen, somebody took it at this moment.
+    public string Claim => $"""
+        with run as (
+            update {_runs} r set token = r.token + 1, held = true, owner = $2::json, lease_until = {Now} + $3
+            where r.run_id = $1 and not ({Live}) returning r.token)
+        select (select token from run), {Owner} from {_runs} r where r.run_id = $1
+        """;
+
+    // $1 realm: who of this machine holds runs.
+    public string Holders => $"select distinct r.owner::text from {_runs} r where r.held and r.owner ->> 'realm' = $1 and r.lease_until > {Now}";
+
+    // $1 owners that are dead for certain: what they hold is free from here on.
+    public string Bury => $"update {_runs} r set lease_until = '-infinity' where r.held and r.owner::text = any($1)";
+
+    // $1 runs, $2 tokens, $3 lease time. Locked in the order in which commits lock.
+    public string Renew => $"""
+        with mine as (
+            select r.run_id from unnest($1, $2) lease (run_id, token) join {_runs} r on r.run_id = lease.run_id and r.token = lease.token
+            where r.held order by r.run_id for update of r)
+        update {_runs} r set lease_until = {Now} + $3 from mine where r.run_id = mine.run_id returning r.run_id, r.token
+        """;
+
+    // A run with a lease, in words that no index but the key's answers to: the plan is made once, for every load.
+    const string Leased = "r.lease_until is not null";
+
+    /// <summary>Writes those records whose token is the run's and that follow the run's last one, each by itself; answers which, from 1.</summary>
+    public string Steps => $"""
+        with run as (
+            update {_runs} r set seq = c.seq, hash = c.hash, head = c.head::json
+            from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) with ordinality c (run_id, token, seq, hash, head, created_at, kind, step_name, line, n)
+            where r.run_id = c.run_id and r.token = c.token and r.seq = c.seq - 1 and {Leased}
+            returning c.n, c.run_id, c.seq, c.created_at, c.kind, c.step_name, c.line),
+        record as (insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line) select run_id, seq, created_at, kind, step_name, line from run)
+        select n from run
+        """;
+
+    /// <summary>The same for commits of any kind. A commit without records changes the lease alone.</summary>
+    public string Commit => $"""
+        with run as (
+            update {_runs} r set
+                seq = coalesce(c.last, r.seq), hash = coalesce(c.hash, r.hash), status = coalesce(c.status, r.status), head = coalesce(c.head::json, r.head),
+                began_at = coalesce(r.began_at, least(c.began_at, {Now})), seen = case when c.last is null then r.seen else c.seen end,
+                due_at = case when c.last is null then r.due_at when r.queue is null then null when r.messages > c.seen or c.due_at <= {Now} then '-infinity' else c.due_at end,
+                held = not c.release, owner = case when not c.release then r.owner end, lease_until = case when not c.release then r.lease_until end
+            from (select *, lag(records, 1, 0) over (order by n) as records_before, lag(payloads, 1, 0) over (order by n) as payloads_before
+                from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) with ordinality
+                    a (run_id, token, first, last, hash, status, head, due_at, began_at, seen, release, records, payloads, n)) c
+            where r.run_id = c.run_id and r.token = c.token and r.seq = coalesce(c.first - 1, r.seq) and {Leased}
+            returning c.n, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
+        record as (
+            insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line)
+            select run_id, ($14)[i], ($15)[i], ($16)[i], ($17)[i], ($18)[i] from run, generate_series(records_before + 1, records) i),
+        payload as (
+            insert into {_payloads} (run_id, sha256, content)
+            select run_id, ($19)[i], ($20)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
+        select n, case when awake then pg_notify('{Channel}', '') end from run
+        """;
+
+    // $1 runs
+    public string Look => $"select r.run_id, r.token, r.held, r.seq, r.hash from {_runs} r where r.run_id = any($1)";
+
+    // $1 queue
+    public const string Line = "select pg_advisory_xact_lock(hashtextextended($1, 0))";
+
+    /// <summary>Whose time has come goes into the line: a few at a time, so that a night's backlog holds nobody up.</summary>
+    public string Wake => $"""
+        update {_runs} set due_at = '-infinity' where run_id in (
+            select run_id from {_runs} where due_at > '-infinity' and due_at <= {Now} order by due_at limit 1000 for update skip locked)
+        """;
+
+    // $1 queue, $2 places, $3 owner, $4 lease time, $5 portable, $6 workflows, $7 versions, $8 concurrency, $9 rate, $10 window, $11 fair by
+    const string CanExecute = "($5 and r.portable or (r.workflow, r.version) in (select * from unnest($6, $7)))";
+
+    /// <summary>The choice of <c>WorkChoice</c>, claimed. The line's index gives each status in order; what others are taking at this moment is passed over.</summary>
+    public string Take => Taking($"""
+        select line.*, 0::bigint as turn from unnest(array['pending', 'running', 'waiting', 'failed']) s (status), room, lateral (
+            select r.run_id, r.status, r.priority, r.created_at from {_runs} r
+            where r.queue = $1 and r.status = s.status and r.due_at = '-infinity' and not r.held and {CanExecute}
+            order by r.priority desc, r.created_at, r.run_id
+            limit case when s.status = 'pending' then least(room.free, room.starts) else room.free end for update skip locked) line
+        union all
+        select orphan.*, 0 from room, lateral (
+            select r.run_id, r.status, r.priority, r.created_at from {_runs} r
+            where r.queue = $1 and r.held and r.lease_until <= {Now} and r.due_at = '-infinity' and {CanExecute}
+            order by r.priority desc, r.created_at, r.run_id limit room.free for update skip locked) orphan
+        """);
+
+    /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other.</summary>
+    public string TakeInTurns => Taking($"""
+        select r.run_id, r.status, r.priority, r.created_at,
+            row_number() over (partition by coalesce(r.head -> 'partition' ->> $11, '') order by r.priority desc, r.created_at, r.run_id) + coalesce(busy.runs, 0) as turn
+        from {_runs} r left join (
+            select coalesce(r.head -> 'partition' ->> $11, '') as value, count(*) as runs from {_runs} r where r.queue = $1 and {Live} group by 1) busy
+            on busy.value = coalesce(r.head -> 'partition' ->> $11, '')
+        where r.queue = $1 and not ({Live}) and r.due_at = '-infinity' and {CanExecute}
+        """);
+
+    string Taking(string candidates) => $"""
+        with room as (select
+            greatest(0, case when $8::int is null then $2 else least($2, $8 - (select count(*) from {_runs} r where r.queue = $1 and {Live})) end) as free,
+            greatest(0, case when $9::int is null then $2 else $9
+                - (select count(*) from {_runs} r where r.queue = $1 and r.began_at > {Now} - $10)
+                - (select count(*) from {_runs} r where r.queue = $1 and r.began_at is null and {Live}) end) as starts),
+        candidate as ({candidates}),
+        chosen as (
+            select one.run_id, row_number() over (order by one.turn, one.priority desc, one.created_at, one.run_id) as place
+            from (select *, row_number() over (partition by status = 'pending' order by turn, priority desc, created_at, run_id) as nth from candidate) one, room
+            where one.status <> 'pending' or one.nth <= room.starts
+            order by place limit (select free from room))
+        update {_runs} r set token = r.token + 1, held = true, owner = $3::json, lease_until = {Now} + $4
+        from chosen where r.run_id = chosen.run_id and not ({Live}) returning r.run_id, r.token, r.head::text, null::text, chosen.place
+        """;
+
+    // $1 run, $2 name, $3 time, $4 sender, $5 body. The first column: it was put in; the second: there is such a run.
+    public string Post => $"""
+        with run as (
+            update {_runs} r set messages = r.messages + 1, due_at = case when r.queue is not null and r.messages + 1 > r.seen then '-infinity' else r.due_at end
+            where r.run_id = $1 and not exists (select from {_messages} m where m.run_id = $1 and m.name = $2) returning r.messages),
+        message as (insert into {_messages} (run_id, n, name, sent_at, sent_by, body) select $1, run.messages, $2, $3, $4, $5 from run returning n)
+        select n is not null, r.run_id is not null, case when n is not null then pg_notify('{Channel}', $1) end
+        from (select) one left join message on true left join {_runs} r on r.run_id = $1
+        """;
+
+    public string Inbox => $"select name, body, sent_at, sent_by from {_messages} where run_id = $1 order by n";
+
+    public string Read => $"select line from {_checkpoints} where run_id = $1 and seq >= $2 order by seq";
+
+    public string Payload => $"select content from {_payloads} where run_id = $1 and sha256 = $2";
+
+    // The row is looked at as it was before.
+    public string Delete => $"""
+        with run as (delete from {_runs} r where r.run_id = $1 and not ({Live}) returning r.run_id),
+        record as (delete from {_checkpoints} c using run where c.run_id = run.run_id),
+        payload as (delete from {_payloads} p using run where p.run_id = run.run_id),
+        message as (delete from {_messages} m using run where m.run_id = run.run_id)
+        select exists (select from run), {Owner} from {_runs} r where r.run_id = $1
+        """;
+
+    /// <summary>Conditions are added by number, so that each list has the plan that fits it.</summary>
+    public string List(IReadOnlyList<string> conditions, string limit) => $"""
+        select r.head::text, {Owner} from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)}
+        order by r.created_at desc, r.run_id desc {limit}
+        """;
+}

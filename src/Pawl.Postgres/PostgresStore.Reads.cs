@@ -1,0 +1,113 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using Npgsql;
+using NpgsqlTypes;
+using Pawl.Storage;
+
+namespace Pawl.Postgres;
+
+// Lists, journals, messages; and how statements are sent.
+public sealed partial class PostgresStore
+{
+    const int Attempts = 10;
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken)
+    {
+        List<string> conditions = [];
+        List<NpgsqlParameter> values = [];
+        if (query.RunId is { } id) Add("r.run_id = {0}", Text(id));
+        if (query.Workflow is { } workflow) Add("r.workflow = {0}", Text(workflow));
+        if (query.Statuses is { } statuses) Add("r.status = any({0})", new NpgsqlParameter { Value = statuses.Select(PostgresHead.Status).ToArray() });
+        if (query.Since is { } since) Add("r.created_at >= {0}", Value(since.UtcDateTime));
+        if (query.Where is { Count: > 0 } words) Add("r.labels is not null and r.labels @> {0}", new NpgsqlParameter { Value = words.Select(PostgresHead.Label).ToArray() });
+        var limit = "";
+        if (query.Limit < int.MaxValue)
+        {
+            values.Add(Value((long)Math.Max(0, query.Limit)));
+            limit = $"limit ${values.Count}";
+        }
+        return RowsAsync(_sql.List(conditions, limit), row => PostgresHead.Read(row, 0), cancellationToken, values.ToArray());
+
+        void Add(string condition, NpgsqlParameter value)
+        {
+            values.Add(value);
+            conditions.Add(condition.Replace("{0}", $"${values.Count}", StringComparison.Ordinal));
+        }
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken)
+    {
+        var seq = Math.Max(1, fromSeq);
+        // One statement sees one moment: never a part of a commit.
+        return RowsAsync(_sql.Read, row =>
+        {
+            try { return Checkpoint.FromLine(row.GetFieldValue<byte[]>(0)); }
+            catch (FormatException error) { throw new JournalCorruptException(runId, seq, error.Message); }
+            finally { seq++; }
+        }, cancellationToken, Text(runId), Value(fromSeq));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken)
+    {
+        var found = await QueryAsync(_sql.Payload, row => row.GetFieldValue<byte[]>(0), cancellationToken, Text(runId), Text(payload.Sha256));
+        if (found is not [var content]) throw new JournalCorruptException(runId, 0, $"payload {payload.Sha256} is missing");
+        return Convert.ToHexStringLower(SHA256.HashData(content)) == payload.Sha256 ? content : throw new JournalCorruptException(runId, 0, $"payload {payload.Sha256} is damaged");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) =>
+        await QueryAsync(_sql.Inbox, row => new RunMessage(row.GetString(0), row.IsDBNull(1) ? null : new RawJson(row.GetFieldValue<byte[]>(1)),
+            DateTimeOffset.Parse(row.GetString(2), System.Globalization.CultureInfo.InvariantCulture), row.IsDBNull(3) ? null : row.GetString(3)), cancellationToken, Text(runId));
+
+    /// <summary>Sends one statement and reads all its rows.</summary>
+    async ValueTask<List<T>> QueryAsync<T>(string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params NpgsqlParameter[] values)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using var command = _source.CreateCommand(sql);
+                foreach (var value in values) command.Parameters.Add(value.Clone());
+                await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+                List<T> list = [];
+                while (await rows.ReadAsync(cancellationToken)) list.Add(read(rows));
+                return list;
+            }
+            catch (NpgsqlException error)
+            {
+                if (!IsCollision(error) || attempt == Attempts) throw Failed(error);
+            }
+        }
+    }
+
+    /// <summary>The same, a row at a time.</summary>
+    async IAsyncEnumerable<T> RowsAsync<T>(string sql, Func<NpgsqlDataReader, T> read, [EnumeratorCancellation] CancellationToken cancellationToken, params NpgsqlParameter[] values)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        await using var command = _source.CreateCommand(sql);
+        command.Parameters.AddRange(values);
+        await using var rows = await Known(command.ExecuteReaderAsync(cancellationToken));
+        while (await Known(rows.ReadAsync(cancellationToken))) yield return read(rows);
+    }
+
+    static async Task<T> Known<T>(Task<T> work)
+    {
+        try { return await work; }
+        catch (NpgsqlException error) { throw Failed(error); }
+    }
+
+    /// <summary>Two transactions met; one of them was undone whole, and may be sent again.</summary>
+    static bool IsCollision(NpgsqlException error) => error is PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected };
+
+    /// <summary>The driver's messages name host, user and database, never the password.</summary>
+    static IOException Failed(NpgsqlException error) => new($"PostgreSQL: {((error as PostgresException)?.MessageText ?? error.Message).TrimEnd('.')}.", error);
+
+    static NpgsqlParameter Text(string? text) => new() { Value = (object?)text ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+    static NpgsqlParameter Labels(string[]? labels) => new() { Value = (object?)labels ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+    static NpgsqlParameter Time(DateTime? time) => new() { Value = (object?)time ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
+    static NpgsqlParameter Bytes(ReadOnlyMemory<byte>? bytes) => new() { Value = bytes is { } some ? some : DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bytea };
+    static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
+}

@@ -1,0 +1,117 @@
+#pragma warning disable CA1001 // The token source has no timer, and ends with the last run.
+
+using Microsoft.Extensions.Logging;
+using Pawl.Engine;
+using Pawl.Storage;
+
+namespace Pawl;
+
+/// <summary>Keeps the leases of the runs that a client executes, all in one round trip, and brings runs their messages. Works only while there are runs.</summary>
+sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
+{
+    // Messages are brought by the store's hints; this is how long one whose hint got lost may wait.
+    static readonly TimeSpan s_interval = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan s_afterFailure = TimeSpan.FromSeconds(1);
+
+    readonly Lock _lock = new();
+    readonly Dictionary<string, (Run Run, RunLease Lease)> _held = [];
+    readonly ILogger _log = options.Logging.CreateLogger("Pawl.Leases");
+    CancellationTokenSource? _stop;
+    Task _work = Task.CompletedTask;
+
+    public async Task AddAsync(Run run, RunLease lease)
+    {
+        lock (_lock)
+        {
+            _held[run.Id] = (run, lease);
+            if (_stop is null)
+            {
+                _stop = new CancellationTokenSource();
+                _work = Task.WhenAll(RenewAsync(_stop.Token), WatchAsync(_stop.Token));
+            }
+        }
+        // What came between the claim and this moment had nobody to hint to.
+        try { await LookAsync(run, lease, CancellationToken.None); }
+        catch (IOException error) { Diagnostics.Log.StoreAway(_log, error.Message); }
+    }
+
+    /// <summary>Returns when nothing is done for the run any more.</summary>
+    public async Task RemoveAsync(Run run)
+    {
+        Task work;
+        lock (_lock)
+        {
+            _held.Remove(run.Id);
+            if (_held.Count > 0 || _stop is null) return;
+            // Not CancelAsync: it goes by the thread pool, and a pass stays on its caller's scheduler.
+            _stop.Cancel();
+            (_stop, work) = (null, _work);
+        }
+        await work;
+    }
+
+    async Task RenewAsync(CancellationToken stop)
+    {
+        var interval = store.Info.LeaseTime / 3 ?? s_interval;
+        var renewed = options.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await Task.Delay(interval, options.Time, stop);
+                List<(Run Run, RunLease Lease)> held;
+                lock (_lock) held = [.. _held.Values];
+                var lost = (await store.RenewAsync([.. held.Select(one => one.Lease)], stop)).ToHashSet();
+                renewed = options.Time.GetTimestamp();
+                foreach (var (run, lease) in held)
+                {
+                    if (lost.Contains(lease)) run.RequestStop(StopReason.LeaseLost, new LeaseLostException(run.Id));
+                    else await LookAsync(run, lease, stop);
+                }
+            }
+            catch (OperationCanceledException) { return; }
+            catch (IOException error)
+            {
+                Diagnostics.Log.StoreAway(_log, error.Message);
+                // By now another may have taken the runs: what this process still does for them could be done twice.
+                if (store.Info.LeaseTime is not { } limit || options.Time.GetElapsedTime(renewed) < limit) continue;
+                lock (_lock)
+                    foreach (var (run, _) in _held.Values) run.RequestStop(StopReason.LeaseLost, new LeaseLostException(run.Id));
+            }
+        }
+    }
+
+    async Task WatchAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            try
+            {
+                await foreach (var hint in store.WatchAsync(stop))
+                {
+                    (Run Run, RunLease Lease) one;
+                    lock (_lock)
+                        if (hint.RunId is null || !_held.TryGetValue(hint.RunId, out one)) continue;
+                    await LookAsync(one.Run, one.Lease, stop);
+                }
+            }
+            catch (OperationCanceledException) { return; }
+            catch (IOException error)
+            {
+                Diagnostics.Log.StoreAway(_log, error.Message);
+                try { await Task.Delay(s_afterFailure, options.Time, stop); }
+                catch (OperationCanceledException) { return; }
+            }
+        }
+    }
+
+    static async Task LookAsync(Run run, RunLease lease, CancellationToken stop)
+    {
+        var (cancel, pause) = (RunMessage.Cancel(lease.Token), RunMessage.Pause(lease.Token));
+        foreach (var message in await run.Waits.LookAsync(stop))
+        {
+            if (message.Name == cancel) run.RequestStop(StopReason.Cancel);
+            else if (message.Name == pause) run.RequestStop(StopReason.Pause);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+using Microsoft.Extensions.Logging;
+using Pawl.Storage;
+
+namespace Pawl;
+
+/// <summary>Settings of a <see cref="PawlWorker"/>.</summary>
+public sealed record WorkerOptions
+{
+    /// <summary>Runs at a time. Default: four for each processor.</summary>
+    public int Concurrency { get; init; } = Environment.ProcessorCount * 4;
+
+    /// <summary>The queues it serves, with their limits. Default: the queue <c>default</c> without limits.</summary>
+    public IReadOnlyList<QueueOptions> Queues { get; init; } = [new QueueOptions(QueueOptions.DefaultName)];
+
+    /// <summary>Workflows in code that it executes: runs of these names and versions.</summary>
+    public IReadOnlyList<Workflow> Workflows { get; init; } = [];
+
+    /// <summary>Makes a workflow of a definition that travels with its run (<c>WorkflowFile</c> of Pawl.Yaml does); null takes no such runs.</summary>
+    public Func<WorkflowSource, Workflow>? Definitions { get; init; }
+
+    /// <summary>How long runs may go on after the worker was asked to stop; then they are handed over to others. Default 30 s.</summary>
+    public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long an idle worker waits for a hint before it looks by itself. Default 1 s.</summary>
+    public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>A run whose process died more often than this, without a step finished in between, becomes a dead letter. Default 5.</summary>
+    public int MaxRecoveries { get; init; } = 5;
+
+    /// <summary>Its name in logs. Default: machine and process.</summary>
+    public string Name { get; init; } = $"{Environment.MachineName}-{Environment.ProcessId}";
+}
+
+/// <summary>How a worker is.</summary>
+/// <param name="Running">Runs that it executes.</param>
+/// <param name="LastContact">When the store last answered.</param>
+/// <param name="Draining">It was asked to stop.</param>
+public sealed record WorkerHealth(IReadOnlyCollection<string> Running, DateTimeOffset? LastContact, bool Draining);
+
+/// <summary>Takes runs from queues and executes them, many at a time; when it dies, others take over what it left.</summary>
+/// <remarks>Waiting runs are parked: they hold nothing here. Thread safe.</remarks>
+public sealed class PawlWorker(PawlClient client, WorkerOptions options)
+{
+    readonly Lock _lock = new();
+    readonly Dictionary<string, (string Queue, Task Task)> _running = [];
+    readonly ILogger _log = client.Options.Logging.CreateLogger("Pawl.Worker");
+    readonly Dictionary<WorkflowKey, Workflow> _workflows = options.Workflows.ToDictionary(workflow => new WorkflowKey(workflow.Name, workflow.Version));
+    TaskCompletionSource _news = new();
+    DateTimeOffset? _lastContact;
+    bool _draining;
+
+    TimeProvider Time => client.Options.Time;
+
+    /// <summary>How it is now.</summary>
+    public WorkerHealth Health { get { lock (_lock) return new([.. _running.Keys], _lastContact, _draining); } }
+
+    // Neither CancelAsync nor a cancelled Task.Delay in Task.WhenAny: both go by the thread pool, and a worker stays on its caller's scheduler.
+
+    /// <summary>Works until the token is cancelled. Then takes nothing more, lets runs finish or park for <see cref="WorkerOptions.DrainTime"/>, and hands the rest over.</summary>
+    /// <param name="cancellationToken">Asks to stop.</param>
+    /// <returns>When nothing of this worker runs any more.</returns>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        Diagnostics.Log.WorkerBegan(_log, options.Name, string.Join(", ", options.Queues.Select(queue => queue.Name)), options.Concurrency);
+        using var handOver = new CancellationTokenSource();
+        using var watched = new CancellationTokenSource();
+        var watching = WatchAsync(watched.Token);
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            TaskCompletionSource news;
+            lock (_lock) news = _news.Task.IsCompleted ? _news = new TaskCompletionSource() : _news;
+            var taken = await TakeAsync(handOver.Token, cancellationToken);
+            // A full hand means that there may be more; otherwise something must happen first.
+            if (taken > 0) continue;
+            await WaitAsync(news, cancellationToken);
+        }
+        lock (_lock) _draining = true;
+        var left = await DrainAsync(handOver);
+        watched.Cancel();
+        await watching;
+        Diagnostics.Log.WorkerEnded(_log, options.Name, left);
+    }
+
+    async Task<int> TakeAsync(CancellationToken handOver, CancellationToken cancellationToken)
+    {
+        var work = Demand();
+        if (work.Queues.Count == 0) return 0;
+        try
+        {
+            var taken = await client.Store.TakeAsync(work, client.Owner(), cancellationToken);
+            lock (_lock)
+            {
+                _lastContact = Time.GetUtcNow();
+                foreach (var run in taken) _running[run.Lease.RunId] = (run.Head.Queue!, ExecuteAsync(run, handOver));
+            }
+            return taken.Count;
+        }
+        catch (OperationCanceledException) { }
+        catch (IOException error)
+        {
+            // Said once for each look; the look comes again by itself.
+            Diagnostics.Log.StoreAway(_log, error.Message);
+        }
+        return 0;
+    }
+
+    WorkQuery Demand()
+    {
+        lock (_lock)
+        {
+            var free = options.Concurrency - _running.Count;
+            var demands = new List<QueueDemand>();
+            foreach (var queue in options.Queues)
+            {
+                var places = Math.Min(free, (queue.WorkerConcurrency ?? int.MaxValue) - _running.Values.Count(run => run.Queue == queue.Name));
+                if (places <= 0) continue;
+                demands.Add(new QueueDemand(queue, places));
+                // What an earlier queue may fill is not promised to a later one.
+                free -= places;
+            }
+            return new WorkQuery { Queues = demands, Workflows = _workflows.Keys, Portable = options.Definitions is not null };
+        }
+    }
+
+    async Task ExecuteAsync(TakenRun taken, CancellationToken handOver)
+    {
+        await Task.Yield();
+        var runId = taken.Lease.RunId;
+        try
+        {
+            await client.ExecuteAsync(taken, _workflows.GetValueOrDefault(new WorkflowKey(taken.Head.Workflow, taken.Head.Version)), options, handOver);
+        }
+        catch (OperationCanceledException)
+        {
+            // Handed over before it began.
+        }
+        catch (Exception error) when (error is PawlException or IOException)
+        {
+            Diagnostics.Log.NotExecuted(_log, runId, error.Message);
+        }
+        finally
+        {
+            lock (_lock) _running.Remove(runId);
+            Tell();
+        }
+    }
+
+    /// <summary>For news, or for the poll interval.</summary>
+    async Task WaitAsync(TaskCompletionSource news, CancellationToken cancellationToken)
+    {
+        await using var timer = Time.CreateTimer(_ => news.TrySetResult(), null, options.PollInterval, Timeout.InfiniteTimeSpan);
+        await using var asked = cancellationToken.Register(() => news.TrySetResult());
+        await news.Task;
+    }
+
+    async Task WatchAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            try
+            {
+                await foreach (var _ in client.Store.WatchAsync(stop)) Tell();
+            }
+            catch (OperationCanceledException) { return; }
+            catch (IOException)
+            {
+                // Without hints there is still the poll, which also says what is wrong.
+                try { await Task.Delay(options.PollInterval, Time, stop); }
+                catch (OperationCanceledException) { return; }
+            }
+        }
+    }
+
+    void Tell()
+    {
+        TaskCompletionSource news;
+        lock (_lock) news = _news;
+        news.TrySetResult();
+    }
+
+    /// <summary>How many runs had to be handed over.</summary>
+    async Task<int> DrainAsync(CancellationTokenSource handOver)
+    {
+        Task all;
+        lock (_lock) all = Task.WhenAll(_running.Values.Select(run => run.Task));
+        var enough = new TaskCompletionSource();
+        await using (Time.CreateTimer(_ => enough.TrySetResult(), null, options.DrainTime, Timeout.InfiniteTimeSpan))
+        {
+            _ = TellWhenAsync(all, enough);
+            await enough.Task;
+        }
+        int left;
+        lock (_lock) left = _running.Count;
+        handOver.Cancel();
+        await all;
+        return left;
+    }
+
+    static async Task TellWhenAsync(Task all, TaskCompletionSource enough)
+    {
+        await all;
+        enough.TrySetResult();
+    }
+}

@@ -1,0 +1,161 @@
+using System.Text;
+using Pawl.Engine;
+using Pawl.Storage;
+
+namespace Pawl;
+
+// Queues, signals and decisions.
+public sealed partial class PawlClient
+{
+    /// <summary>Puts a run into a queue; a worker executes it (<see cref="PawlWorker"/>). Durable when this returns.</summary>
+    /// <param name="workflow">The definition. One that carries its source can be executed by any worker, one in code by workers that have it, in this version.</param>
+    /// <param name="parameters">Values by name; null is none.</param>
+    /// <param name="enqueue">Queue, priority, delay.</param>
+    /// <param name="start">Run id, partition, tags. With a run id the same run is enqueued once, however often this is called.</param>
+    /// <param name="cancellationToken">Stops before the run exists.</param>
+    /// <returns>The head of the run: the new one, or the one that had the id already.</returns>
+    /// <exception cref="InvalidDefinitionException">The params do not fit their declarations.</exception>
+    public async Task<RunHead> EnqueueAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, EnqueueOptions? enqueue = null, StartOptions? start = null, CancellationToken cancellationToken = default)
+    {
+        start ??= new StartOptions();
+        enqueue ??= new EnqueueOptions();
+        RunIds.Check(enqueue.Queue);
+        var given = Encode(parameters);
+        ParamBinder.Bind(workflow, given);
+        for (var n = 1; ; n++)
+        {
+            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), n));
+            var record = CheckpointCodec.Encode(PassRecords.Created(runId, workflow, given, start, Options, enqueue), 1, more: false, "");
+            var head = Transitions.Apply(null, record);
+            if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is not { } existing) return head;
+            if (start.RunId is not null) return existing;
+        }
+    }
+
+    /// <summary>Sends a signal to a run: it is kept, and wakes the run if it waits for it. The first one to a name counts.</summary>
+    /// <param name="runId">The run.</param>
+    /// <param name="name">Letters, digits and <c>. _ -</c>, at most 128.</param>
+    /// <param name="body">What the waiting step gets; null is nothing.</param>
+    /// <param name="by">Who sends it, for the record.</param>
+    /// <param name="cancellationToken">Stops before it is sent.</param>
+    /// <returns>False when the run had a signal of this name already.</returns>
+    /// <exception cref="RunNotFoundException">No such run.</exception>
+    public async Task<bool> SignalAsync(string runId, string name, object? body = null, string? by = null, CancellationToken cancellationToken = default) =>
+        await Store.PostAsync(RunIds.Check(runId), new RunMessage(RunMessage.CheckName(name), body is null ? null : PawlJson.Encode(body, Options.Json), Options.Time.GetUtcNow(), by), cancellationToken);
+
+    /// <summary>Approves what a step of a run asks, perhaps with changes.</summary>
+    /// <param name="runId">The run.</param>
+    /// <param name="step">The step that asks, or one above it.</param>
+    /// <param name="by">Who decides.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="changes">What should be different, for the step to take up.</param>
+    /// <param name="cancellationToken">Stops before it is sent.</param>
+    /// <returns>False when it was decided already: the first decision stays.</returns>
+    /// <exception cref="RunNotFoundException">No such run.</exception>
+    /// <exception cref="ArgumentException">No single request of the run fits the step.</exception>
+    public Task<bool> ApproveAsync(string runId, string step, string? by = null, string? reason = null, object? changes = null, CancellationToken cancellationToken = default) =>
+        DecideAsync(runId, step, Decision.Approved, by, reason, changes, cancellationToken);
+
+    /// <summary>Rejects what a step of a run asks.</summary>
+    /// <returns>False when it was decided already: the first decision stays.</returns>
+    /// <inheritdoc cref="ApproveAsync"/>
+    public Task<bool> RejectAsync(string runId, string step, string? by = null, string? reason = null, CancellationToken cancellationToken = default) =>
+        DecideAsync(runId, step, Decision.Rejected, by, reason, null, cancellationToken);
+
+    async Task<bool> DecideAsync(string runId, string step, Decision decision, string? by, string? reason, object? changes, CancellationToken cancellationToken)
+    {
+        var head = await FindAsync(runId, cancellationToken) ?? throw new RunNotFoundException(runId);
+        var asked = head.Waits.Where(wait => wait.Message is not null).ToList();
+        var fitting = asked.Where(wait => Journal.IsUnder(wait.Path, step)).ToList();
+        if (fitting.Count != 1)
+        {
+            var open = asked.Count == 0 ? $"run '{runId}' ({head.Status.ToString().ToLowerInvariant()}) asks for no approval at the moment" : $"run '{runId}' asks in {string.Join(", ", asked.Select(wait => $"'{wait.Path}'"))}";
+            throw new ArgumentException(fitting.Count == 0 ? $"Step '{RunIds.Printable(step)}' asks for no approval: {open}." : $"Several requests are below '{step}': {open}. Name one.", nameof(step));
+        }
+        var approval = new Approval(decision, by, reason, changes is null ? null : PawlJson.Encode(changes, Options.Json));
+        return await Store.PostAsync(runId, new RunMessage(fitting[0].Signal!, PawlJson.Encode(approval, Options.Json), Options.Time.GetUtcNow(), by), cancellationToken);
+    }
+
+    /// <summary>Puts a run that failed, was paused, or is a dead letter back into its queue; a worker goes on with it.</summary>
+    /// <exception cref="RunNotFoundException">No such run.</exception>
+    /// <exception cref="ResumeRefusedException">It is held, over, or was never in a queue.</exception>
+    public async Task<RunHead> RequeueAsync(string runId, CancellationToken cancellationToken = default)
+    {
+        var (lease, _) = await ClaimAsync(runId, cancellationToken);
+        try
+        {
+            var journal = await Journal.LoadAsync(Store, _commits, runId, cancellationToken);
+            journal.CreatedData!.Dispose();
+            journal.Attach(lease);
+            if (journal.Head.Queue is null) throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"Run '{runId}' was never in a queue.", $"'pawl resume {runId}' goes on with it here."));
+            if (!Transitions.CanResume(journal.Head.Status, force: false)) throw new ResumeRefusedException(new Refusal(journal.Head.Status == RunStatus.Completed ? RefusalReason.Completed : RefusalReason.Canceled, $"Run '{runId}' is {journal.Head.Status.ToString().ToLowerInvariant()}.", $"'pawl rerun {runId}' starts a new run."));
+            var now = Options.Time.GetUtcNow();
+            await journal.AppendAsync(Begin(journal, lease, "put back into its queue", now));
+            await journal.AppendAsync(PassRecords.Waiting([new Wait("", null, now)], 0, "put back into its queue", now));
+            return journal.Head;
+        }
+        finally
+        {
+            await ReleaseAsync(lease);
+        }
+    }
+
+    /// <summary>A pass of a worker over a run that it took.</summary>
+    internal async Task ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, CancellationToken handOver)
+    {
+        var (lease, head) = taken;
+        if (head.Status == RunStatus.Running && head.Recoveries >= worker.MaxRecoveries)
+        {
+            await FailAsync(lease, new StepError(RunHead.DeadLetterType, $"its process died {head.Recoveries + 1} times in a row without a step finished in between", ErrorClass.Critical));
+            return;
+        }
+        // No guard of a person's resume applies: age and surroundings differ between workers as a matter of course.
+        var resume = new ResumeOptions { AgeGuard = GuardPolicy.Ignore, EnvironmentGuard = GuardPolicy.Ignore };
+        try
+        {
+            workflow ??= worker.Definitions!(await DefinitionAsync(lease.RunId, CancellationToken.None) ?? throw new JournalCorruptException(lease.RunId, 1, "it should hold its definition"));
+            await GoOnAsync(workflow, lease, null, resume, Parking.Always, handOver);
+        }
+        catch (Exception error) when (error is ResumeRefusedException or InvalidDefinitionException)
+        {
+            // Left as it is it would be taken again at once, here or elsewhere, with the same end.
+            await ReleaseAsync(lease);
+            if ((await Store.ClaimAsync(lease.RunId, Owner(), CancellationToken.None)).Lease is { } again)
+                await FailAsync(again, new StepError("refused", error.Message, ErrorClass.Permanent));
+            throw;
+        }
+    }
+
+    /// <summary>Ends a run without a pass over it.</summary>
+    async Task FailAsync(RunLease lease, StepError error)
+    {
+        try
+        {
+            var journal = await Journal.LoadAsync(Store, _commits, lease.RunId, CancellationToken.None);
+            journal.CreatedData!.Dispose();
+            journal.Attach(lease);
+            var now = Options.Time.GetUtcNow();
+            if (journal.Head.Status != RunStatus.Running) await journal.AppendAsync(Begin(journal, lease, "taken by a worker", now));
+            await journal.AppendAsync(new Checkpoint { Kind = CheckpointKind.Failed, At = now, Error = error });
+        }
+        finally
+        {
+            await ReleaseAsync(lease);
+        }
+    }
+
+    static Checkpoint Begin(Journal journal, RunLease lease, string reason, DateTimeOffset now) =>
+        new() { Kind = CheckpointKind.Resumed, At = now, Token = lease.Token, Reason = reason, Data = Encoding.UTF8.GetBytes($"{{\"done\":{journal.Head.Done}}}") };
+
+    /// <summary>A run that waits goes on only when something came, or its time.</summary>
+    async Task<Refusal?> StillWaitsAsync(RunHead head, CancellationToken cancellationToken)
+    {
+        if (head.Status != RunStatus.Waiting || head.WakeAt <= Options.Time.GetUtcNow()) return null;
+        if ((await Store.InboxAsync(head.RunId, cancellationToken)).Count > head.Seen) return null;
+        var first = head.Waits[0];
+        var what = first.Message is { } question ? $"a decision: {question}" : first.Signal is { } signal ? $"the signal '{signal}'" : $"{first.Due:yyyy-MM-dd HH:mm:ss}Z";
+        var mend = first.Message is not null ? $"Decide with 'pawl approve {head.RunId} {first.Path}' or 'pawl reject …', then resume."
+            : first.Signal is { } name ? $"Send it with 'pawl signal {head.RunId} {name}', then resume." : "Resume it then.";
+        return new Refusal(RefusalReason.Waiting, $"Run '{head.RunId}' waits in '{first.Path}' for {what}.", mend);
+    }
+}

@@ -1,0 +1,249 @@
+using Pawl.Storage;
+using Pawl.Testing;
+
+namespace Pawl.Tests.Engine;
+
+/// <summary>Workers on virtual time: what is enqueued is done once, by whoever lives.</summary>
+public class WorkerLaws
+{
+    static readonly EnqueueOptions s_default = new();
+
+    /// <summary>A worker as its own process: a client of its own, and a way to stop or kill it.</summary>
+    sealed class Hand : IAsyncDisposable
+    {
+        readonly CancellationTokenSource _stop = new();
+        readonly CrashingStore _store;
+        readonly Task _work;
+
+        public Hand(Lab lab, params Workflow[] workflows) : this(lab, new WorkerOptions { Workflows = workflows, Concurrency = 4, DrainTime = TimeSpan.FromSeconds(5) }) { }
+
+        public Hand(Lab lab, WorkerOptions options)
+        {
+            _store = new CrashingStore(lab.Store);
+            Worker = new PawlWorker(new PawlClient(_store, lab.Options), options);
+            _work = Worker.RunAsync(_stop.Token);
+        }
+
+        public PawlWorker Worker { get; }
+
+        public async Task KillAsync()
+        {
+            await _store.KillAsync();
+            _stop.Cancel();
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _stop.Cancel();
+            try { await _work; }
+            catch (ProcessDiedException) { }
+        }
+    }
+
+    static async Task<RunHead> Ended(Lab lab, string run, double seconds = 600)
+    {
+        for (var waited = 0.0; waited < seconds; waited += 0.05)
+        {
+            var head = await lab.Head(run);
+            if (head.Status is RunStatus.Completed or RunStatus.Failed or RunStatus.Canceled) return head;
+            await lab.Delay(0.05);
+        }
+        return await lab.Head(run);
+    }
+
+    static Task<RunHead> Enqueue(Lab lab, Workflow workflow, string id, EnqueueOptions? options = null) =>
+        lab.Client.EnqueueAsync(workflow, null, options ?? s_default, new StartOptions { RunId = id }, Lab.Token);
+
+    [Fact]
+    public void What_is_enqueued_is_executed_once_however_often_it_is_enqueued_and_however_many_workers_there_are() => Lab.Do(async lab =>
+    {
+        var began = new List<string>();
+        var workflow = Workflow.Define("w", async ctx => { began.Add(ctx.RunId); await lab.Delay(1); return 1; });
+        await using var one = new Hand(lab, workflow);
+        await using var two = new Hand(lab, workflow);
+        for (var i = 0; i < 20; i++) await Enqueue(lab, workflow, $"r{i % 10}");
+        for (var i = 0; i < 10; i++) Assert.Equal(RunStatus.Completed, (await Ended(lab, $"r{i}")).Status);
+        Assert.Equal(10, began.Count);
+        Assert.InRange(lab.Time.Elapsed.TotalSeconds, 2, 3);
+    });
+
+    [Fact]
+    public void A_dead_workers_run_is_taken_over_and_goes_on_where_it_was() => Lab.Do(async lab =>
+    {
+        var began = new List<string>();
+        var builder = Workflow.Create("w");
+        foreach (var id in (string[])["a", "b", "c"]) builder.Step(id, async ctx => { began.Add(id); await ctx.Delay(10); return id; });
+        var workflow = builder.Build();
+        await using var one = new Hand(lab, workflow);
+        await Enqueue(lab, workflow, "run");
+        await lab.Delay(15);
+        await one.KillAsync();
+        await using var two = new Hand(lab, workflow);
+        Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+        Assert.Equal(["a", "b", "b", "c"], began);
+    });
+
+    [Fact]
+    public void A_frozen_workers_run_is_taken_over_when_its_lease_ends_and_it_can_write_nothing_more()
+    {
+        var time = new VirtualTime();
+        var lab = new Lab(new MemoryStore(time, TimeSpan.FromSeconds(30)), time);
+        time.Run(async () =>
+        {
+            var workflow = Workflow.Create("w").Also(builder => builder.Work("a", 50)).Also(builder => builder.Work("b", 5)).Build();
+            await Enqueue(lab, workflow, "run");
+            // Frozen: it holds the run and renews nothing.
+            var taken = await lab.Store.TakeAsync(new WorkQuery { Queues = [new QueueDemand(new QueueOptions("default"), 1)], Workflows = [new WorkflowKey("w", 1)] }, new RunOwner(1, "frozen", default), default);
+            await using var other = new Hand(lab, workflow);
+            await lab.Delay(29);
+            Assert.Equal(RunStatus.Pending, (await lab.Head()).Status);
+            Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+            Assert.InRange(lab.Time.Elapsed.TotalSeconds, 85, 90);
+            Assert.Single(await lab.Store.RenewAsync([taken[0].Lease], default));
+        });
+    }
+
+    [Fact]
+    public void A_sleeping_run_is_held_by_nobody_and_wakes_in_time() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Define("w", async ctx => { await ctx.SleepAsync("night", TimeSpan.FromHours(8)); return 1; });
+        await using var hand = new Hand(lab, workflow);
+        await Enqueue(lab, workflow, "run");
+        await lab.Delay(60);
+        var head = await lab.Head();
+        Assert.Equal((RunStatus.Waiting, null), (head.Status, head.Owner));
+        Assert.Empty(hand.Worker.Health.Running);
+        await lab.Delay(8 * 3600);
+        Assert.Equal(RunStatus.Completed, (await lab.Head()).Status);
+        Assert.InRange((await lab.Head()).UpdatedAt - head.WakeAt!.Value, TimeSpan.Zero, TimeSpan.FromSeconds(1.5));
+    });
+
+    [Fact]
+    public void A_signal_wakes_a_parked_run_within_a_tenth_of_a_second() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Define("w", async ctx => (await ctx.WaitForSignalAsync("go")).By);
+        await using var hand = new Hand(lab, workflow);
+        await Enqueue(lab, workflow, "run");
+        await lab.Delay(100);
+        Assert.Equal(RunStatus.Waiting, (await lab.Head()).Status);
+        var sent = lab.Time.Elapsed;
+        await lab.Client.SignalAsync("run", "go", by: "ann", cancellationToken: Lab.Token);
+        await Ended(lab, "run");
+        Assert.InRange(lab.Time.Elapsed - sent, TimeSpan.Zero, TimeSpan.FromMilliseconds(100));
+    });
+
+    [Fact]
+    public void A_thousand_signals_sent_at_once_wake_a_thousand_runs_each_once() => Lab.Do(async lab =>
+    {
+        var woken = new List<string>();
+        var workflow = Workflow.Define("w", async ctx => { await ctx.WaitForSignalAsync("go"); woken.Add(ctx.RunId); return 1; });
+        await using var one = new Hand(lab, workflow);
+        await using var two = new Hand(lab, workflow);
+        for (var i = 0; i < 1000; i++) await Enqueue(lab, workflow, $"r{i}");
+        await lab.Delay(60);
+        for (var i = 0; i < 1000; i++) await lab.Client.SignalAsync($"r{i}", "go", cancellationToken: Lab.Token);
+        for (var i = 0; i < 1000; i++) Assert.Equal(RunStatus.Completed, (await Ended(lab, $"r{i}")).Status);
+        Assert.Equal(1000, woken.Count);
+        Assert.Equal(1000, woken.Distinct().Count());
+    });
+
+    [Fact]
+    public void A_worker_that_is_asked_to_stop_lets_short_runs_finish_and_hands_long_ones_over() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Create("w").Also(builder => builder.Work("a", 3)).Also(builder => builder.Work("b", 100)).Build();
+        await using (var one = new Hand(lab, workflow))
+        {
+            await Enqueue(lab, workflow, "run");
+            await lab.Delay(1);
+        }
+        Assert.Equal(6, lab.Time.Elapsed.TotalSeconds, 0);
+        var head = await lab.Head();
+        Assert.Equal((RunStatus.Waiting, null, 1), (head.Status, head.Owner, head.Done));
+        await using var two = new Hand(lab, workflow);
+        Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+        Assert.Equal(0, (await lab.Head()).Recoveries);
+    });
+
+    [Fact]
+    public void A_run_that_kills_its_workers_becomes_a_dead_letter_and_can_be_put_back() => Lab.Do(async lab =>
+    {
+        var deadly = true;
+        Hand? hand = null;
+        var workflow = Workflow.Define("w", async ctx =>
+        {
+            if (deadly) await hand!.KillAsync();
+            return 1;
+        });
+        var options = new WorkerOptions { Workflows = [workflow], MaxRecoveries = 2 };
+        await Enqueue(lab, workflow, "run");
+        for (var life = 0; life < 4; life++)
+        {
+            hand = new Hand(lab, options);
+            await lab.Delay(5);
+            await hand.DisposeAsync();
+        }
+        var head = await lab.Head();
+        Assert.Equal((RunStatus.Failed, true), (head.Status, head.DeadLetter));
+        Assert.Contains("died 3 times in a row", head.Error, StringComparison.Ordinal);
+        deadly = false;
+        await lab.Client.RequeueAsync("run", Lab.Token);
+        await using var last = new Hand(lab, options);
+        head = await Ended(lab, "run");
+        Assert.Equal((RunStatus.Completed, false), (head.Status, head.DeadLetter));
+    });
+
+    [Fact]
+    public void A_run_is_only_taken_by_workers_that_have_its_workflow_and_version() => Lab.Do(async lab =>
+    {
+        var old = Workflow.Define("w", ctx => Task.FromResult(1));
+        var other = Workflow.Define("other", ctx => Task.FromResult(1));
+        await using var hand = new Hand(lab, other);
+        await Enqueue(lab, old, "run");
+        await lab.Delay(30);
+        Assert.Equal(RunStatus.Pending, (await lab.Head()).Status);
+        await using var right = new Hand(lab, old);
+        Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+    });
+
+    [Fact]
+    public void A_run_that_no_longer_fits_its_workflow_fails_with_the_reason_instead_of_being_taken_for_ever() => Lab.Do(async lab =>
+    {
+        var before = Workflow.Create("w").Also(builder => builder.Work("a", 1)).Also(builder => builder.Work("b", 100)).Build();
+        await using (var one = new Hand(lab, before))
+        {
+            await Enqueue(lab, before, "run");
+            await lab.Delay(5);
+        }
+        await using var two = new Hand(lab, Workflow.Create("w").Also(builder => builder.Work("other", 1)).Build());
+        var head = await Ended(lab, "run", 30);
+        Assert.Equal(RunStatus.Failed, head.Status);
+        Assert.Contains("'a' is finished in this run", head.Error, StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void The_limits_of_a_queue_hold_over_all_workers() => Lab.Do(async lab =>
+    {
+        var (now, most) = (0, 0);
+        var workflow = Workflow.Define("w", async ctx => { most = Math.Max(most, ++now); await lab.Delay(1); now--; return 1; });
+        var options = new WorkerOptions { Workflows = [workflow], Concurrency = 10, Queues = [new QueueOptions("default") { Concurrency = 3 }] };
+        await using var one = new Hand(lab, options);
+        await using var two = new Hand(lab, options);
+        for (var i = 0; i < 12; i++) await Enqueue(lab, workflow, $"r{i}");
+        for (var i = 0; i < 12; i++) await Ended(lab, $"r{i}");
+        Assert.Equal(3, most);
+    });
+
+    [Fact]
+    public void A_delayed_run_starts_at_its_time_and_the_most_urgent_one_first() => Lab.Do(async lab =>
+    {
+        var began = new List<string>();
+        var workflow = Workflow.Define("w", async ctx => { began.Add(ctx.RunId); await lab.Delay(1); return 1; });
+        await Enqueue(lab, workflow, "later", new EnqueueOptions { Delay = TimeSpan.FromSeconds(30), Priority = 9 });
+        await Enqueue(lab, workflow, "usual");
+        await Enqueue(lab, workflow, "urgent", new EnqueueOptions { Priority = 5 });
+        await using var hand = new Hand(lab, new WorkerOptions { Workflows = [workflow], Concurrency = 1 });
+        await Ended(lab, "later");
+        Assert.Equal(["urgent", "usual", "later"], began);
+        Assert.InRange(lab.Time.Elapsed.TotalSeconds, 31, 32.5);
+    });
+}
