@@ -55,7 +55,7 @@ static class SqliteSchema
             id INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, workflow_name TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
             seq INTEGER NOT NULL, hash TEXT NOT NULL, pass_token INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL,
             created_at TEXT NOT NULL, started_at TEXT, updated_at TEXT NOT NULL, error_step TEXT, error TEXT, parent_run_id TEXT,
-            queue TEXT, priority INTEGER NOT NULL, wake_at TEXT, seen INTEGER NOT NULL, waits TEXT, recoveries INTEGER NOT NULL, portable INTEGER NOT NULL,
+            queue TEXT, priority INTEGER NOT NULL, wake_at TEXT, seen INTEGER NOT NULL, waits TEXT, recoveries INTEGER NOT NULL, dead_letter INTEGER NOT NULL, portable INTEGER NOT NULL,
             tags TEXT, partition TEXT, messages INTEGER NOT NULL DEFAULT 0,
             token INTEGER NOT NULL DEFAULT 0, owner TEXT, holder TEXT, lease_until TEXT,
             -- From when a worker may take it: as WorkQuery.IsDue says, and not before a lease ends. Null: not by itself.
