@@ -15,30 +15,26 @@ static class SqliteRates
 
     static readonly WorkQuery s_work = new() { Queues = [new QueueDemand(new QueueOptions("q"), 32)], Workflows = [new WorkflowKey("bench", 1)] };
 
-    public static async Task OneRunAsync()
-    {
-        await EngineOverhead.WarmUpAsync();
-        var (one, bare) = (0.0, 0.0);
-        for (var round = 0; round < 10; round++)
-        {
-            var (rate, bytes) = await StepsAsync(1, Steps);
-            one = Math.Max(one, rate);
-            bare = Math.Max(bare, Bare(Steps, bytes));
-        }
-        Report.Row("SQLite store, one run of 2,000 steps", Report.Number(one, "steps/s"), Report.Number(bare, "single-row commits/s"), Report.Number(one / bare * 100, "%"), "≥ 80 %", one / bare >= 0.8);
-    }
+    public static Task OneRunAsync() => RateAsync($"SQLite store, one run of {Steps:N0} steps", 1, Steps, 0.8, "%");
 
-    public static async Task ManyRunsAsync()
+    public static Task ManyRunsAsync() => RateAsync($"SQLite store, {ManyRuns} runs of {ManySteps} steps at once", ManyRuns, ManySteps, 10, "×");
+
+    /// <summary>The median of rounds, each with the bare loop before and behind it: a disk that others use changes from second to second.</summary>
+    static async Task RateAsync(string what, int runs, int steps, double goal, string unit)
     {
         await EngineOverhead.WarmUpAsync();
-        var (many, bare) = (0.0, 0.0);
-        for (var round = 0; round < 6; round++)
+        var rounds = new List<(double Ratio, double Rate, double Bare)>();
+        var (_, bytes) = await StepsAsync(runs, steps);
+        for (var round = 0; round < 9; round++)
         {
-            var (rate, bytes) = await StepsAsync(ManyRuns, ManySteps);
-            many = Math.Max(many, rate);
-            bare = Math.Max(bare, Bare(Steps, bytes));
+            var before = Bare(Steps, bytes);
+            var (rate, _) = await StepsAsync(runs, steps);
+            var bare = 2 / (1 / before + 1 / Bare(Steps, bytes));
+            rounds.Add((rate / bare, rate, bare));
         }
-        Report.Row("SQLite store, 128 runs of 300 steps at once", Report.Number(many, "steps/s"), Report.Number(bare, "single-row commits/s"), Report.Number(many / bare, "×", 1), "≥ 10 ×", many / bare >= 10);
+        var median = rounds.Order().ElementAt(rounds.Count / 2);
+        Report.Row(what, Report.Number(median.Rate, "steps/s"), Report.Number(median.Bare, "single-row commits/s"),
+            unit == "%" ? Report.Number(median.Ratio * 100, unit) : Report.Number(median.Ratio, unit, 1), unit == "%" ? Report.Number(goal * 100, "%").Insert(0, "≥ ") : $"≥ {goal} ×", median.Ratio >= goal);
     }
 
     public static async Task BytesAsync()
@@ -91,7 +87,10 @@ static class SqliteRates
     {
         using var folder = new TemporaryFolder();
         var (steps, runs, text) = (Math.Clamp(5_000_000 / payload, 100, 1_000), 8, new string('x', payload - 2));
-        await using (var client = new PawlClient(SqliteStore.Open(Path.Combine(folder.Path, "pawl.db"))))
+        var file = Path.Combine(folder.Path, "pawl.db");
+        await SqliteStore.Open(file).DisposeAsync();
+        var empty = new FileInfo(file).Length;
+        await using (var client = new PawlClient(SqliteStore.Open(file)))
         {
             var workflow = Workflow.Define("bench", async ctx =>
             {
@@ -99,7 +98,7 @@ static class SqliteRates
             });
             await Task.WhenAll(Enumerable.Range(0, runs).Select(number => client.RunAsync(workflow, null, new StartOptions { RunId = $"bench_20260110_120000_{number}" })));
         }
-        var bytes = new FileInfo(Path.Combine(folder.Path, "pawl.db")).Length / (double)(runs * steps);
+        var bytes = (new FileInfo(file).Length - empty) / (double)(runs * steps);
         var goal = 1.5 * payload + 300;
         Report.Row(string.Create(CultureInfo.InvariantCulture, $"SQLite file, bytes a step with {payload:N0} B of output"), Report.Number(bytes, "B"), "-", "-", $"≤ {Report.Number(goal, "B")}", bytes <= goal);
     }

@@ -65,6 +65,8 @@ sealed class SqliteDb : IDisposable
         // NORMAL flushes the log at checkpoints only: a loss of power would take acknowledged commits.
         Expect("synchronous", "2", "FULL");
         Expect("foreign_keys", "1", "ON");
+        // A log of 16 MB before it is brought into the tables: pages that many commits change are written there once.
+        Expect("wal_autocheckpoint", "4000", "4000");
         // On Apple's systems a plain flush stops in the disk's cache.
         Expect("fullfsync", "1", "ON");
         Expect("checkpoint_fullfsync", "1", "ON");

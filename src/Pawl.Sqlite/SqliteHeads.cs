@@ -9,13 +9,13 @@ static class SqliteHeads
 {
     public const string Columns = """
         run_id, workflow_name, version, status, seq, hash, pass_token, done, total, created_at, started_at, updated_at, error_step, error, parent_run_id,
-        queue, priority, wake_at, seen, waits, recoveries, portable, tags, partition, owner, holder, lease_until, messages
+        queue, priority, wake_at, seen, waits, recoveries, portable, tags, partition, owner, holder, lease_until, messages, dead_letter
         """;
 
     const string Insert = """
         INSERT INTO core_workflow_runs (workflow_name, version, created_at, parent_run_id, queue, priority, portable, tags, partition, status, seq, hash, pass_token,
-            done, total, started_at, updated_at, error_step, error, wake_at, seen, waits, recoveries, run_id)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING
+            done, total, started_at, updated_at, error_step, error, wake_at, seen, waits, recoveries, dead_letter, run_id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING
         """;
 
     // Fencing token and place in the journal are checked by the write itself.
@@ -23,7 +23,7 @@ static class SqliteHeads
     const string Step = $"UPDATE core_workflow_runs SET seq = ?, hash = ?, done = ?, recoveries = ?, updated_at = ? {Guard}";
     const string Whole = $"""
         UPDATE core_workflow_runs SET status = ?, seq = ?, hash = ?, pass_token = ?, done = ?, total = ?, started_at = ?, updated_at = ?, error_step = ?, error = ?,
-            wake_at = ?, seen = ?, waits = ?, recoveries = ? {Guard}
+            wake_at = ?, seen = ?, waits = ?, recoveries = ?, dead_letter = ? {Guard}
         """;
 
     /// <returns>False when the id is taken.</returns>
@@ -31,7 +31,7 @@ static class SqliteHeads
     {
         if (db.Run(Insert, head.Workflow, head.Version, (DateTimeOffset?)head.CreatedAt, head.ParentRunId, head.Queue, head.Priority, head.Portable, Write(head.Tags), Write(head.Partition),
             Name(head.Status), head.Seq, head.Hash, head.Token, head.Done, head.Total, head.StartedAt, (DateTimeOffset?)head.UpdatedAt, head.ErrorStep, head.Error,
-            head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.RunId) == 0) return false;
+            head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.DeadLetter, head.RunId) == 0) return false;
         foreach (var (name, value) in head.Tags.Concat(head.Partition))
             db.Run("INSERT OR IGNORE INTO core_workflow_labels (name, value, created_at, run_id) VALUES (?, ?, ?, ?)", name, value, (DateTimeOffset?)head.CreatedAt, head.RunId);
         return true;
@@ -45,7 +45,7 @@ static class SqliteHeads
         foreach (var record in commit.Records)
             if (record.Kind is not (CheckpointKind.Step or CheckpointKind.Timer))
                 return db.Run(Whole, Name(head.Status), head.Seq, head.Hash, head.Token, head.Done, head.Total, head.StartedAt, (DateTimeOffset?)head.UpdatedAt, head.ErrorStep, head.Error,
-                    head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, lease.RunId, lease.Token, before) == 1;
+                    head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.DeadLetter, lease.RunId, lease.Token, before) == 1;
         return db.Run(Step, head.Seq, head.Hash, head.Done, head.Recoveries, (DateTimeOffset?)head.UpdatedAt, lease.RunId, lease.Token, before) == 1;
     }
 
@@ -55,7 +55,7 @@ static class SqliteHeads
         RunId = row.Text(0)!, Workflow = row.Text(1)!, Version = (int)row.Number(2), Status = Enum.Parse<RunStatus>(row.Text(3)!, ignoreCase: true), Seq = row.Number(4), Hash = row.Text(5)!,
         Token = row.Number(6), Done = (int)row.Number(7), Total = (int)row.Number(8), CreatedAt = row.Time(9)!.Value, StartedAt = row.Time(10), UpdatedAt = row.Time(11)!.Value,
         ErrorStep = row.Text(12), Error = row.Text(13), ParentRunId = row.Text(14), Queue = row.Text(15), Priority = (int)row.Number(16), WakeAt = row.Time(17), Seen = (int)row.Number(18),
-        Waits = row.Text(19) is { } waits ? JsonSerializer.Deserialize(waits, SqliteJson.Own.IReadOnlyListWait)! : [], Recoveries = (int)row.Number(20), Portable = row.Number(21) != 0,
+        Waits = row.Text(19) is { } waits ? JsonSerializer.Deserialize(waits, SqliteJson.Own.IReadOnlyListWait)! : [], Recoveries = (int)row.Number(20), Portable = row.Number(21) != 0, DeadLetter = row.Number(28) != 0,
         Tags = Words(row.Text(22)), Partition = Words(row.Text(23)), Owner = Owner(row, 24, now),
     };
 

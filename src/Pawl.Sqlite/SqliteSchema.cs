@@ -46,7 +46,8 @@ static class SqliteSchema
     }
 
     // Times are ISO 8601 in UTC with seven decimals, so that they sort as text. owner, holder and lease_until are the claim; messages counts the inbox; the rest
-    // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, so that a commit writes three pages.
+    // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, so that a commit writes three pages. No
+    // column of the journal is computed from its line: SQLite would read the line's JSON at each insert.
     const string First = """
         CREATE TABLE core_workflow_schema (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL);
 
@@ -54,7 +55,7 @@ static class SqliteSchema
             id INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, workflow_name TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
             seq INTEGER NOT NULL, hash TEXT NOT NULL, pass_token INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL,
             created_at TEXT NOT NULL, started_at TEXT, updated_at TEXT NOT NULL, error_step TEXT, error TEXT, parent_run_id TEXT,
-            queue TEXT, priority INTEGER NOT NULL, wake_at TEXT, seen INTEGER NOT NULL, waits TEXT, recoveries INTEGER NOT NULL, portable INTEGER NOT NULL,
+            queue TEXT, priority INTEGER NOT NULL, wake_at TEXT, seen INTEGER NOT NULL, waits TEXT, recoveries INTEGER NOT NULL, dead_letter INTEGER NOT NULL, portable INTEGER NOT NULL,
             tags TEXT, partition TEXT, messages INTEGER NOT NULL DEFAULT 0,
             token INTEGER NOT NULL DEFAULT 0, owner TEXT, holder TEXT, lease_until TEXT,
             -- From when a worker may take it: as WorkQuery.IsDue says, and not before a lease ends. Null: not by itself.
@@ -78,12 +79,10 @@ static class SqliteSchema
         ) WITHOUT ROWID;
         CREATE INDEX core_workflow_labels_run ON core_workflow_labels (run_id);
 
-        -- The journal. line is the record, byte for byte; the other columns are read out of it and take no space.
+        -- The journal: line is the record, byte for byte.
         CREATE TABLE core_workflow_checkpoints (
-            id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, seq INTEGER NOT NULL, line TEXT NOT NULL,
-            kind TEXT AS (json_extract(line, '$.kind')) VIRTUAL, step_name TEXT AS (json_extract(line, '$.path')) VIRTUAL, status TEXT AS (json_extract(line, '$.status')) VIRTUAL,
-            attempt INTEGER AS (json_extract(line, '$.attempt')) VIRTUAL, created_at TEXT AS (json_extract(line, '$.at')) VIRTUAL,
-            UNIQUE (run_id, seq)
+            id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, seq INTEGER NOT NULL,
+            step_name TEXT, created_at TEXT NOT NULL, line TEXT NOT NULL, UNIQUE (run_id, seq)
         );
         CREATE TABLE core_workflow_payloads (
             run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, sha256 TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (run_id, sha256)
@@ -98,14 +97,14 @@ static class SqliteSchema
         SELECT c.run_id, r.workflow_name, c.step_name, c.seq, c.created_at, json_object(
             'params', json((SELECT json_group_object(name, json(text)) FROM (
                 SELECT j.key AS name, substr(json_extract(p.line, j.fullkey, '$.none'), 2, length(json_extract(p.line, j.fullkey, '$.none')) - 7) AS text, max(p.seq)
-                FROM core_workflow_checkpoints p, json_each(p.line, '$.data.params') j WHERE p.run_id = c.run_id AND p.seq <= c.seq AND p.kind IN ('created', 'resumed') GROUP BY j.key))),
+                FROM core_workflow_checkpoints p, json_each(p.line, '$.data.params') j WHERE p.run_id = c.run_id AND p.seq <= c.seq AND json_extract(p.line, '$.kind') IN ('created', 'resumed') GROUP BY j.key))),
             'outputs', json((SELECT json_group_object(name, json(substr(pair, 2, length(pair) - 7))) FROM (
-                SELECT o.step_name AS name, o.kind AS kind, o.status AS status, json_extract(o.line, CASE WHEN json_type(o.line, '$.output') IS NULL THEN '$.output_ref' ELSE '$.output' END, '$.none') AS pair, max(o.seq)
-                FROM core_workflow_checkpoints o WHERE o.run_id = c.run_id AND o.seq <= c.seq AND o.kind IN ('step', 'compensated') GROUP BY o.step_name) WHERE kind = 'step' AND status = 'completed')),
+                SELECT o.step_name AS name, json_extract(o.line, '$.kind') AS kind, json_extract(o.line, '$.status') AS status, json_extract(o.line, CASE WHEN json_type(o.line, '$.output') IS NULL THEN '$.output_ref' ELSE '$.output' END, '$.none') AS pair, max(o.seq)
+                FROM core_workflow_checkpoints o WHERE o.run_id = c.run_id AND o.seq <= c.seq AND json_extract(o.line, '$.kind') IN ('step', 'compensated') GROUP BY o.step_name) WHERE kind = 'step' AND status = 'completed')),
             'quality_metrics', json((SELECT json_group_object(name, json(text)) FROM (
                 SELECT m.step_name AS name, json_extract(m.line, '$.metrics') AS text, max(m.seq)
-                FROM core_workflow_checkpoints m WHERE m.run_id = c.run_id AND m.seq <= c.seq AND m.kind = 'step' GROUP BY m.step_name) WHERE text IS NOT NULL)),
+                FROM core_workflow_checkpoints m WHERE m.run_id = c.run_id AND m.seq <= c.seq AND json_extract(m.line, '$.kind') = 'step' GROUP BY m.step_name) WHERE text IS NOT NULL)),
             'partition', json(coalesce(r.partition, '{}'))) AS context_snapshot
-        FROM core_workflow_checkpoints c JOIN core_workflow_runs r ON r.run_id = c.run_id WHERE c.kind = 'step' AND c.status = 'completed';
+        FROM core_workflow_checkpoints c JOIN core_workflow_runs r ON r.run_id = c.run_id WHERE json_extract(c.line, '$.kind') = 'step' AND json_extract(c.line, '$.status') = 'completed';
         """;
 }

@@ -55,22 +55,25 @@ public sealed partial class SqliteStore
         }
     }
 
-    /// <summary>The newest heads behind one. Each status is read in its index's order, and SQLite merges them: no condition but the last makes it read what it does not give.</summary>
+    /// <summary>The newest heads behind one. For each status SQLite reads an index in its order, and merges them; a label has an index of its own.</summary>
     List<RunHead> Page(SqliteDb db, RunQuery query, RunHead? behind, int count)
     {
         var values = new List<SqlValue>();
         var sql = new StringBuilder();
+        var labels = query.Where?.ToList() ?? [];
         foreach (var status in query.Statuses?.Distinct().Select(SqliteHeads.Name) ?? (IEnumerable<string?>)[null])
         {
-            var labels = query.Where?.ToList() ?? [];
-            // By a label: its own index has the order.
-            var (time, run) = labels.Count > 0 ? ("l.created_at", "l.run_id") : ("r.created_at", "r.run_id");
-            sql.Append(sql.Length > 0 ? " UNION ALL " : "").Append("SELECT ").Append(s_columnsOfRun).Append(" FROM ")
-                .Append(labels.Count > 0 ? "core_workflow_labels l CROSS JOIN core_workflow_runs r ON r.run_id = l.run_id" : "core_workflow_runs r").Append(" WHERE true");
-            if (labels.Count > 0) And("l.name = ? AND l.value = ?", labels[0].Key, labels[0].Value);
-            foreach (var (name, value) in labels.Skip(1)) And("EXISTS (SELECT 1 FROM core_workflow_labels o WHERE o.name = ? AND o.value = ? AND o.created_at = l.created_at AND o.run_id = l.run_id)", name, value);
+            // What few runs have leads, and the other conditions are looked up.
+            var byLabel = labels.Count > 0 && !(status is not null && IsRare(db, "core_workflow_runs WHERE status = ?", status));
+            var lead = byLabel ? labels.FirstOrDefault(label => IsRare(db, "core_workflow_labels WHERE name = ? AND value = ?", label.Key, label.Value), labels[0]) : default;
+            var (time, run) = byLabel ? ("l.created_at", "l.run_id") : ("r.created_at", "r.run_id");
+            sql.Append(sql.Length > 0 ? " UNION ALL " : "").Append("SELECT ").Append(byLabel ? s_byLabel : s_byRun)
+                .Append(byLabel ? " FROM core_workflow_labels l CROSS JOIN core_workflow_runs r ON r.run_id = l.run_id WHERE true" : " FROM core_workflow_runs r WHERE true");
+            if (byLabel) And("l.name = ? AND l.value = ?", lead.Key, lead.Value);
+            foreach (var label in labels)
+                if (!byLabel || label.Key != lead.Key) And($"EXISTS (SELECT 1 FROM core_workflow_labels o WHERE o.name = ? AND o.value = ? AND o.created_at = {time} AND o.run_id = {run})", label.Key, label.Value);
             if (status is not null) And("r.status = ?", status);
-            if (query.Workflow is { } workflow) And("r.workflow_name = ?", workflow);
+            if (query.Workflow is { } workflow) And(status is not null && !byLabel ? "+r.workflow_name = ?" : "r.workflow_name = ?", workflow);
             if (query.Since is { } since) And($"{time} >= ?", (DateTimeOffset?)since);
             if (behind is not null) And($"({time}, {run}) < (?, ?)", (DateTimeOffset?)behind.CreatedAt, behind.RunId);
         }
@@ -90,7 +93,15 @@ public sealed partial class SqliteStore
         }
     }
 
-    static readonly string s_columnsOfRun = string.Join(", ", SqliteHeads.Columns.Split(',', StringSplitOptions.TrimEntries).Select(column => $"r.{column} AS {column}"));
+    static readonly string s_byRun = string.Join(", ", SqliteHeads.Columns.Split(',', StringSplitOptions.TrimEntries).Select(column => $"r.{column} AS {column}"));
+    static readonly string s_byLabel = s_byRun.Replace("r.created_at", "l.created_at", StringComparison.Ordinal).Replace("r.run_id", "l.run_id", StringComparison.Ordinal);
+
+    static bool IsRare(SqliteDb db, string runs, params ReadOnlySpan<SqlValue> values)
+    {
+        using var rows = db.Query($"SELECT count(*) FROM (SELECT 1 FROM {runs} LIMIT 2000)", values);
+        rows.Read();
+        return rows.Number(0) < 2000;
+    }
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 
 namespace Pawl.Storage;
 
@@ -159,7 +160,8 @@ public sealed partial class SqliteStore : ICheckpointStore
     }
 
     static void Append(SqliteDb db, string runId, Checkpoint record) =>
-        db.Run("INSERT INTO core_workflow_checkpoints (run_id, seq, line) VALUES (?, ?, ?)", runId, record.Seq, SqlValue.Text(record.Line));
+        db.Run("INSERT INTO core_workflow_checkpoints (run_id, seq, step_name, created_at, line) VALUES (?, ?, ?, ?, ?)",
+            runId, record.Seq, record.Path, record.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture), SqlValue.Text(record.Line));
 
     /// <inheritdoc/>
     public async ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken)

@@ -11,6 +11,7 @@ public sealed class PublicApiTests
     [Theory]
     [InlineData("Pawl")]
     [InlineData("Pawl.Yaml")]
+    [InlineData("Pawl.Sqlite")]
     [InlineData("Pawl.Testing")]
     [InlineData("Pawl.Postgres")]
     public void The_public_api_is_the_approved_one(string name)

@@ -1,0 +1,255 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Microsoft.Data.Sqlite;
+using Pawl.Storage;
+
+namespace Pawl.Stores;
+
+/// <summary>The file, its tables, and what goes wrong with files.</summary>
+public sealed class SqliteStoreTests : IDisposable
+{
+    readonly SqliteDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    List<string> Query(string sql)
+    {
+        SqliteLibrary.Ensure();
+        using var connection = new SqliteConnection($"Data Source={_directory.File};Pooling=false");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        using var reader = command.ExecuteReader();
+        var rows = new List<string>();
+        while (reader.Read()) rows.Add(string.Join('|', Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? "" : reader.GetString(i))));
+        return rows;
+    }
+
+    static string Sh(string command)
+    {
+        using var process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", command]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var text = process.StandardOutput.ReadToEnd() + process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return text;
+    }
+
+    [Fact]
+    public async Task What_durability_rests_on_is_set_on_every_connection()
+    {
+        await using var store = _directory.Open();
+        using var db = new SqliteDb(_directory.File, TimeSpan.FromSeconds(3));
+        Assert.Equal(("wal", "2", "1", "3000"), (db.Pragma("journal_mode"), db.Pragma("synchronous"), db.Pragma("foreign_keys"), db.Pragma("busy_timeout")));
+        var (durability, remark) = DurabilityProbe.Expect(_directory.Root);
+        Assert.Equal(new StoreInfo($"sqlite:{_directory.File}", durability, remark, TimeSpan.FromSeconds(30)), store.Info);
+    }
+
+    [Fact]
+    public async Task The_file_is_its_owners_alone_and_its_directory_is_made()
+    {
+        var file = Path.Join(_directory.Root, "new", "deep", "pawl.db");
+        await using var store = SqliteStore.Open(file);
+        await SqliteRun.BeginAsync(store, "a");
+        foreach (var name in (string[])[file, file + "-wal", file + "-shm"])
+            Assert.Equal("600", Sh($"stat -c %a {name}").Trim());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-wal")]
+    [InlineData("-shm")]
+    public void A_symbolic_link_is_not_followed(string suffix)
+    {
+        var target = Path.Join(_directory.Root, "elsewhere");
+        File.CreateSymbolicLink(_directory.File + suffix, target);
+        Assert.Contains("symbolic link", Assert.Throws<IOException>(() => _directory.Open()).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(target));
+    }
+
+    [Fact]
+    public void A_directory_in_the_place_of_the_file_is_named() =>
+        Assert.Contains("is a directory", Assert.Throws<IOException>(() => SqliteStore.Open(_directory.Root)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Opening_twice_makes_the_tables_once()
+    {
+        await using (var store = _directory.Open()) await SqliteRun.BeginAsync(store, "a");
+        await using (var again = _directory.Open()) Assert.NotNull(await again.FindAsync("a", Token));
+        Assert.Single(Query("SELECT version FROM core_workflow_schema"));
+    }
+
+    [Fact]
+    public async Task Processes_that_open_a_new_file_at_once_make_the_tables_once()
+    {
+        var said = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => SqliteSubject.RunAsync("open", _directory.File)));
+        Assert.All(said, lines => Assert.Equal(["OPEN"], lines));
+        Assert.Single(Query("SELECT version FROM core_workflow_schema"));
+    }
+
+    [Fact]
+    public async Task Tables_of_a_newer_program_are_refused_and_left_alone()
+    {
+        await _directory.Open().DisposeAsync();
+        Query("INSERT INTO core_workflow_schema VALUES (99, 'later')");
+        var error = Assert.Throws<NotSupportedException>(() => _directory.Open());
+        Assert.Contains("version 99", error.Message, StringComparison.Ordinal);
+        Assert.Equal(["1", "99"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+    }
+
+    [Fact]
+    public async Task The_tables_may_stand_in_the_users_own_database()
+    {
+        Query("CREATE TABLE orders (id INTEGER PRIMARY KEY); INSERT INTO orders VALUES (7)");
+        await using var store = _directory.Open();
+        await SqliteRun.BeginAsync(store, "a");
+        Assert.Equal(["7"], Query("SELECT id FROM orders"));
+    }
+
+    [Fact]
+    public async Task The_tables_and_the_view_can_be_read_with_plain_sql()
+    {
+        await using var store = _directory.Open();
+        var run = await SqliteRun.BeginAsync(store, "a", ",\"params\":{\"key\":\"value\",\"dry\":true},\"partition\":{\"date\":\"2026-01-10\"}");
+        await run.CommitAsync(store, SqliteRun.Step("step1", "{\"records\":1000,\"price\":1.10,\"ok\":true}", "{\"passed\":true}"));
+        await run.CommitAsync(store, SqliteRun.Step("step2", "\"text\""));
+        Assert.Equal(["a|1||2026-01-10 12:00:00.000", "a|2||2026-01-10 12:00:00.000", "a|3|step1|2026-01-10 12:00:00.000", "a|4|step2|2026-01-10 12:00:00.000"], Query("SELECT run_id, seq, step_name, created_at FROM core_workflow_checkpoints ORDER BY seq"));
+        Assert.Equal(["a|etl|running"], Query("SELECT run_id, workflow_name, status FROM core_workflow_runs"));
+        var rows = Query("SELECT run_id, step_name, context_snapshot FROM core_workflow_snapshots ORDER BY seq");
+        Assert.Equal("a|step1|{\"params\":{\"dry\":true,\"key\":\"value\"},\"outputs\":{\"step1\":{\"records\":1000,\"price\":1.10,\"ok\":true}},\"quality_metrics\":{\"step1\":{\"passed\":true}},\"partition\":{\"date\":\"2026-01-10\"}}", rows[0]);
+        using var second = JsonDocument.Parse(rows[1].Split('|')[2]);
+        Assert.Equal("text", second.RootElement.GetProperty("outputs").GetProperty("step2").GetString());
+        Assert.Throws<SqliteException>(() => Query("INSERT INTO core_workflow_checkpoints (run_id, seq, created_at, line) VALUES ('a', 4, '', '{}')"));
+    }
+
+    [Fact]
+    public async Task A_file_that_another_process_keeps_locked_is_an_error_that_says_so_and_the_commit_can_be_sent_again()
+    {
+        await using var store = _directory.Open(new SqliteStoreOptions { BusyTimeout = TimeSpan.FromMilliseconds(200) });
+        var run = await SqliteRun.BeginAsync(store, "a");
+        var commit = run.Commit(SqliteRun.Step("x"));
+        using var other = SqliteSubject.Start("lock", _directory.File);
+        Assert.Equal("LOCKED", await other.StandardOutput.ReadLineAsync(Token));
+        var error = await Assert.ThrowsAnyAsync<IOException>(async () => await store.CommitAsync(commit, Token));
+        Assert.Contains(_directory.File, error.Message, StringComparison.Ordinal);
+        Assert.Contains("Another process keeps the database locked", error.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAnyAsync<IOException>(async () => await store.CommitAsync([commit, commit], Token));
+        // Readers do not wait for writers.
+        Assert.Equal(2, await store.ReadAsync("a", 1, Token).CountAsync(Token));
+        await other.StandardInput.WriteLineAsync("end");
+        await other.WaitForExitAsync(Token);
+        Assert.Equal([CommitResult.Committed, CommitResult.Committed], await store.CommitAsync([commit, commit], Token));
+    }
+
+    [Fact]
+    public async Task A_reader_that_stops_in_the_middle_keeps_nothing_open()
+    {
+        await using var store = _directory.Open();
+        var run = await SqliteRun.BeginAsync(store, "a");
+        for (var i = 0; i < 3; i++) await run.CommitAsync(store, [.. Enumerable.Range(0, 150).Select(n => SqliteRun.Step($"s{n}"))]);
+        var seen = 0;
+        await foreach (var record in store.ReadAsync("a", 1, Token))
+        {
+            if (++seen == 250) break;
+        }
+        // A checkpoint of the log answers busy = 0 only when no transaction reads.
+        Assert.StartsWith("0|", Query("PRAGMA wal_checkpoint(TRUNCATE)").Single(), StringComparison.Ordinal);
+        Assert.Equal(452, await store.ReadAsync("a", 1, Token).CountAsync(Token));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_is_an_error_that_says_so()
+    {
+        await File.WriteAllTextAsync(_directory.File, new string('x', 5000), Token);
+        var error = Assert.ThrowsAny<IOException>(() => _directory.Open());
+        Assert.Contains(_directory.File, error.Message, StringComparison.Ordinal);
+        Assert.Contains("restore it from a backup", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_record_that_was_removed_or_changed_by_hand_is_reported()
+    {
+        await using var store = _directory.Open();
+        foreach (var (id, damage) in new[] { ("gap", "DELETE FROM core_workflow_checkpoints WHERE run_id = 'gap' AND seq = 3"), ("end", "DELETE FROM core_workflow_checkpoints WHERE run_id = 'end' AND seq = 4"), ("text", "UPDATE core_workflow_checkpoints SET line = 'x' WHERE run_id = 'text' AND seq = 3") })
+        {
+            var run = await SqliteRun.BeginAsync(store, id);
+            await run.CommitAsync(store, SqliteRun.Step("x"), SqliteRun.Step("y"));
+            Query(damage);
+            var error = await Assert.ThrowsAsync<JournalCorruptException>(async () => await store.ReadAsync(id, 1, Token).CountAsync(Token));
+            Assert.Equal((id, id == "end" ? 4 : 3), (error.RunId, error.Line));
+        }
+    }
+
+    [Fact]
+    public async Task A_damaged_page_is_reported_and_never_read_over()
+    {
+        await using (var store = _directory.Open())
+        {
+            var run = await SqliteRun.BeginAsync(store, "a");
+            for (var i = 0; i < 40; i++) await run.CommitAsync(store, SqliteRun.Step($"s{i}", $"\"{new string('x', 2000)}\""));
+        }
+        var bytes = await File.ReadAllBytesAsync(_directory.File, Token);
+        for (var page = bytes.Length / 4096 - 12; page < bytes.Length / 4096; page++) bytes.AsSpan(page * 4096, 4096).Fill(0xEE);
+        await File.WriteAllBytesAsync(_directory.File, bytes, Token);
+        await using var again = _directory.Open();
+        await Assert.ThrowsAsync<JournalCorruptException>(async () => await again.ReadAsync("a", 1, Token).CountAsync(Token));
+    }
+
+    [Fact]
+    public async Task A_full_disk_stops_the_commits_and_they_go_on_when_there_is_space()
+    {
+        var mount = Path.Join(_directory.Root, "disk");
+        Directory.CreateDirectory(mount);
+        var said = Sh($"mount -t tmpfs -o size=1m tmpfs {mount}");
+        Assert.True(said.Length == 0, $"this test mounts a small disk and needs root: {said}");
+        try
+        {
+            await using (var store = SqliteStore.Open(Path.Join(mount, "pawl.db")))
+            {
+                Assert.Equal(DurabilityClass.Process, store.Info.Durability);
+                var run = await SqliteRun.BeginAsync(store, "a");
+                IOException? full = null;
+                while (full is null)
+                {
+                    try { await run.CommitAsync(store, SqliteRun.Step($"s{run.Head.Seq}", $"\"{new string('x', 3000)}\"")); }
+                    catch (IOException e) { full = e; }
+                }
+                Assert.Contains("The disk is full", full.Message, StringComparison.Ordinal);
+                Assert.Equal(run.Head.Seq, await store.ReadAsync("a", 1, Token).CountAsync(Token));
+                Sh($"mount -o remount,size=8m {mount}");
+                await run.CommitAsync(store, SqliteRun.Step("after"));
+                Assert.Equal(run.Head.Seq, await store.ReadAsync("a", 1, Token).CountAsync(Token));
+                await store.ReleaseAsync(run.Lease, Token);
+            }
+        }
+        finally
+        {
+            Sh($"umount {mount}");
+        }
+    }
+
+    [Fact]
+    public async Task A_read_only_file_system_can_be_listed_and_a_write_to_it_says_why_not()
+    {
+        var mount = Path.Join(_directory.Root, "disk");
+        Directory.CreateDirectory(mount);
+        Assert.Equal("", Sh($"mount -t tmpfs -o size=8m tmpfs {mount}"));
+        try
+        {
+            var file = Path.Join(mount, "pawl.db");
+            await using (var store = SqliteStore.Open(file)) await SqliteRun.BeginAsync(store, "a");
+            Assert.Equal("", Sh($"mount -o remount,ro {mount}"));
+            var error = await Assert.ThrowsAnyAsync<IOException>(async () =>
+            {
+                await using var store = SqliteStore.Open(file);
+                await SqliteRun.BeginAsync(store, "b");
+            });
+            Assert.Contains("read-only", error.Message, StringComparison.Ordinal);
+            Assert.Contains(file, error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Sh($"umount {mount}");
+        }
+    }
+}
