@@ -59,14 +59,48 @@ public sealed class SamplesTests : IDisposable
     public async Task The_queue_greets_when_the_word_has_come() =>
         Assert.Contains("greet-1 is Completed and says \"goodbye\".", await RunAsync("queue"), StringComparison.Ordinal);
 
+    [Fact]
+    public async Task The_order_service_pays_small_orders_and_asks_about_large_ones()
+    {
+        using var reserved = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        reserved.Start();
+        var url = $"http://127.0.0.1:{((System.Net.IPEndPoint)reserved.LocalEndpoint).Port}";
+        reserved.Stop();
+        using var service = Start("orders", $"--url={url}", $"--database={Path.Combine(_folder, "orders.db")}");
+        try
+        {
+            using var http = new HttpClient { BaseAddress = new Uri(url) };
+            await UntilAsync(() => http.PostAsync("/orders/o1?amount=30", null, TestContext.Current.CancellationToken), answer => answer.IsSuccessStatusCode);
+            await http.PostAsync("/orders/o2?amount=5000", null, TestContext.Current.CancellationToken);
+            await UntilAsync(() => http.GetStringAsync("/orders/o1", TestContext.Current.CancellationToken), answer => answer.Contains("Completed", StringComparison.Ordinal));
+            await UntilAsync(() => http.GetStringAsync("/orders/o2", TestContext.Current.CancellationToken), answer => answer.Contains("Accept an order of 5000?", StringComparison.Ordinal));
+            await http.PostAsync("/orders/o2/approve?by=ann", null, TestContext.Current.CancellationToken);
+            await UntilAsync(() => http.GetStringAsync("/orders/o2", TestContext.Current.CancellationToken), answer => answer.Contains("Completed", StringComparison.Ordinal));
+        }
+        finally
+        {
+            service.Kill(entireProcessTree: true);
+        }
+    }
+
+    /// <summary>A service needs its time to start, and a run to get on.</summary>
+    static async Task UntilAsync<T>(Func<Task<T>> ask, Func<T, bool> isRight)
+    {
+        for (var clock = Stopwatch.StartNew(); ; await Task.Delay(100, TestContext.Current.CancellationToken))
+        {
+            try
+            {
+                var answer = await ask();
+                if (isRight(answer)) return;
+                Assert.True(clock.Elapsed < TimeSpan.FromMinutes(2), $"the last answer was {answer}");
+            }
+            catch (HttpRequestException) when (clock.Elapsed < TimeSpan.FromMinutes(2)) { }
+        }
+    }
+
     async Task<string> RunAsync(string sample, params string[] arguments)
     {
-        // The configuration these tests have, so that the library is built already.
-        var configuration = AppContext.BaseDirectory.Contains("release", StringComparison.OrdinalIgnoreCase) ? "Release" : "Debug";
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _folder };
-        foreach (var argument in (string[])["run", "-c", configuration, Path.Combine(Repository.Root, "samples", $"{sample}.cs"), "--", .. arguments]) start.ArgumentList.Add(argument);
-        start.Environment["TMPDIR"] = _folder;
-        using var process = Process.Start(start)!;
+        using var process = Start(sample, arguments);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromMinutes(3));
         var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -82,5 +116,15 @@ public sealed class SamplesTests : IDisposable
         }
         Assert.True(process.ExitCode == 0, $"{sample} ended with {process.ExitCode}:\n{await output}{await errors}");
         return await output;
+    }
+
+    Process Start(string sample, params string[] arguments)
+    {
+        // The configuration these tests have, so that the library is built already.
+        var configuration = AppContext.BaseDirectory.Contains("release", StringComparison.OrdinalIgnoreCase) ? "Release" : "Debug";
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _folder };
+        foreach (var argument in (string[])["run", "-c", configuration, Path.Combine(Repository.Root, "samples", $"{sample}.cs"), "--", .. arguments]) start.ArgumentList.Add(argument);
+        start.Environment["TMPDIR"] = _folder;
+        return Process.Start(start)!;
     }
 }
