@@ -111,9 +111,9 @@ static class PostgresRates
         var created = Checkpoint.FromLine(data);
         await store.CreateAsync(created, RunHead.After(null, created), null, default);
         await using var copy = bare.CreateCommand(string.Create(CultureInfo.InvariantCulture, $"""
-            insert into {schema}.core_workflow_runs (run_id, created_at, labels, head, seq, token, due_at, version, priority, held, portable, workflow, status, queue, hash)
+            insert into {schema}.core_workflow_runs (run_id, created_at, labels, head, seq, token, due_at, version, priority, held, portable, workflow, status, queue, hash, part)
             select 'r' || i, created_at + i * interval '1 ms', array['"team":"t' || i % 1000 || '"'],
-                replace(replace(head::text, '"r0"', '"r' || i || '"'), '"c1"', '"c' || i % 20 || '"')::json, seq, token, due_at, version, priority, held, portable, workflow, case when i % 500 = 499 then 'failed' else status end, queue, hash
+                replace(replace(head::text, '"r0"', '"r' || i || '"'), '"c1"', '"c' || i % 20 || '"')::json, seq, token, due_at, version, priority, held, portable, workflow, case when i % 500 = 499 then 'failed' else status end, queue, hash, json_build_object('customer', 'c' || i % 20)::text
             from {schema}.core_workflow_runs, generate_series(1, {count}) i where run_id = 'r0';
             analyze {schema}.core_workflow_runs
             """));

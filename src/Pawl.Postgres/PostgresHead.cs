@@ -48,6 +48,10 @@ static class PostgresHead
     public static string[]? Labels(RunHead head) =>
         head.Tags.Count + head.Partition.Count == 0 ? null : [.. head.Tags.Concat(head.Partition).Select(Label).Distinct()];
 
+    /// <summary>The partition as JSON whose text is the same for the same values.</summary>
+    public static string Part(RunHead head) => head.Partition.Count == 0 ? "{}" : JsonSerializer.Serialize(
+        new SortedDictionary<string, string>(head.Partition.ToDictionary(pair => Readable(pair.Key)!, pair => Readable(pair.Value)!), StringComparer.Ordinal));
+
     public static string Label(KeyValuePair<string, string> word) => $"{JsonSerializer.Serialize(word.Key)}:{JsonSerializer.Serialize(word.Value)}";
 
     /// <summary>A column for people: it cannot hold a zero character. The line can.</summary>

@@ -30,6 +30,7 @@ static class PostgresSchema
             status      text        collate "C" not null,
             queue       text        collate "C",             -- null: no worker takes it by itself
             hash        text        collate "C" not null,    -- of the last record
+            part        text        collate "C" not null,    -- the partition, as JSON
             labels      text[]      collate "C",             -- tags and partition as "key":"value"
             owner       json,
             head        json        not null
@@ -39,6 +40,7 @@ static class PostgresSchema
         create index core_workflow_runs_status   on {schema}.core_workflow_runs (status, created_at desc, run_id desc);
         create index core_workflow_runs_labels   on {schema}.core_workflow_runs using gin (labels) where labels is not null;
         create index core_workflow_runs_line     on {schema}.core_workflow_runs (queue, status, priority desc, created_at, run_id) where due_at = '-infinity' and not held;
+        create index core_workflow_runs_turns    on {schema}.core_workflow_runs (queue, part, status, priority desc, created_at, run_id) where due_at = '-infinity' and not held;
         create index core_workflow_runs_timed    on {schema}.core_workflow_runs (due_at) where due_at > '-infinity';
         create index core_workflow_runs_held     on {schema}.core_workflow_runs (queue) where held;
         create index core_workflow_runs_began    on {schema}.core_workflow_runs (queue, began_at) where queue is not null and began_at is not null;
@@ -134,7 +136,8 @@ static class PostgresSchema
 
     static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken cancellationToken)
     {
-        await using var exists = new NpgsqlCommand($"""select to_regclass('"{schema}".core_workflow_schema') is not null""", connection);
+        // The catalog's own tables: to_regclass may still answer from before the wait for the lock.
+        await using var exists = new NpgsqlCommand($"select exists (select from pg_tables where schemaname = '{schema}' and tablename = 'core_workflow_schema')", connection);
         if (await exists.ExecuteScalarAsync(cancellationToken) is not true) return 0;
         await using var command = new NpgsqlCommand($"""select coalesce(max(version), 0) from "{schema}".core_workflow_schema""", connection);
         var version = Convert.ToInt32(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);

@@ -8,7 +8,8 @@ sealed class PostgresSql(string schema)
     readonly string _payloads = $"\"{schema}\".core_workflow_payloads";
     readonly string _messages = $"\"{schema}\".core_workflow_messages";
 
-    const string Now = "clock_timestamp()";
+    // One moment for all parts of a statement, whatever order they are executed in; and an index can be asked with it.
+    const string Now = "statement_timestamp()";
     // An expired lease is nobody's for whoever asks; for its holder it is good until another takes the run.
     const string Live = $"r.held and r.lease_until > {Now}";
     const string Owner = $"case when {Live} then r.owner::text end";
@@ -16,12 +17,12 @@ sealed class PostgresSql(string schema)
     /// <summary>Where this schema's news are told: a run that has a message, or nothing when there may be runs to take.</summary>
     public string Channel { get; } = $"pawl_{schema}";
 
-    // $1 run, $2 workflow, $3 version, $4 status, $5 seq, $6 hash, $7 created, $8 queue, $9 priority, $10 due, $11 portable, $12 labels, $13 head, $14 owner, $15 lease time, $16 kind, $17 line
+    // $1 run, $2 workflow, $3 version, $4 status, $5 seq, $6 hash, $7 created, $8 queue, $9 priority, $10 due, $11 portable, $12 labels, $13 head, $14 owner, $15 lease time, $16 kind, $17 line, $18 partition
     public string Create => $"""
         with run as (
-            insert into {_runs} (run_id, workflow, version, status, seq, hash, created_at, queue, priority, due_at, portable, labels, head, token, held, owner, lease_until)
+            insert into {_runs} (run_id, workflow, version, status, seq, hash, created_at, queue, priority, due_at, portable, labels, head, token, held, owner, lease_until, part)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $8 is null then null when $10 <= {Now} then '-infinity' else $10 end, $11, $12, $13::json,
-                case when $14::json is null then 0 else 1 end, $14::json is not null, $14::json, case when $14::json is not null then {Now} + $15 end)
+                case when $14::json is null then 0 else 1 end, $14::json is not null, $14::json, case when $14::json is not null then {Now} + $15 end, $18)
             on conflict do nothing returning run_id, token),
         record as (insert into {_checkpoints} (run_id, seq, created_at, kind, line) select run_id, $5, $7, $16, $17 from run)
         select token, case when $8 is not null and token = 0 then pg_notify('{Channel}', '') end from run
@@ -114,15 +115,28 @@ sealed class PostgresSql(string schema)
             order by r.priority desc, r.created_at, r.run_id limit room.free for update skip locked) orphan
         """);
 
-    /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other.</summary>
+    /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other. Of each partition no more are looked at than could be taken.</summary>
     public string TakeInTurns => Taking($"""
-        select r.run_id, r.status, r.priority, r.created_at,
-            row_number() over (partition by coalesce(r.head -> 'partition' ->> $11, '') order by r.priority desc, r.created_at, r.run_id) + coalesce(busy.runs, 0) as turn
-        from {_runs} r left join (
-            select coalesce(r.head -> 'partition' ->> $11, '') as value, count(*) as runs from {_runs} r where r.queue = $1 and {Live} group by 1) busy
-            on busy.value = coalesce(r.head -> 'partition' ->> $11, '')
-        where r.queue = $1 and not ({Live}) and r.due_at = '-infinity' and {CanExecute}
+        select one.run_id, one.status, one.priority, one.created_at,
+            row_number() over (partition by one.value order by one.priority desc, one.created_at, one.run_id) + coalesce(busy.runs, 0) as turn
+        from (
+            select line.*, {Value("part.part")} as value from (
+                with recursive part as (
+                    (select r.part from {_runs} r where r.queue = $1 and r.due_at = '-infinity' and not r.held order by r.part limit 1)
+                    union all
+                    select (select r.part from {_runs} r where r.queue = $1 and r.due_at = '-infinity' and not r.held and r.part > part.part order by r.part limit 1)
+                    from part where part.part is not null)
+                select part from part where part is not null) part, unnest(array['pending', 'running', 'waiting', 'failed']) s (status), room, lateral (
+                    select r.run_id, r.status, r.priority, r.created_at from {_runs} r
+                    where r.queue = $1 and r.part = part.part and r.status = s.status and r.due_at = '-infinity' and not r.held and {CanExecute}
+                    order by r.priority desc, r.created_at, r.run_id limit room.free) line
+            union all
+            select r.run_id, r.status, r.priority, r.created_at, {Value("r.part")} from {_runs} r
+            where r.queue = $1 and r.held and r.lease_until <= {Now} and r.due_at = '-infinity' and {CanExecute}) one
+        left join (select {Value("r.part")} as value, count(*) as runs from {_runs} r where r.queue = $1 and {Live} group by 1) busy using (value)
         """);
+
+    static string Value(string part) => $"coalesce({part}::json ->> $11, '')";
 
     string Taking(string candidates) => $"""
         with room as (select

@@ -93,7 +93,7 @@ public sealed partial class PostgresStore
         while (await Known(rows.ReadAsync(cancellationToken))) yield return read(rows);
     }
 
-    static async Task<T> Known<T>(Task<T> work)
+    async Task<T> Known<T>(Task<T> work)
     {
         try { return await work; }
         catch (NpgsqlException error) { throw Failed(error); }
@@ -102,8 +102,15 @@ public sealed partial class PostgresStore
     /// <summary>Two transactions met; one of them was undone whole, and may be sent again.</summary>
     static bool IsCollision(NpgsqlException error) => error is PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected };
 
+    IOException Failed(NpgsqlException error)
+    {
+        // One broken connection says that the others of its server are.
+        if (error is not PostgresException || error.SqlState!.StartsWith("57P", StringComparison.Ordinal)) _source.Clear();
+        return Described(error);
+    }
+
     /// <summary>The driver's messages name host, user and database, never the password.</summary>
-    static IOException Failed(NpgsqlException error) => new($"PostgreSQL: {((error as PostgresException)?.MessageText ?? error.Message).TrimEnd('.')}.", error);
+    static IOException Described(NpgsqlException error) => new($"PostgreSQL: {((error as PostgresException)?.MessageText ?? error.Message).TrimEnd('.')}.", error);
 
     static NpgsqlParameter Text(string? text) => new() { Value = (object?)text ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
     static NpgsqlParameter Labels(string[]? labels) => new() { Value = (object?)labels ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };

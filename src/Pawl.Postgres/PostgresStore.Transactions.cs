@@ -41,7 +41,7 @@ public sealed partial class PostgresStore : ITransactionalStore
             }
             catch (NpgsqlException error) when (!IsCollision(error))
             {
-                throw Failed(error);
+                throw Described(error);
             }
         }
 

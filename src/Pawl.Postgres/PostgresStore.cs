@@ -16,8 +16,9 @@ public sealed partial class PostgresStore : ICheckpointStore
     readonly PostgresStoreOptions _options;
     readonly PostgresSql _sql;
     readonly PostgresListener _listener;
-    // Connections that commit, each with its prepared statement: as many as there were commits at the same time.
+    // Connections that commit, each with its prepared statements: one for each group that the engine sends at a time. More would only take the rest of the pool.
     readonly ConcurrentBag<PostgresCommit> _committing = [];
+    readonly SemaphoreSlim _places = new(2);
 
     PostgresStore(NpgsqlDataSource source, bool owned, PostgresStoreOptions options, StoreInfo info)
     {
@@ -73,7 +74,7 @@ public sealed partial class PostgresStore : ICheckpointStore
         }
         catch (NpgsqlException error)
         {
-            throw Failed(error);
+            throw Described(error);
         }
     }
 
@@ -87,7 +88,7 @@ public sealed partial class PostgresStore : ICheckpointStore
             var token = await QueryAsync(_sql.Create, row => row.GetInt64(0), cancellationToken,
                 Text(head.RunId), Text(head.Workflow), Value(head.Version), Text(PostgresHead.Status(head.Status)), Value(head.Seq), Text(head.Hash), Value(head.CreatedAt.UtcDateTime),
                 Text(head.Queue), Value(head.Priority), Time(PostgresHead.Due(head)), Value(head.Portable), Labels(PostgresHead.Labels(head)), Text(PostgresHead.Write(head)),
-                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Text(PostgresHead.Kind(created.Kind)), Bytes(created.Line));
+                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Text(PostgresHead.Kind(created.Kind)), Bytes(created.Line), Text(PostgresHead.Part(head)));
             if (token is [var given]) return new CreateResult(claimant is null ? null : new RunLease(head.RunId, given), null);
             // Removed between the two looks: then it can be created after all.
             if (await this.FindAsync(head.RunId, cancellationToken) is { } existing) return new CreateResult(null, existing);
@@ -134,19 +135,25 @@ public sealed partial class PostgresStore : ICheckpointStore
         cancellationToken.ThrowIfCancellationRequested();
         for (var attempt = 1; ; attempt++)
         {
+            await _places.WaitAsync(CancellationToken.None);
             PostgresCommit? committing = null;
             try
             {
                 if (!_committing.TryTake(out committing)) committing = await PostgresCommit.OpenAsync(_source, _sql);
                 var results = await committing.ExecuteAsync(commits);
                 _committing.Add(committing);
+                committing = null;
                 return results;
             }
             catch (NpgsqlException error)
             {
                 // What the server made of it is not known; sent again it is recognised.
-                if (committing is not null) await committing.DisposeAsync();
                 if (!IsCollision(error) || attempt == Attempts) throw Failed(error);
+            }
+            finally
+            {
+                if (committing is not null) await committing.DisposeAsync();
+                _places.Release();
             }
         }
     }
@@ -186,6 +193,7 @@ public sealed partial class PostgresStore : ICheckpointStore
     {
         await _listener.DisposeAsync();
         while (_committing.TryTake(out var committing)) await committing.DisposeAsync();
+        _places.Dispose();
         if (_owned) await _source.DisposeAsync();
     }
 }

@@ -19,10 +19,10 @@ public sealed class ChaosTests
         await using var server = await PostgresServer.StartAsync();
         await using var source = NpgsqlDataSource.Create(server.ConnectionString);
         await RunAsync(source, "create table witness (n bigserial primary key, run_id text, step text, attempt int, pid int); create table ledger (run_id text, attempt int)");
-        await using var client = new PawlClient(await PostgresStore.OpenAsync(server.ConnectionString, new PostgresStoreOptions { LeaseTime = ChaosWorker.LeaseTime }, token));
+        await using var enqueuing = new PawlClient(await PostgresStore.OpenAsync(server.ConnectionString, new PostgresStoreOptions { LeaseTime = ChaosWorker.LeaseTime }, token));
         var workflow = ChaosWorker.Chaotic(source);
         await Parallel.ForEachAsync(Enumerable.Range(0, count), new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = token }, async (i, cancellation) =>
-            await client.EnqueueAsync(workflow, null, null, new StartOptions { RunId = $"c{i}" }, cancellation));
+            await enqueuing.EnqueueAsync(workflow, null, null, new StartOptions { RunId = $"c{i}" }, cancellation));
 
         var workers = Enumerable.Range(0, 5).Select(_ => new ChaosWorker(server.ConnectionString)).ToList();
         var deeds = new List<string>();
@@ -34,6 +34,8 @@ public sealed class ChaosTests
             while (await LeftAsync(source, count) is > 0 and var left)
             {
                 if (clock.Elapsed > patience) Assert.Fail($"{left} of {count} runs are not completed after {patience}; seed {seed}; {string.Join(", ", deeds)}; {string.Join("\n", workers.SelectMany(worker => worker.Errors).Take(20))}");
+                // What happens to wire and database no worker may die of.
+                Assert.All(workers, worker => Assert.True(worker.IsAlive, $"a worker died: {string.Join("\n", worker.Errors.TakeLast(40))}"));
                 var worker = workers[random.Next(workers.Count)];
                 // Towards the end they may work.
                 var deed = clock.Elapsed > patience / 2 ? 9 : random.Next(8);
@@ -71,6 +73,8 @@ public sealed class ChaosTests
             workers.ForEach(worker => worker.Dispose());
         }
 
+        // With connections that no kill has touched.
+        await using var client = new PawlClient(await PostgresStore.OpenAsync(server.ConnectionString, null, token));
         TestContext.Current.SendDiagnosticMessage($"{count} runs, seed {seed}: {string.Join(", ", deeds.GroupBy(deed => deed).Select(group => $"{group.Count()} x {group.Key}"))}; {await NumberAsync(source, "select count(*) from witness")} executions of {count * (ChaosWorker.Steps - 1)} steps");
         Assert.True(deeds.Count > 3, "nothing happened: the work was done too fast");
         Assert.Equal(count, await NumberAsync(source, "select count(*) from ledger"));

@@ -1,12 +1,11 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Npgsql;
 using Pawl.Postgres;
 
 namespace Pawl.Stores.Chaos;
 
-/// <summary>This test program, started again as a worker process that is killed, frozen and cut off.</summary>
+/// <summary>This program, started again as a worker process that is killed, frozen and cut off.</summary>
 sealed class ChaosWorker : IDisposable
 {
     const string Variable = "PAWL_CHAOS_WORKER";
@@ -34,13 +33,15 @@ sealed class ChaosWorker : IDisposable
         info.Environment[Variable] = _connection;
         var process = Process.Start(info)!;
         process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, line) => { if (line.Data is { } text) Errors.Add(text); };
+        process.ErrorDataReceived += (_, line) => { if (line.Data is { } text) Errors.Enqueue(text); };
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         return process;
     }
 
-    public System.Collections.Concurrent.ConcurrentBag<string> Errors { get; } = [];
+    public System.Collections.Concurrent.ConcurrentQueue<string> Errors { get; } = [];
+
+    public bool IsAlive => !_process.HasExited;
 
     public void KillAndReplace()
     {
@@ -94,12 +95,12 @@ sealed class ChaosWorker : IDisposable
         return builder.Build();
     }
 
-    [ModuleInitializer]
-    internal static void RunWhenAsked()
+    /// <summary>False unless a test started this process as a worker.</summary>
+    public static async Task<bool> RunWhenAskedAsync()
     {
-        if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 } connection) return;
-        RunAsync(connection).GetAwaiter().GetResult();
-        Environment.Exit(0);
+        if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 } connection) return false;
+        await RunAsync(connection);
+        return true;
     }
 
     static async Task RunAsync(string connection)

@@ -1,0 +1,7 @@
+using Pawl.Stores.Chaos;
+using Xunit.MicrosoftTestingPlatform;
+
+// The tests; or, started by one of them, a worker that it kills.
+return await ChaosWorker.RunWhenAskedAsync()
+    ? 0
+    : await TestPlatformTestFramework.RunAsync(args, Pawl.Stores.Tests.SelfRegisteredExtensions.AddSelfRegisteredExtensions);
