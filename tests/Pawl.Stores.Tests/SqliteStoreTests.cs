@@ -123,6 +123,45 @@ public sealed class SqliteStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Every_member_of_a_head_has_a_column()
+    {
+        await using var store = _directory.Open();
+        var (created, head) = SqliteRun.Created("a");
+        head = head with
+        {
+            Version = 2,
+            Status = RunStatus.Failed,
+            Token = 3,
+            Done = 4,
+            Total = 5,
+            CreatedAt = SqliteRun.Start.AddTicks(7),
+            StartedAt = SqliteRun.Start,
+            UpdatedAt = SqliteRun.Start.AddDays(1),
+            ErrorStep = "x",
+            Error = "y",
+            ParentRunId = "z",
+            Queue = "q",
+            Priority = -6,
+            WakeAt = SqliteRun.Start.AddHours(1),
+            Seen = 7,
+            Waits = [new Wait("p", "s", SqliteRun.Start, "m")],
+            Recoveries = 8,
+            DeadLetter = true,
+            Portable = true,
+            Tags = new Dictionary<string, string> { ["a"] = "ü" },
+            Partition = new Dictionary<string, string> { ["b"] = "c" },
+        };
+        await store.CreateAsync(created, head, SqliteRun.Me, Token);
+        var found = (await store.FindAsync("a", Token))!;
+        foreach (var member in typeof(RunHead).GetProperties())
+        {
+            var (expected, got) = (JsonSerializer.Serialize(member.GetValue(member.Name == "Owner" ? head with { Owner = SqliteRun.Me } : head)), JsonSerializer.Serialize(member.GetValue(found)));
+            Assert.True(expected == got, $"{member.Name}: {got} instead of {expected}");
+            Assert.False(expected is "null" or "0" or "false" or "[]" or "{}" or "\"\"", $"{member.Name} is not looked at");
+        }
+    }
+
+    [Fact]
     public async Task A_file_that_another_process_keeps_locked_is_an_error_that_says_so_and_the_commit_can_be_sent_again()
     {
         await using var store = _directory.Open(new SqliteStoreOptions { BusyTimeout = TimeSpan.FromMilliseconds(200) });
