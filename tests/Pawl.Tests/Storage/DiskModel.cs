@@ -182,6 +182,14 @@ sealed class DiskModel
         var before = node.Writes.SkipLast(1).Aggregate(node.Durable, (content, write) => Change(content, write.Offset, write.Bytes));
         var half = bytes.Length / 2;
         var line = Array.IndexOf(bytes, (byte)'\n') + 1;
+        for (var i = Math.Max(0, node.Writes.Count - 5); i < node.Writes.Count - 1; i++)
+        {
+            // Of several unflushed writes one did not reach the disk, or none from it on.
+            if (node.Writes[i].Bytes is not { } lost) continue;
+            contents.Add(All(node, i, new byte[lost.Length]));
+            contents.Add(All(node, i, [.. lost[..(lost.Length / 2)], .. new byte[lost.Length - lost.Length / 2]]));
+            contents.Add(node.Writes.Take(i).Aggregate(node.Durable, (content, write) => Change(content, write.Offset, write.Bytes)));
+        }
         contents.Add(Change(before, offset, bytes[..half]));
         contents.Add(Change(before, offset, bytes[..^1]));
         contents.Add(Change(before, offset, new byte[bytes.Length]));
@@ -194,6 +202,18 @@ sealed class DiskModel
             if (line >= 5 && line + 3 <= bytes.Length) contents.Add(Change(before, offset, [.. bytes[..(line - 5)], .. new byte[8], .. bytes[(line + 3)..]]));
         }
         return contents;
+    }
+
+    static byte[] All(Node node, int at, byte[] instead) =>
+        node.Writes.Select((write, i) => i == at ? (write.Offset, instead) : write).Aggregate(node.Durable, (content, write) => Change(content, write.Offset, write.Item2));
+
+    /// <summary>Paths of all directories, the root as the empty one.</summary>
+    public IEnumerable<string> Directories()
+    {
+        return Below(Root, "");
+
+        static IEnumerable<string> Below(Node node, string path) =>
+            [path, .. node.Names.Where(child => child.Value.IsDirectory).SelectMany(child => Below(child.Value, path.Length == 0 ? child.Key : $"{path}/{child.Key}"))];
     }
 
     public static string Digest(Dictionary<string, byte[]?> tree)
