@@ -8,7 +8,8 @@ static class CrashSearch
     /// <param name="states">Where states are laid out.</param>
     /// <param name="stopAtFirst">One violation is enough.</param>
     /// <param name="broken">What is broken in a state, given what was acknowledged by then; null when nothing is.</param>
-    public static async Task<(long Combinations, int Distinct, List<string> Violations)> Run(List<DiskOp> ops, DiskModel disk, StoreDirectory states, bool stopAtFirst, Func<HashSet<string>, Task<string?>> broken)
+    /// <param name="most">How many states to draw behind an operation when there are more.</param>
+    public static async Task<(long Combinations, int Distinct, List<string> Violations)> Run(List<DiskOp> ops, DiskModel disk, StoreDirectory states, bool stopAtFirst, Func<HashSet<string>, Task<string?>> broken, int most = 1000)
     {
         HashSet<string> acknowledged = [], seen = [], all = [];
         List<string> violations = [];
@@ -23,7 +24,7 @@ static class CrashSearch
             }
             else disk.Apply(op);
             if (op is { Call: "rename", Path: ".checkpoints/etl_2" }) acknowledged.Add("deleting");
-            foreach (var state in disk.States())
+            foreach (var state in disk.States(most))
             {
                 combinations++;
                 var digest = DiskModel.Digest(state);

@@ -116,7 +116,7 @@ sealed class DiskModel
     }
 
     /// <summary>Every tree that may be found after a loss of power at this moment.</summary>
-    public IEnumerable<Dictionary<string, byte[]?>> States()
+    public IEnumerable<Dictionary<string, byte[]?>> States(int most = 1000)
     {
         List<(Node Node, int Choices)> choices = [];
         Collect(Root, choices, []);
@@ -124,10 +124,10 @@ sealed class DiskModel
         foreach (var (_, count) in choices) product = Math.Min(product * count, long.MaxValue / 64);
         var random = new Random(20251218);
         // All combinations when they are few; else a fixed draw of them, with the extremes.
-        for (long n = 0; n < Math.Min(product, 1000); n++)
+        for (long n = 0; n < Math.Min(product, most); n++)
         {
             Dictionary<Node, int> pick = new(ReferenceEqualityComparer.Instance);
-            var rest = product <= 1000 ? n : n == 0 ? 0 : n == 1 ? product - 1 : random.NextInt64(product);
+            var rest = product <= most ? n : n == 0 ? 0 : n == 1 ? product - 1 : random.NextInt64(product);
             foreach (var (node, count) in choices)
             {
                 pick[node] = (int)(rest % count);
@@ -186,22 +186,25 @@ sealed class DiskModel
         {
             // Of several unflushed writes one did not reach the disk, or none from it on.
             if (node.Writes[i].Bytes is not { } lost) continue;
-            contents.Add(All(node, i, new byte[lost.Length]));
-            contents.Add(All(node, i, [.. lost[..(lost.Length / 2)], .. new byte[lost.Length - lost.Length / 2]]));
+            contents.Add(All(node, i, Old(node.Writes[i].Offset, lost.Length)));
+            contents.Add(All(node, i, [.. lost[..(lost.Length / 2)], .. Old(node.Writes[i].Offset + lost.Length / 2, lost.Length - lost.Length / 2)]));
             contents.Add(node.Writes.Take(i).Aggregate(node.Durable, (content, write) => Change(content, write.Offset, write.Bytes)));
         }
         contents.Add(Change(before, offset, bytes[..half]));
         contents.Add(Change(before, offset, bytes[..^1]));
-        contents.Add(Change(before, offset, new byte[bytes.Length]));
-        contents.Add(Change(before, offset, [.. new byte[half], .. bytes[half..]]));
-        contents.Add(Change(before, offset, [.. bytes[..half], .. new byte[bytes.Length - half]]));
+        contents.Add(Change(before, offset, Old(offset, bytes.Length)));
+        contents.Add(Change(before, offset, [.. Old(offset, half), .. bytes[half..]]));
+        contents.Add(Change(before, offset, [.. bytes[..half], .. Old(offset + half, bytes.Length - half)]));
         if (line > 0 && line < bytes.Length)
         {
             contents.Add(Change(before, offset, bytes[..line]));
-            contents.Add(Change(before, offset, [.. new byte[line - 1], .. bytes[(line - 1)..]]));
-            if (line >= 5 && line + 3 <= bytes.Length) contents.Add(Change(before, offset, [.. bytes[..(line - 5)], .. new byte[8], .. bytes[(line + 3)..]]));
+            contents.Add(Change(before, offset, [.. Old(offset, line - 1), .. bytes[(line - 1)..]]));
+            if (line >= 5 && line + 3 <= bytes.Length) contents.Add(Change(before, offset, [.. bytes[..(line - 5)], .. Old(offset + line - 5, 8), .. bytes[(line + 3)..]]));
         }
         return contents;
+
+        // What was not written stays as it was; behind the old end there are zeros.
+        byte[] Old(long from, int length) => [.. Enumerable.Range(0, length).Select(i => from + i < node.Durable.Length ? node.Durable[from + i] : (byte)0)];
     }
 
     static byte[] All(Node node, int at, byte[] instead) =>
