@@ -51,7 +51,7 @@ public sealed class GroupCrashStateTests(ITestOutputHelper output) : IDisposable
     async Task<List<string>> Search(List<DiskOp> ops, DiskModel disk, Dictionary<string, Chain> expected, bool stopAtFirst = false)
     {
         var clock = Stopwatch.StartNew();
-        var (combinations, distinct, violations) = await CrashSearch.Run(ops, disk, _states, stopAtFirst, acknowledged => GroupScript.Broken(_states, acknowledged, expected), most: stopAtFirst ? 1000 : 40);
+        var (combinations, distinct, violations) = await CrashSearch.Run(ops, disk, _states, stopAtFirst, acknowledged => GroupScript.Broken(_states, acknowledged, expected), most: 24);
         output.WriteLine($"{ops.Count} operations, {combinations} combinations, {distinct} distinct states in {clock.Elapsed.TotalSeconds:F1} s{(violations.Count > 0 ? $": {violations[0]}" : "")}");
         return violations;
     }

