@@ -29,6 +29,7 @@ static class FileStoreRates
     public static async Task ManyRunsAsync()
     {
         var (steps, bare) = (0.0, 0.0);
+        await EngineOverhead.WarmUpAsync();
         for (var round = 0; round < 3; round++)
         {
             var (rate, bytes) = await StepsAsync(Runs, StepsPerRun, Writers);

@@ -197,9 +197,6 @@ static partial class Durable
         [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
         public static partial int Fdatasync(SafeFileHandle fd);
 
-        [LibraryImport("libc", EntryPoint = "sync_file_range")]
-        public static partial int SyncFileRange(SafeFileHandle fd, long offset, long count, uint flags);
-
         [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
         public static partial int Fsync(SafeFileHandle fd);
 

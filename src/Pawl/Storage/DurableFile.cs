@@ -7,7 +7,6 @@ namespace Pawl.Storage;
 sealed class DurableFile(SafeFileHandle handle, string path, bool isLock = false) : IDisposable
 {
     const int FullFsync = 51;
-    const uint SyncFileRangeWrite = 2;
 
     public string Path => path;
 
@@ -46,13 +45,6 @@ sealed class DurableFile(SafeFileHandle handle, string path, bool isLock = false
         {
             if (Marshal.GetLastPInvokeError() is var errno && errno != Durable.Errno.EINTR) throw Durable.Fail("fdatasync", path, errno);
         }
-    }
-
-    /// <summary>Lets what was written from an offset on begin its way to the medium. A hint: nothing is durable, and no error is told, before <see cref="Flush"/>.</summary>
-    /// <remarks>Several files that are hastened first and flushed then share one commit of the file system's journal.</remarks>
-    public void StartWriteback(long offset)
-    {
-        if (OperatingSystem.IsLinux()) _ = Durable.Libc.SyncFileRange(handle, offset, 0, SyncFileRangeWrite);
     }
 
     /// <summary>Writes in place.</summary>

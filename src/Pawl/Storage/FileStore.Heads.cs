@@ -65,10 +65,11 @@ public sealed partial class FileStore
 
     RunHead? Fold(string runId, FileStoreLayout files, KnownHead? known, Action<FileStoreJournal>? reading)
     {
+        var grouped = _live.ContainsKey(runId) ? null : _groups.Of(runId);
         using var file = Durable.TryOpenRead(files.Journal);
         if (file is null) return null;
         var facts = file.Facts;
-        var journal = new FileStoreJournal(file, runId, keep: false);
+        var journal = new FileStoreJournal(file, runId, keep: false) { Grouped = grouped };
         reading?.Invoke(journal);
         if (known is not null && known.Journal.SameFile(facts) && facts.Size > known.Journal.Size)
         {
@@ -81,7 +82,7 @@ public sealed partial class FileStore
             catch (JournalCorruptException)
             {
                 // What was known was never acknowledged and is gone, or there is damage: the whole file tells.
-                journal = new FileStoreJournal(file, runId, keep: false);
+                journal = new FileStoreJournal(file, runId, keep: false) { Grouped = grouped };
                 reading?.Invoke(journal);
             }
         }

@@ -17,30 +17,37 @@ public sealed partial class FileStore
     public ValueTask<RepairReport?> RepairAsync(string runId, CancellationToken cancellationToken)
     {
         if (Locate(runId) is not { } files || !IsRun(files)) return new(default(RepairReport));
+        var (group, missing) = SetGroupAside(runId);
         using var held = TryLock(files) ?? throw new ResumeRefusedException(new Refusal(RefusalReason.Held, $"Run '{runId}' is executed by {files.ReadOwner().Owner}.", "Cancel it first."));
+        var grouped = _groups.Of(runId, living: true);
         using var file = Durable.Open(files.Journal, Durable.Use.Read);
-        var journal = new FileStoreJournal(file, runId, keep: false);
+        var journal = new FileStoreJournal(file, runId, keep: true) { Grouped = grouped };
+        List<Checkpoint> left = [];
         try
         {
-            foreach (var _ in journal.Records()) cancellationToken.ThrowIfCancellationRequested();
+            foreach (var record in journal.Records())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                left.Add(record);
+            }
             // A torn tail is no damage: the next claim sets it aside.
-            return new(new RepairReport(runId, 0, null, null, journal.Head));
+            return new(new RepairReport(runId, group is null ? 0 : journal.Seq + 1, missing, group, journal.Head));
         }
         catch (JournalCorruptException damage)
         {
             return new(journal.Seq == 0
                 ? new RepairReport(runId, damage.Line, damage.Reason, null, null)
-                : new RepairReport(runId, damage.Line, damage.Reason, CutBack(files, file.ReadAll(), journal.End), journal.Head));
+                : new RepairReport(runId, damage.Line, damage.Reason, CutBack(files, file.ReadAll(), FileStoreJournal.Join(left)), journal.Head));
         }
     }
 
-    static string CutBack(FileStoreLayout files, byte[] damaged, long end)
+    static string CutBack(FileStoreLayout files, byte[] damaged, byte[] left)
     {
         var name = "journal.corrupt-1";
         for (var n = 2; Durable.FactsOf(Path.Join(files.Directory, name)) is not null; n++) name = $"journal.corrupt-{n}";
         Durable.Replace(files.Directory, name, damaged);
         // Durable: the copy, whole.
-        Durable.Replace(files.Directory, FileStoreJournal.Name, damaged.AsSpan(0, (int)end));
+        Durable.Replace(files.Directory, FileStoreJournal.Name, left);
         // Durable: the journal without the damage.
         return name;
     }

@@ -5,12 +5,16 @@ public sealed partial class FileStore
     const string Trash = ".trash-";
     const int EExist = 17, AlreadyExists = 80;
 
-    /// <summary>Makes the root and removes what a crash left of deletions; once.</summary>
+    /// <summary>Makes the root and removes what a crash left of deletions, once; and brings journals up to date with what dead processes left in group files.</summary>
     void PrepareRoot()
     {
         lock (_opening)
         {
-            if (_ready) return;
+            if (_ready)
+            {
+                SettleGroups();
+                return;
+            }
             MakeDurably(_root, _options.Shared ? Durable.Directory0755 : Durable.Directory0700);
             CheckRoot();
             var ignore = Path.Join(_root, ".gitignore");
@@ -27,6 +31,7 @@ public sealed partial class FileStore
                 }
             }
             foreach (var trash in Directory.EnumerateDirectories(_root, Trash + "*")) Remove(trash);
+            SettleGroups();
             _ready = true;
         }
     }
@@ -75,11 +80,17 @@ public sealed partial class FileStore
     static bool IsRun(FileStoreLayout files) => Durable.FactsOf(files.Journal) is not null;
 
     /// <summary>Null when another has it, or when the run vanished.</summary>
-    static DurableFile? TryLock(FileStoreLayout files)
+    DurableFile? TryLock(FileStoreLayout files)
     {
         try
         {
-            return Durable.TryLock(files.Lock);
+            for (var spin = new SpinWait(); ; spin.SpinOnce())
+            {
+                // One who brings journals up to date holds each for a moment.
+                var settling = Durable.IsLocked(_groups.Settling);
+                if (Durable.TryLock(files.Lock) is { } held) return held;
+                if (!settling) return null;
+            }
         }
         catch (IOException) when (Durable.FactsOf(files.Directory) is null)
         {

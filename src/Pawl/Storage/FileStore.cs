@@ -14,7 +14,8 @@ public sealed record FileStoreOptions
 /// <summary>The embedded store: a directory, with a directory per run that can be read with <c>ls</c> and <c>cat</c>.</summary>
 /// <remarks>
 /// <para>One process at a time executes a run, guarded by a lock of the operating system that ends with the process; any number of processes use the
-/// store. A commit is one append to <c>journal.jsonl</c> and one flush, made on the caller's thread. All other files but payloads and messages are views.</para>
+/// store. A commit is one append to <c>journal.jsonl</c> and one flush, made on the caller's thread; commits of several runs that are made together share the
+/// flush of a group file. All other files but payloads and messages are views.</para>
 /// <para>A crash at any point leaves every acknowledged commit, and of one that was not acknowledged all or nothing. Thread safe.</para>
 /// </remarks>
 public sealed partial class FileStore : ICheckpointStore
@@ -22,13 +23,16 @@ public sealed partial class FileStore : ICheckpointStore
     readonly string _root;
     readonly FileStoreOptions _options;
     readonly ConcurrentDictionary<string, FileStoreRun> _live = new(StringComparer.Ordinal);
-    readonly FileStoreWriters _writers = new();
+    readonly FileStoreGroups _groups;
+    readonly FileStoreWriter _writer;
     readonly Lock _opening = new();
     bool _ready;
 
     FileStore(string root, FileStoreOptions options)
     {
         (_root, _options) = (root, options);
+        _groups = new FileStoreGroups(root, options.Shared);
+        _writer = new FileStoreWriter(_groups, _live);
         var (durability, remark) = DurabilityProbe.Classify(DurabilityProbe.FileSystemOf(root));
         Info = new StoreInfo($"file:{root}", durability, remark);
         CheckRoot();
@@ -95,7 +99,7 @@ public sealed partial class FileStore : ICheckpointStore
             }
             FileStoreLayout.WriteOwner(held, claimant, token);
             var lease = new RunLease(runId, token);
-            _live[runId] = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant)).BeginWith(created);
+            _live[runId] = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant), _groups).BeginWith(created);
             return lease;
         }
         catch
@@ -115,6 +119,9 @@ public sealed partial class FileStore : ICheckpointStore
         try
         {
             var upToDate = FileStoreViews.AreComplete(files);
+            var (_, lastToken, inOrder) = files.ReadOwner();
+            // One who died a moment ago may still seem to hold his group file.
+            var grouped = _groups.Of(runId, living: !inOrder);
             using var file = Durable.TryOpenRead(files.Journal);
             if (file is null)
             {
@@ -122,21 +129,22 @@ public sealed partial class FileStore : ICheckpointStore
                 return new(default(ClaimResult));
             }
             List<Checkpoint> records = [];
-            var journal = new FileStoreJournal(file, runId, keep: true) { Offsets = [] };
+            var journal = new FileStoreJournal(file, runId, keep: true) { Offsets = [], Grouped = grouped };
             foreach (var record in journal.Records())
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 records.Add(record);
             }
-            var (_, lastToken, inOrder) = files.ReadOwner();
             var notice = journal.Torn is null ? null : SetAside(files, file, journal);
-            if (!inOrder) Settle(files, journal);
+            if (journal.Unsettled is { To: > 0 } unsettled) WriteAgain(files, journal, records, unsettled.From, unsettled.To);
+            // The last commit's writer died, perhaps behind a failed flush.
+            if (!inOrder) WriteAgain(files, journal, records, journal.LastCommit, journal.End);
             var token = Math.Max(journal.Head!.Token, lastToken) + 1;
             FileStoreLayout.WriteOwner(held, claimant, token);
             var lease = new RunLease(runId, token);
-            var run = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant)).BeginBehind(journal, records, upToDate);
+            var run = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant), _groups).BeginBehind(journal, records, upToDate);
             // One that was here lost its lock file; it writes nothing any more.
-            if (_live.TryRemove(runId, out var lost)) lost.Release();
+            if (_live.TryGetValue(runId, out var lost)) Release(lost);
             _live[runId] = run;
             return new(new ClaimResult(lease, null, notice));
         }
@@ -162,13 +170,19 @@ public sealed partial class FileStore : ICheckpointStore
         return $"The last {rest.Length} bytes of the journal, behind record {read.Seq}, are what a crash left of a write that was never acknowledged ({read.Torn}). They were moved to '{name}'; nothing that was acknowledged is lost.";
     }
 
-    /// <summary>Makes the last commit last. Its writer died, perhaps behind a failed flush: then the cache shows what the disk does not have,
-    /// and only pages that are written again reach it.</summary>
-    static void Settle(FileStoreLayout files, FileStoreJournal read)
+    /// <summary>Makes whole commits last that may not: behind a failed flush the cache shows what the disk does not have, and only pages that are written again
+    /// reach it; and of what stands in a group file a loss of power leaves nothing.</summary>
+    static void WriteAgain(FileStoreLayout files, FileStoreJournal read, List<Checkpoint> records, long from, long to)
     {
         using var file = Durable.Open(files.Journal, Durable.Use.Change);
-        file.Write(file.ReadRange(read.LastCommit, read.End), read.LastCommit);
+        file.Write(FileStoreJournal.Join(records[At(from)..At(to)]), from);
         file.Flush();
+
+        int At(long offset)
+        {
+            var index = read.Offsets!.BinarySearch(offset);
+            return index < 0 ? ~index : index;
+        }
     }
 
     /// <inheritdoc/>
@@ -185,16 +199,29 @@ public sealed partial class FileStore : ICheckpointStore
         {
             if (!commits[i].Release || results[i] != CommitResult.Committed) continue;
             var lease = commits[i].Lease;
-            if (Held(lease) is { } run && _live.TryRemove(new(lease.RunId, run))) run.Release();
+            if (Held(lease) is { } run) Release(run);
         }
         return results;
     }
 
     async Task<IReadOnlyList<CommitResult>> TogetherAsync(IReadOnlyList<Commit> commits)
     {
-        if (commits.DistinctBy(commit => commit.Lease.RunId).Count() < commits.Count) throw new ArgumentException("Commits that are made together are of different runs.", nameof(commits));
-        var results = await _writers.CommitAsync([.. commits.Select(commit => (Held(commit.Lease), commit))]);
+        var runs = new HashSet<string>(commits.Count, StringComparer.Ordinal);
+        var together = new (FileStoreRun?, Commit)[commits.Count];
+        for (var i = 0; i < together.Length; i++)
+        {
+            if (!runs.Add(commits[i].Lease.RunId)) throw new ArgumentException("Commits that are made together are of different runs.", nameof(commits));
+            together[i] = (Held(commits[i].Lease), commits[i]);
+        }
+        var results = await _writer.CommitAsync(together);
         return results.Contains(CommitResult.LeaseLost) ? [.. results.Zip(commits, (result, commit) => result == CommitResult.LeaseLost ? Repeated(commit) : result)] : results;
+    }
+
+    /// <summary>Gives a run back. It stays known until its journal is durable: a group file that ends meanwhile asks it.</summary>
+    void Release(FileStoreRun run)
+    {
+        if (!run.Release()) _writer.Keep();
+        _live.TryRemove(new(run.Lease.RunId, run));
     }
 
     /// <summary>Without a lease: the run's last commit, sent again, when its lease was given back in order and nobody has claimed the run since.</summary>
@@ -218,9 +245,10 @@ public sealed partial class FileStore : ICheckpointStore
             foreach (var record in loaded) yield return record;
             fromSeq = loaded.Count + 1;
         }
+        var grouped = run is null ? _groups.Of(runId) : null;
         using var file = Durable.TryOpenRead(files.Journal);
         if (file is null) yield break;
-        var journal = new FileStoreJournal(file, runId, keep: true);
+        var journal = new FileStoreJournal(file, runId, keep: true) { Grouped = grouped };
         if (fromSeq > 1 && run is not null)
         {
             if (run.OffsetOf(fromSeq) is not { } offset) yield break;
@@ -275,10 +303,8 @@ public sealed partial class FileStore : ICheckpointStore
     /// <summary>Releases every run that this store still holds.</summary>
     public ValueTask DisposeAsync()
     {
-        foreach (var (runId, run) in _live)
-        {
-            if (_live.TryRemove(new(runId, run))) run.Release();
-        }
+        foreach (var (_, run) in _live) Release(run);
+        _writer.End();
         return default;
     }
 }

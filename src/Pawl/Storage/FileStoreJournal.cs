@@ -18,6 +18,7 @@ sealed class FileStoreJournal(DurableFile file, string runId, bool keep)
 
     byte[] _buffer = new byte[SmallBuffer];
     bool _pinned;
+    string? _groupedBehind;
     int _start, _end;
     long _read, _position, _lineOffset;
 
@@ -33,6 +34,11 @@ sealed class FileStoreJournal(DurableFile file, string runId, bool keep)
     public string? Torn { get; private set; }
     /// <summary>Where each record begins, when asked for.</summary>
     public List<long>? Offsets { get; init; }
+
+    /// <summary>What group files hold of the run: it is read where the journal ends or is not whole.</summary>
+    public GroupedRun? Grouped { get; init; }
+    /// <summary>The part of the journal that group files hold too, and that may not be durable in it.</summary>
+    public (long From, long To) Unsettled { get; private set; }
 
     /// <summary>Begins behind a record that is known.</summary>
     public void StartBehind(long seq, string hash, long offset, RunHead? head = null) =>
@@ -51,15 +57,23 @@ sealed class FileStoreJournal(DurableFile file, string runId, bool keep)
     /// <exception cref="JournalCorruptException">Damage that no crash explains.</exception>
     public IEnumerable<Checkpoint> Records()
     {
-        var (seq, hash, head, begin) = (Seq, Hash, Head, End);
+        var (seq, hash, head) = (Seq, Hash, Head);
         List<Checkpoint>? group = null;
-        while (TryReadLine(out var line, out var whole))
+        while (true)
         {
             Checkpoint? record = null;
             string? error = "the line does not end";
-            if (!whole || !CheckpointCodec.TryDecode(line, hash, out record, out error))
+            var isLine = TryReadLine(out var line, out var whole);
+            if (!isLine || !whole || !CheckpointCodec.TryDecode(line, hash, out record, out error))
             {
-                Torn = Judge(line, whole, seq + 1, hash, error);
+                if (GoOnInGroups())
+                {
+                    if (group is { Count: > 0 }) Offsets?.RemoveRange(Offsets.Count - group.Count, group.Count);
+                    group?.Clear();
+                    (seq, hash, head, _pinned) = (Seq, Hash, Head, false);
+                    continue;
+                }
+                if (isLine) Torn = Judge(line, whole, seq + 1, hash, error!);
                 break;
             }
             head = Fold(head, record, seq + 1);
@@ -71,7 +85,8 @@ sealed class FileStoreJournal(DurableFile file, string runId, bool keep)
                 _pinned = true;
                 continue;
             }
-            (Seq, Hash, Head, LastCommit, End, begin) = (seq, hash, head, begin, _position, _position);
+            if (Grouped?.Holds(Hash) == true) Unsettled = (Unsettled.To == 0 ? End : Unsettled.From, _position);
+            (Seq, Hash, Head, LastCommit, End) = (seq, hash, head, End, _position);
             if (group is { Count: > 0 })
             {
                 foreach (var earlier in group) yield return earlier;
@@ -86,6 +101,31 @@ sealed class FileStoreJournal(DurableFile file, string runId, bool keep)
             Offsets?.RemoveRange(Offsets.Count - group.Count, group.Count);
         }
         if (seq == 0) throw new JournalCorruptException(runId, 1, "the file is empty");
+    }
+
+    /// <summary>Goes on behind the last whole commit with what group files hold; they were flushed, so it stands above what the journal shows there.</summary>
+    bool GoOnInGroups()
+    {
+        if (Grouped is null || Hash == _groupedBehind || Grouped.Behind(Hash, End) is not { Length: > 0 } lines) return false;
+        _groupedBehind = Hash;
+        _buffer = new byte[Math.Max(lines.Length, SmallBuffer)];
+        lines.CopyTo(_buffer, 0);
+        (_start, _end, _position, _read) = (0, lines.Length, End, End + lines.Length);
+        return true;
+    }
+
+    /// <summary>Records as bytes of a journal.</summary>
+    public static byte[] Join(IReadOnlyList<Checkpoint> records)
+    {
+        var bytes = new byte[records.Sum(record => record.Line.Length + 1)];
+        var at = 0;
+        foreach (var record in records)
+        {
+            record.Line.Span.CopyTo(bytes.AsSpan(at));
+            at += record.Line.Length + 1;
+            bytes[at - 1] = (byte)'\n';
+        }
+        return bytes;
     }
 
     /// <summary>Reads to the end.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Pawl.Storage;
 
 namespace Pawl.Tests.Storage;
 
@@ -98,45 +97,6 @@ public sealed class CrashStateTests(ITestOutputHelper output) : IDisposable
         await script.Run(TextWriter.Null);
         Directory.Delete(_states.Root, recursive: true);
         var expected = script.Chain.Records;
-        var disk = new DiskModel();
-        HashSet<string> acknowledged = [], seen = [], all = [];
-        List<string> violations = [];
-        var combinations = 0L;
-        foreach (var op in ops)
-        {
-            if (op.Call == "ack")
-            {
-                acknowledged.Add(op.Path);
-                // What was legal before the answer may not be so behind it.
-                seen.Clear();
-            }
-            else disk.Apply(op);
-            if (op is { Call: "rename", Path: ".checkpoints/etl_2" }) acknowledged.Add("deleting");
-            foreach (var state in disk.States())
-            {
-                combinations++;
-                var digest = DiskModel.Digest(state);
-                all.Add(digest);
-                if (!seen.Add(digest)) continue;
-                if (await Violation(state, acknowledged, expected) is not { } violation) continue;
-                violations.Add($"behind {op.Call} {op.Path}, acknowledged {string.Join(' ', acknowledged)}: {violation}; on disk: {string.Join(", ", state.Select(file => $"{file.Key}({file.Value?.Length})"))}");
-                if (stopAtFirst) return (combinations, all.Count, violations);
-            }
-        }
-        return (combinations, all.Count, violations);
-    }
-
-    /// <summary>What is wrong with this state; null when nothing is.</summary>
-    async Task<string?> Violation(Dictionary<string, byte[]?> state, HashSet<string> acknowledged, List<Checkpoint> expected)
-    {
-        var parent = Path.GetDirectoryName(_states.Root)!;
-        if (Directory.Exists(parent)) Directory.Delete(parent, recursive: true);
-        Directory.CreateDirectory(parent);
-        foreach (var (path, content) in state.OrderBy(file => file.Key, StringComparer.Ordinal))
-        {
-            if (content is null) Directory.CreateDirectory(Path.Join(parent, path));
-            else await File.WriteAllBytesAsync(Path.Join(parent, path), content, Token);
-        }
-        return await Promise.Broken(_states, acknowledged, expected, acknowledged.Contains("deleting"));
+        return await CrashSearch.Run(ops, new DiskModel(), _states, stopAtFirst, acknowledged => Promise.Broken(_states, acknowledged, expected, acknowledged.Contains("deleting")));
     }
 }

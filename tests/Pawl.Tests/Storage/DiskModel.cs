@@ -116,7 +116,7 @@ sealed class DiskModel
     }
 
     /// <summary>Every tree that may be found after a loss of power at this moment.</summary>
-    public IEnumerable<Dictionary<string, byte[]?>> States()
+    public IEnumerable<Dictionary<string, byte[]?>> States(int most = 1000)
     {
         List<(Node Node, int Choices)> choices = [];
         Collect(Root, choices, []);
@@ -124,10 +124,10 @@ sealed class DiskModel
         foreach (var (_, count) in choices) product = Math.Min(product * count, long.MaxValue / 64);
         var random = new Random(20251218);
         // All combinations when they are few; else a fixed draw of them, with the extremes.
-        for (long n = 0; n < Math.Min(product, 1000); n++)
+        for (long n = 0; n < Math.Min(product, most); n++)
         {
             Dictionary<Node, int> pick = new(ReferenceEqualityComparer.Instance);
-            var rest = product <= 1000 ? n : n == 0 ? 0 : n == 1 ? product - 1 : random.NextInt64(product);
+            var rest = product <= most ? n : n == 0 ? 0 : n == 1 ? product - 1 : random.NextInt64(product);
             foreach (var (node, count) in choices)
             {
                 pick[node] = (int)(rest % count);
@@ -182,18 +182,41 @@ sealed class DiskModel
         var before = node.Writes.SkipLast(1).Aggregate(node.Durable, (content, write) => Change(content, write.Offset, write.Bytes));
         var half = bytes.Length / 2;
         var line = Array.IndexOf(bytes, (byte)'\n') + 1;
+        for (var i = Math.Max(0, node.Writes.Count - 5); i < node.Writes.Count - 1; i++)
+        {
+            // Of several unflushed writes one did not reach the disk, or none from it on.
+            if (node.Writes[i].Bytes is not { } lost) continue;
+            contents.Add(All(node, i, Old(node.Writes[i].Offset, lost.Length)));
+            contents.Add(All(node, i, [.. lost[..(lost.Length / 2)], .. Old(node.Writes[i].Offset + lost.Length / 2, lost.Length - lost.Length / 2)]));
+            contents.Add(node.Writes.Take(i).Aggregate(node.Durable, (content, write) => Change(content, write.Offset, write.Bytes)));
+        }
         contents.Add(Change(before, offset, bytes[..half]));
         contents.Add(Change(before, offset, bytes[..^1]));
-        contents.Add(Change(before, offset, new byte[bytes.Length]));
-        contents.Add(Change(before, offset, [.. new byte[half], .. bytes[half..]]));
-        contents.Add(Change(before, offset, [.. bytes[..half], .. new byte[bytes.Length - half]]));
+        contents.Add(Change(before, offset, Old(offset, bytes.Length)));
+        contents.Add(Change(before, offset, [.. Old(offset, half), .. bytes[half..]]));
+        contents.Add(Change(before, offset, [.. bytes[..half], .. Old(offset + half, bytes.Length - half)]));
         if (line > 0 && line < bytes.Length)
         {
             contents.Add(Change(before, offset, bytes[..line]));
-            contents.Add(Change(before, offset, [.. new byte[line - 1], .. bytes[(line - 1)..]]));
-            if (line >= 5 && line + 3 <= bytes.Length) contents.Add(Change(before, offset, [.. bytes[..(line - 5)], .. new byte[8], .. bytes[(line + 3)..]]));
+            contents.Add(Change(before, offset, [.. Old(offset, line - 1), .. bytes[(line - 1)..]]));
+            if (line >= 5 && line + 3 <= bytes.Length) contents.Add(Change(before, offset, [.. bytes[..(line - 5)], .. Old(offset + line - 5, 8), .. bytes[(line + 3)..]]));
         }
         return contents;
+
+        // What was not written stays as it was; behind the old end there are zeros.
+        byte[] Old(long from, int length) => [.. Enumerable.Range(0, length).Select(i => from + i < node.Durable.Length ? node.Durable[from + i] : (byte)0)];
+    }
+
+    static byte[] All(Node node, int at, byte[] instead) =>
+        node.Writes.Select((write, i) => i == at ? (write.Offset, instead) : write).Aggregate(node.Durable, (content, write) => Change(content, write.Offset, write.Item2));
+
+    /// <summary>Paths of all directories, the root as the empty one.</summary>
+    public IEnumerable<string> Directories()
+    {
+        return Below(Root, "");
+
+        static IEnumerable<string> Below(Node node, string path) =>
+            [path, .. node.Names.Where(child => child.Value.IsDirectory).SelectMany(child => Below(child.Value, path.Length == 0 ? child.Key : $"{path}/{child.Key}"))];
     }
 
     public static string Digest(Dictionary<string, byte[]?> tree)

@@ -104,4 +104,49 @@ public sealed class FileStoreProcessTests : IDisposable
             Assert.True(await store.DeleteAsync("etl_1", Token));
         }
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_process_that_is_killed_while_its_runs_commit_together_loses_nothing_and_a_loss_of_power_behind_it_neither(bool power)
+    {
+        var random = new Random(2);
+        for (var round = 0; round < 6; round++)
+        {
+            var writer = Start("endless-together");
+            var last = 0;
+            var until = Stopwatch.StartNew();
+            var limit = TimeSpan.FromMilliseconds(20 + random.Next(200));
+            while (last == 0 || until.Elapsed < limit) last = int.Parse((await Line(writer)).AsSpan(4));
+            writer.Kill();
+            foreach (var line in (await writer.StandardOutput.ReadToEndAsync(Token)).Split('\n')) last = line.StartsWith("ACK ", StringComparison.Ordinal) && int.TryParse(line.AsSpan(4), out var ack) ? ack : last;
+            await writer.WaitForExitAsync(Token);
+            string[] runs = ["etl_1", "etl_2", "etl_3"];
+            if (power) foreach (var run in runs) await LosePower(_directory.Journal(run), random);
+
+            await using (var store = _directory.Open())
+            {
+                foreach (var run in runs) Assert.InRange((await store.Read(run)).Count, last, last + 2);
+                foreach (var run in runs) Assert.NotNull((await store.Claim(run)).Lease);
+                Assert.False(File.Exists(_directory.Of(".group", "1")));
+            }
+            await using var again = _directory.Open();
+            foreach (var run in runs)
+            {
+                Assert.InRange((await again.Read(run)).Count, last, last + 2);
+                Assert.True(await again.DeleteAsync(run, Token));
+            }
+        }
+    }
+
+    /// <summary>Only what the run's first three commits wrote was flushed; of the rest blocks may be there or not.</summary>
+    static async Task LosePower(string journal, Random random)
+    {
+        var bytes = await File.ReadAllBytesAsync(journal, Token);
+        var flushed = 0;
+        for (var line = 0; line < 2; line++) flushed = Array.IndexOf(bytes, (byte)'\n', flushed) + 1;
+        for (var at = flushed; at < bytes.Length; at += 128)
+            if (random.Next(2) == 0) bytes.AsSpan(at, Math.Min(128, bytes.Length - at)).Clear();
+        await File.WriteAllBytesAsync(journal, bytes[..random.Next(flushed, bytes.Length + 1)], Token);
+    }
 }

@@ -37,6 +37,10 @@ static class Subject
                 "hold" => Hold(words[1], output),
                 "race" => Race(words[1], output),
                 "endless" => Endless(words[1], output),
+                "together" => new GroupScript(words[1], new StillTime()).Run(output),
+                "leave" => new GroupScript(words[1], new StillTime()).Begin(output),
+                "takeover" => new GroupScript(words[1], new StillTime()).TakeOver(output),
+                "endless-together" => EndlessTogether(words[1], output),
                 _ => throw new ArgumentException(words[0]),
             };
             run.GetAwaiter().GetResult();
@@ -103,6 +107,24 @@ static class Subject
         {
             await store.CommitAsync(chain.Commit(lease, Chain.Step("load"), Chain.Step("clean")), default);
             output.WriteLine($"ACK {chain.Records.Count}");
+        }
+    }
+
+    static async Task EndlessTogether(string root, StreamWriter output)
+    {
+        var store = FileStore.Open(root);
+        var chains = Enumerable.Range(1, 3).Select(n => new Chain($"etl_{n}")).ToList();
+        List<RunLease> leases = [];
+        foreach (var chain in chains)
+        {
+            leases.Add((await store.CreateAsync(chain.Created, chain.Head, Chain.Me, default)).Lease!);
+            await store.CommitAsync(chain.Commit(leases[^1], Chain.Resumed(1)), default);
+        }
+        output.WriteLine("ACK 2");
+        while (true)
+        {
+            await store.CommitAsync([.. chains.Zip(leases, (chain, lease) => chain.Commit(lease, Chain.Step("load"), Chain.Step("clean")))], default);
+            output.WriteLine($"ACK {chains[0].Records.Count}");
         }
     }
 
