@@ -70,7 +70,8 @@ public sealed partial class PostgresStore : ICheckpointStore
             var (durability, remark) = await PostgresDurability.ReadAsync(connection, cancellationToken);
             if (options.RequireDurable && remark is not null) throw new InvalidOperationException($"The PostgreSQL server may lose acknowledged checkpoints: {remark}. Change its settings, or open the store without RequireDurable.");
             await PostgresSchema.MigrateAsync(connection, schema, cancellationToken);
-            return new PostgresStore(source, owned, options, new StoreInfo(PostgresUri.Describe(source.ConnectionString, schema), durability, remark, options.LeaseTime));
+            var clock = await PostgresClock.ReadAsync(connection, options.Time, cancellationToken);
+            return new PostgresStore(source, owned, options, new StoreInfo(PostgresUri.Describe(source.ConnectionString, schema), durability, remark, options.LeaseTime, clock));
         }
         catch (NpgsqlException error)
         {

@@ -100,7 +100,7 @@ public sealed partial class PawlClient
     async Task<RunHead> AskAsync(string runId, Func<long, string> name, CheckpointKind kind, string what, string? by, TimeSpan? patience, CancellationToken cancellationToken)
     {
         var wanted = kind == CheckpointKind.Canceled ? RunStatus.Canceled : RunStatus.Paused;
-        var began = Options.Time.GetTimestamp();
+        var began = Time.GetTimestamp();
         while (true)
         {
             var head = await Store.FindAsync(RunIds.Check(runId), cancellationToken) ?? throw new RunNotFoundException(runId);
@@ -108,9 +108,9 @@ public sealed partial class PawlClient
             if (Transitions.IsFinal(head.Status)) throw new IllegalTransitionException(runId, head.Status, what);
             if (head.Owner is null && await EndAsync(head, kind, what, by, cancellationToken) is { } ended) return ended;
             // A process has it: the message is bound to its token, so it cannot reach a later pass.
-            await Store.PostAsync(runId, new RunMessage(name(head.Token), null, Options.Time.GetUtcNow(), by), cancellationToken);
-            if (Options.Time.GetElapsedTime(began) > (patience ?? TimeSpan.FromSeconds(15))) return head;
-            await Task.Delay(TimeSpan.FromMilliseconds(50), Options.Time, cancellationToken);
+            await Store.PostAsync(runId, new RunMessage(name(head.Token), null, Time.GetUtcNow(), by), cancellationToken);
+            if (Time.GetElapsedTime(began) > (patience ?? TimeSpan.FromSeconds(15))) return head;
+            await Task.Delay(TimeSpan.FromMilliseconds(50), Time, cancellationToken);
         }
     }
 
@@ -123,7 +123,7 @@ public sealed partial class PawlClient
             var journal = await Journal.LoadAsync(Store, _commits, head.RunId, cancellationToken);
             journal.Attach(lease);
             if (Transitions.IsFinal(journal.Head.Status)) throw new IllegalTransitionException(head.RunId, journal.Head.Status, what);
-            await journal.AppendAsync(new Checkpoint { Kind = kind, At = Options.Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}" });
+            await journal.AppendAsync(new Checkpoint { Kind = kind, At = Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}" });
             journal.CreatedData!.Dispose();
             return journal.Head;
         }
@@ -148,7 +148,7 @@ public sealed partial class PawlClient
         foreach (var head in heads)
         {
             var newer = kept.GetValueOrDefault(head.Workflow);
-            var old = policy.MaxAge is not { } age || Options.Time.GetUtcNow() - head.UpdatedAt > age;
+            var old = policy.MaxAge is not { } age || Time.GetUtcNow() - head.UpdatedAt > age;
             if (newer < policy.KeepLast || !old || head.Owner is not null || (policy.MaxAge is null && policy.KeepLast == 0))
             {
                 kept[head.Workflow] = newer + 1;

@@ -24,8 +24,8 @@ public sealed partial class PawlClient
         ParamBinder.Bind(workflow, given);
         for (var n = 1; ; n++)
         {
-            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), n));
-            var record = CheckpointCodec.Encode(PassRecords.Created(runId, workflow, given, start, Options, enqueue), 1, more: false, "");
+            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), n));
+            var record = CheckpointCodec.Encode(PassRecords.Created(runId, workflow, given, start, Time, enqueue), 1, more: false, "");
             var head = Transitions.Apply(null, record);
             if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is not { } existing) return head;
             if (start.RunId is not null) return existing;
@@ -41,7 +41,7 @@ public sealed partial class PawlClient
     /// <returns>False when the run had a signal of this name already.</returns>
     /// <exception cref="RunNotFoundException">No such run.</exception>
     public async Task<bool> SignalAsync(string runId, string name, object? body = null, string? by = null, CancellationToken cancellationToken = default) =>
-        await Store.PostAsync(RunIds.Check(runId), new RunMessage(RunMessage.CheckName(name), body is null ? null : PawlJson.Encode(body, Options.Json), Options.Time.GetUtcNow(), by), cancellationToken);
+        await Store.PostAsync(RunIds.Check(runId), new RunMessage(RunMessage.CheckName(name), body is null ? null : PawlJson.Encode(body, Options.Json), Time.GetUtcNow(), by), cancellationToken);
 
     /// <summary>Approves what a step of a run asks, perhaps with changes.</summary>
     /// <param name="runId">The run.</param>
@@ -73,7 +73,7 @@ public sealed partial class PawlClient
             throw new ArgumentException(fitting.Count == 0 ? $"Step '{RunIds.Printable(step)}' asks for no approval: {open}." : $"Several requests are below '{step}': {open}. Name one.", nameof(step));
         }
         var approval = new Approval(decision, by, reason, changes is null ? null : PawlJson.Encode(changes, Options.Json));
-        return await Store.PostAsync(runId, new RunMessage(fitting[0].Signal!, PawlJson.Encode(approval, Options.Json), Options.Time.GetUtcNow(), by), cancellationToken);
+        return await Store.PostAsync(runId, new RunMessage(fitting[0].Signal!, PawlJson.Encode(approval, Options.Json), Time.GetUtcNow(), by), cancellationToken);
     }
 
     /// <summary>Puts a run that failed, was paused, or is a dead letter back into its queue; a worker goes on with it.</summary>
@@ -89,7 +89,7 @@ public sealed partial class PawlClient
             journal.Attach(lease);
             if (journal.Head.Queue is null) throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"Run '{runId}' was never in a queue.", $"'pawl resume {runId}' goes on with it here."));
             if (!Transitions.CanResume(journal.Head.Status, force: false)) throw new ResumeRefusedException(new Refusal(journal.Head.Status == RunStatus.Completed ? RefusalReason.Completed : RefusalReason.Canceled, $"Run '{runId}' is {journal.Head.Status.ToString().ToLowerInvariant()}.", $"'pawl rerun {runId}' starts a new run."));
-            var now = Options.Time.GetUtcNow();
+            var now = Time.GetUtcNow();
             await journal.AppendAsync(Begin(journal, lease, "put back into its queue", now));
             await journal.AppendAsync(PassRecords.Waiting([new Wait("", null, now)], 0, "put back into its queue", now));
             return journal.Head;
@@ -134,7 +134,7 @@ public sealed partial class PawlClient
             var journal = await Journal.LoadAsync(Store, _commits, lease.RunId, CancellationToken.None);
             journal.CreatedData!.Dispose();
             journal.Attach(lease);
-            var now = Options.Time.GetUtcNow();
+            var now = Time.GetUtcNow();
             if (journal.Head.Status != RunStatus.Running) await journal.AppendAsync(Begin(journal, lease, "taken by a worker", now));
             await journal.AppendAsync(new Checkpoint { Kind = CheckpointKind.Failed, At = now, Error = error });
         }
@@ -150,7 +150,7 @@ public sealed partial class PawlClient
     /// <summary>A run that waits goes on only when something came, or its time.</summary>
     async Task<Refusal?> StillWaitsAsync(RunHead head, CancellationToken cancellationToken)
     {
-        if (head.Status != RunStatus.Waiting || head.WakeAt <= Options.Time.GetUtcNow()) return null;
+        if (head.Status != RunStatus.Waiting || head.WakeAt <= Time.GetUtcNow()) return null;
         if ((await Store.InboxAsync(head.RunId, cancellationToken)).Count > head.Seen) return null;
         var first = head.Waits[0];
         var what = first.Message is { } question ? $"a decision: {question}" : first.Signal is { } signal ? $"the signal '{signal}'" : $"{first.Due:yyyy-MM-dd HH:mm:ss}Z";

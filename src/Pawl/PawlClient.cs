@@ -22,6 +22,9 @@ public sealed partial class PawlClient : IAsyncDisposable
     /// <summary>Where the runs live.</summary>
     public ICheckpointStore Store { get; }
 
+    // One clock for all who share the store: the machines' own may differ.
+    internal TimeProvider Time => Store.Info.Clock ?? Options.Time;
+
     /// <summary>The settings; not to be changed while runs execute.</summary>
     public PawlOptions Options { get; }
 
@@ -52,16 +55,16 @@ public sealed partial class PawlClient : IAsyncDisposable
         RunLease? lease = null;
         for (var n = 1; lease is null; n++)
         {
-            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), n));
+            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), n));
             // Durable from here: the run exists. A crash before the next record leaves it pending, and a resume begins it.
-            var created = await Store.CreateAsync(journal.Begin(PassRecords.Created(runId, workflow, given, start, Options)), journal.Head, Owner(), cancellationToken);
+            var created = await Store.CreateAsync(journal.Begin(PassRecords.Created(runId, workflow, given, start, Time)), journal.Head, Owner(), cancellationToken);
             lease = created.Lease;
             if (created.Existing is not { } existing || start.RunId is null) continue;
             if (start.IfExists == ExistingRun.Refuse) throw new RunExistsException(runId);
             if (existing.Status == RunStatus.Completed) return await ResultOfAsync(existing, cancellationToken);
             return await GoOnAsync(workflow, runId, new ResumeOptions { OnEvent = start.OnEvent }, parking, cancellationToken);
         }
-        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Options), [], parking, cancellationToken);
+        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Time), [], parking, cancellationToken);
         return await AutoResumeAsync(workflow, result, start.OnEvent, cancellationToken);
     }
 
@@ -92,7 +95,7 @@ public sealed partial class PawlClient : IAsyncDisposable
         try
         {
             journal = await Journal.LoadAsync(Store, _commits, lease.RunId, cancellationToken);
-            var plan = ResumePlanner.Plan(workflow, journal, resume, Options.Time.GetUtcNow());
+            var plan = ResumePlanner.Plan(workflow, journal, resume, Time.GetUtcNow());
             if (parking == Parking.ForMessages && plan.Refusals.Count == 0 && await StillWaitsAsync(journal.Head, cancellationToken) is { } waits) throw new ResumeRefusedException(waits);
             if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
             var overrides = Encode(resume.Params);
@@ -100,9 +103,9 @@ public sealed partial class PawlClient : IAsyncDisposable
             bound["__resumed__"] = new RawJson("true"u8.ToArray());
             journal.Strategy = workflow.Options.Strategy;
             journal.Durability = StoredDurability(journal) ?? workflow.Options.Durability;
-            var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Options);
+            var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Time);
             var jumped = plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path).ToList();
-            foreach (var warning in notice is null ? plan.Warnings : [notice, .. plan.Warnings]) resume.OnEvent?.Invoke(new RunEvent.Warning(Options.Time.GetUtcNow(), warning));
+            foreach (var warning in notice is null ? plan.Warnings : [notice, .. plan.Warnings]) resume.OnEvent?.Invoke(new RunEvent.Warning(Time.GetUtcNow(), warning));
             begun = true;
             return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, null, record, jumped, parking, cancellationToken);
         }
@@ -121,7 +124,7 @@ public sealed partial class PawlClient : IAsyncDisposable
     public async Task<ResumePlan> PlanAsync(Workflow workflow, string runId, ResumeOptions? resume = null, CancellationToken cancellationToken = default)
     {
         var journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken);
-        var plan = ResumePlanner.Plan(workflow, journal, resume ?? new ResumeOptions(), Options.Time.GetUtcNow());
+        var plan = ResumePlanner.Plan(workflow, journal, resume ?? new ResumeOptions(), Time.GetUtcNow());
         return await Store.FindAsync(runId, cancellationToken) is { Owner: { } owner } ? plan with { Refusals = [.. plan.Refusals, Held(runId, owner)] } : plan;
     }
 
@@ -142,7 +145,7 @@ public sealed partial class PawlClient : IAsyncDisposable
         {
             journal.Attach(lease);
             // The pass is durable before its first step: from here the run counts as running, under this token.
-            if (!await run.Steps.AppendAsync(begin, marked: true, null)) run.Publish(new RunEvent.Warning(Options.Time.GetUtcNow(), run.StopCause!.Message));
+            if (!await run.Steps.AppendAsync(begin, marked: true, null)) run.Publish(new RunEvent.Warning(Time.GetUtcNow(), run.StopCause!.Message));
             foreach (var path in jumped) await run.Steps.RecordAsync(path, StepStatus.Skipped, SkipCause.Unchanged, "jumped over by request", failedBefore: false);
             return await RunExecutor.ExecuteAsync(run, lease, cancellationToken);
         }
@@ -156,10 +159,10 @@ public sealed partial class PawlClient : IAsyncDisposable
     async Task<RunResult> RunWithoutStoreAsync(Workflow workflow, Dictionary<string, RawJson> given, Dictionary<string, RawJson> bound, StartOptions start, CancellationToken cancellationToken)
     {
         var journal = new Journal(Store, _commits, keep: false);
-        var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Options.Time.GetUtcNow(), 1));
-        journal.Begin(PassRecords.Created(runId, workflow, given, start, Options));
+        var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), 1));
+        journal.Begin(PassRecords.Created(runId, workflow, given, start, Time));
         var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select, Parking.Never);
-        await journal.AppendAsync(PassRecords.Resumed(workflow, null, null, null, null, 1, Options));
+        await journal.AppendAsync(PassRecords.Resumed(workflow, null, null, null, null, 1, Time));
         return await RunExecutor.ExecuteAsync(run, null, cancellationToken);
     }
 
@@ -170,7 +173,7 @@ public sealed partial class PawlClient : IAsyncDisposable
         for (var attempt = 1; attempt <= workflow.Options.AutoResumeAttempts; attempt++)
         {
             if (result.Status != RunStatus.Failed || result.CheckpointWriteFailed || result.Steps.Any(step => step.Error?.Class == ErrorClass.Critical)) break;
-            try { await Task.Delay(backoff.DelayAfter(attempt, 0), Options.Time, cancellationToken); }
+            try { await Task.Delay(backoff.DelayAfter(attempt, 0), Time, cancellationToken); }
             catch (OperationCanceledException) { break; }
             try { result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken); }
             catch (ResumeRefusedException)
@@ -199,7 +202,7 @@ public sealed partial class PawlClient : IAsyncDisposable
     static Refusal Held(string runId, RunOwner owner) =>
         new(RefusalReason.Held, $"Run '{runId}' is executed by {owner}.", $"Wait for it, or stop it with 'pawl cancel {runId}' or 'pawl pause {runId}'.");
 
-    internal RunOwner Owner() => new(Environment.ProcessId, Environment.MachineName, Options.Time.GetUtcNow(), Environment.ProcessPath is { } path ? Path.GetFileName(path) : null);
+    internal RunOwner Owner() => new(Environment.ProcessId, Environment.MachineName, Time.GetUtcNow(), Environment.ProcessPath is { } path ? Path.GetFileName(path) : null);
 
     Dictionary<string, RawJson> Encode(IReadOnlyDictionary<string, object?>? values) =>
         values?.ToDictionary(pair => pair.Key, pair => pair.Value is JsonElement json ? RawJson.Parse(json.GetRawText()) : PawlJson.Encode(pair.Value, Options.Json)) ?? [];

@@ -1,7 +1,9 @@
+using Pawl.Stores;
 using Pawl.Stores.Chaos;
 using Xunit.MicrosoftTestingPlatform;
 
-// The tests; or, started by one of them, a worker that it kills.
+// The tests; or, started by one of them, a process that it kills.
+SqliteSubject.RunWhenAsked();
 return await ChaosWorker.RunWhenAskedAsync()
     ? 0
     : await TestPlatformTestFramework.RunAsync(args, Pawl.Stores.Tests.SelfRegisteredExtensions.AddSelfRegisteredExtensions);

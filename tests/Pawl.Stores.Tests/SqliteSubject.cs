@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Text;
 using Microsoft.Data.Sqlite;
 using Pawl.Storage;
@@ -61,8 +60,8 @@ static class SqliteSubject
 {
     const string Variable = "PAWL_SQLITE_SUBJECT";
 
-    [ModuleInitializer]
-    internal static void RunWhenAsked()
+    /// <summary>Does what this process was started for; returns when that is nothing. Not in a module initialiser: other threads would wait for its end.</summary>
+    public static void RunWhenAsked()
     {
         if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 } asked) return;
         var words = asked.Split('|');

@@ -9,10 +9,10 @@ static class PassRecords
 {
     static readonly string s_version = typeof(PassRecords).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
-    public static Checkpoint Created(string runId, Workflow workflow, IReadOnlyDictionary<string, RawJson> given, StartOptions start, PawlOptions options, EnqueueOptions? queue = null) => new()
+    public static Checkpoint Created(string runId, Workflow workflow, IReadOnlyDictionary<string, RawJson> given, StartOptions start, TimeProvider time, EnqueueOptions? queue = null) => new()
     {
         Kind = CheckpointKind.Created,
-        At = options.Time.GetUtcNow(),
+        At = time.GetUtcNow(),
         Data = Write(w =>
         {
             w.WriteNumber("format", CheckpointCodec.Format);
@@ -31,7 +31,7 @@ static class PassRecords
             {
                 w.WriteString("queue", queue.Queue);
                 if (queue.Priority != 0) w.WriteNumber("priority", queue.Priority);
-                if (queue.Delay > TimeSpan.Zero) w.WriteString("not_before", (options.Time.GetUtcNow() + queue.Delay).UtcDateTime);
+                if (queue.Delay > TimeSpan.Zero) w.WriteString("not_before", (time.GetUtcNow() + queue.Delay).UtcDateTime);
             }
             if (start.ParentRunId is { } parent) w.WriteString("parent", parent);
             if (start.ProjectPath is { } project) w.WriteString("project_path", project);
@@ -50,10 +50,10 @@ static class PassRecords
     };
 
     /// <summary>The beginning of a pass. <paramref name="plan"/> is null for the first.</summary>
-    public static Checkpoint Resumed(Workflow workflow, ResumePlan? plan, ResumeOptions? resume, IReadOnlyDictionary<string, RawJson>? overrides, string? storedFingerprint, long token, PawlOptions options) => new()
+    public static Checkpoint Resumed(Workflow workflow, ResumePlan? plan, ResumeOptions? resume, IReadOnlyDictionary<string, RawJson>? overrides, string? storedFingerprint, long token, TimeProvider time) => new()
     {
         Kind = CheckpointKind.Resumed,
-        At = options.Time.GetUtcNow(),
+        At = time.GetUtcNow(),
         Token = token,
         Reason = plan is null ? null : "resumed",
         Data = Write(w =>

@@ -40,7 +40,7 @@ sealed class Run
     public PawlClient Client { get; }
     public PawlOptions Options => Client.Options;
     public JsonSerializerOptions Json => Client.Options.Json;
-    public TimeProvider Time => Client.Options.Time;
+    public TimeProvider Time => Client.Time;
     public string Id => Journal.Head.RunId;
     public Workflow Workflow { get; }
     public Journal Journal { get; }

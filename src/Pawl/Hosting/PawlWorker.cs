@@ -49,7 +49,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
     DateTimeOffset? _lastContact;
     bool _draining;
 
-    TimeProvider Time => client.Options.Time;
+    TimeProvider Time => client.Time;
 
     /// <summary>How it is now.</summary>
     public WorkerHealth Health { get { lock (_lock) return new([.. _running.Keys], _lastContact, _draining); } }

@@ -146,7 +146,8 @@ sealed class FileStoreWriter(FileStoreGroups groups, IEnumerable<KeyValuePair<st
         lock (_writing) Close();
     }
 
-    sealed class Group((FileStoreRun? Run, Commit Commit)[] commits) : TaskCompletionSource<IReadOnlyList<CommitResult>>(TaskCreationOptions.RunContinuationsAsynchronously)
+    // The answer goes on here: the engine only hands it to the runs, and sends the next group without waiting for a thread of the pool.
+    sealed class Group((FileStoreRun? Run, Commit Commit)[] commits) : TaskCompletionSource<IReadOnlyList<CommitResult>>
     {
         public (FileStoreRun? Run, Commit Commit)[] Commits => commits;
     }

@@ -16,7 +16,8 @@ public enum DurabilityClass
 /// <param name="Durability">What it promises here.</param>
 /// <param name="Remark">Why the class is less than <see cref="DurabilityClass.Power"/>, or null.</param>
 /// <param name="LeaseTime">How long a lease lives without renewal, by the store's clock; null when it lives as long as its process.</param>
-public sealed record StoreInfo(string Uri, DurabilityClass Durability, string? Remark = null, TimeSpan? LeaseTime = null);
+/// <param name="Clock">The clock of all times in the store, when it is not the client's own: that of a database which several machines share.</param>
+public sealed record StoreInfo(string Uri, DurabilityClass Durability, string? Remark = null, TimeSpan? LeaseTime = null, TimeProvider? Clock = null);
 
 /// <summary>A process that executes runs.</summary>
 /// <param name="Pid">Process id.</param>
