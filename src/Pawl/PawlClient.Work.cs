@@ -113,7 +113,7 @@ public sealed partial class PawlClient
         var resume = new ResumeOptions { AgeGuard = GuardPolicy.Ignore, EnvironmentGuard = GuardPolicy.Ignore };
         try
         {
-            workflow ??= worker.Definitions!(await DefinitionAsync(lease.RunId, CancellationToken.None) ?? throw new JournalCorruptException(lease.RunId, 1, "it should hold its definition"));
+            workflow ??= Load(worker, await DefinitionAsync(lease.RunId, CancellationToken.None) ?? throw new JournalCorruptException(lease.RunId, 1, "it should hold its definition"));
             await GoOnAsync(workflow, lease, null, resume, Parking.Always, handOver);
         }
         catch (Exception error) when (error is ResumeRefusedException or InvalidDefinitionException)
@@ -124,6 +124,12 @@ public sealed partial class PawlClient
                 await FailAsync(again, new StepError("refused", error.Message, ErrorClass.Permanent));
             throw;
         }
+    }
+
+    static Workflow Load(WorkerOptions worker, WorkflowSource source)
+    {
+        try { return worker.Definitions!(source); }
+        catch (Exception error) { throw new InvalidDefinitionException($"The definition that travels with the run cannot be used by this worker: {error.Message}"); }
     }
 
     /// <summary>Ends a run without a pass over it.</summary>

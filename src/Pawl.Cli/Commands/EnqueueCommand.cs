@@ -28,7 +28,7 @@ static class EnqueueCommand
                 Delay = cli.Get(delay) is { } time ? Spans.Parse("--delay", time) : TimeSpan.Zero,
             };
             if (!RunIds.IsValid(enqueue.Queue)) throw new UsageException($"--queue '{Human.Line(enqueue.Queue, 80)}': use letters, digits and . _ -, at most 128.");
-            var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Partition = Pairs(partition), Tags = Pairs(tags) };
+            var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Partition = Params.Labels("--partition", cli.Get(partition)), Tags = Params.Labels("--tag", cli.Get(tags)) };
             await using var client = await cli.Store.OpenAsync(cli.Caller);
             var head = await client.EnqueueAsync(workflow, Params.Read(cli.Get(parameters), cli.Get(paramsFile), cli.Caller), enqueue, start, cli.Stop);
             cli.Say($"{head.RunId} is in the queue '{head.Queue}' ({HeadView.State(head)}). 'pawl worker' executes it; 'pawl status {head.RunId}' shows it.");
@@ -40,11 +40,5 @@ static class EnqueueCommand
             });
             return ExitCode.Done;
         });
-
-        Dictionary<string, string>? Pairs(Option<string[]> option)
-        {
-            var pairs = Params.Pairs(option.Name, cli.Get(option));
-            return pairs.Count == 0 ? null : pairs.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value);
-        }
     }
 }

@@ -22,13 +22,12 @@ static class ListCommand
         return Verbs.On(new Command("list", "The runs, newest first") { status, workflow, since, where, dead, limit }, async () =>
         {
             var most = Limit(cli.Get(limit));
-            var pairs = Params.Pairs("--where", cli.Get(where));
             var query = new RunQuery
             {
                 Workflow = cli.Get(workflow),
                 Statuses = cli.Get(dead) ? [RunStatus.Failed] : Statuses(cli.Get(status)),
                 Since = cli.Get(since) is { } time ? Spans.ParseTime("--since", time, cli.Now) : null,
-                Where = pairs.Count == 0 ? null : pairs.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value),
+                Where = Params.Labels("--where", cli.Get(where)),
                 Limit = most == int.MaxValue ? most : most + 1,
             };
             await using var client = await cli.Store.OpenAsync(cli.Caller);

@@ -59,7 +59,7 @@ sealed class RunCommand
         var start = new StartOptions
         {
             RunId = runId, Select = select, Environment = facts.Environment, ProjectPath = facts.ProjectPath,
-            Tags = Pairs(_tags), Partition = Pairs(_partition),
+            Tags = Params.Labels("--tag", _cli.Get(_tags)), Partition = Params.Labels("--partition", _cli.Get(_partition)),
             Mode = new Dictionary<string, bool>
             {
                 ["auto"] = _cli.Get(_auto), ["smart_execution"] = true, ["parallel"] = workflow.Options.Concurrency is not 1, ["dry_run"] = false,
@@ -75,12 +75,6 @@ sealed class RunCommand
             options = options with { Concurrency = int.TryParse(parallel, out var places) && places > 0 ? places : throw new UsageException($"--parallel '{parallel}': write a whole number from 1.") };
         if (_cli.Get(_durability) is { } durability) options = options with { Durability = Words.Parse<Durability>("durability", durability) };
         return options;
-    }
-
-    Dictionary<string, string>? Pairs(Option<string[]> option)
-    {
-        var pairs = Params.Pairs(option.Name, _cli.Get(option));
-        return pairs.Count == 0 ? null : pairs.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value);
     }
 
     async Task<string?> ResumableAsync(PawlClient client, Workflow workflow, string? runId)

@@ -25,6 +25,13 @@ static class Params
         return list;
     }
 
+    /// <summary>Tags or partition values; of one name the first counts. Null without any.</summary>
+    public static Dictionary<string, string>? Labels(string option, string[]? pairs)
+    {
+        var words = Pairs(option, pairs);
+        return words.Count == 0 ? null : words.DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Value);
+    }
+
     static Dictionary<string, object?> ReadFile(string file, Caller caller)
     {
         var text = Files.Read("--params-file", file, caller);

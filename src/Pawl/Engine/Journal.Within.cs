@@ -24,7 +24,6 @@ sealed partial class Journal
         }
         try
         {
-            if (_pending.Count > 0) throw new InvalidOperationException("A step in a transaction needs 'durability: sync' and a checkpoint of every step: records before it are not written yet.");
             var record = CheckpointCodec.Encode(draft, Head.Seq + 1, more: false, Head.Hash);
             var head = Transitions.Apply(Head, record);
             if (await TryCommitAsync(transaction, new Commit(_lease!, [record], payloads ?? [], head)) is { } why) return why;

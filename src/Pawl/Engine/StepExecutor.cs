@@ -270,9 +270,18 @@ sealed class StepExecutor(Run run)
 
     Func<StepContext, Task<StepResult>> Within(StepAttempt attempt, Func<StepContext, Task<StepResult>> body) => async context =>
     {
-        attempt.Transaction = run.Client.Store is ITransactionalStore store && run.Lease is { } lease
-            ? await store.BeginAsync(lease, attempt.Cancellation)
-            : throw new InvalidDefinitionException($"Step '{attempt.Path}' is transactional, and the store {run.Client.Store.Info.Uri} has no transactions: use a SQLite or PostgreSQL store.");
+        if (run.Client.Store is not ITransactionalStore store || run.Lease is not { } lease)
+            throw new InvalidDefinitionException($"Step '{attempt.Path}' is transactional, and the store {run.Client.Store.Info.Uri} has no transactions: use a SQLite or PostgreSQL store.");
+        if (run.Journal is not { Strategy: CheckpointStrategy.EveryStep, Durability: Durability.Sync })
+            throw new InvalidDefinitionException($"Step '{attempt.Path}' is transactional: that needs a checkpoint of every step and 'durability: sync', for what came before it must be written before it.");
+        try { attempt.Transaction = await store.BeginAsync(lease, attempt.Cancellation); }
+        catch (IOException away)
+        {
+            // As with a checkpoint that cannot be written: the store is away, and the step has not failed.
+            run.RequestStop(StopReason.WriteFailed, new CheckpointWriteException($"The transaction of step '{attempt.Path}' could not be opened: {away.Message}", away));
+            attempt.Interrupt();
+            throw;
+        }
         return await body(context);
     };
 

@@ -31,8 +31,7 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
             }
         }
         // What came between the claim and this moment had nobody to hint to.
-        try { await LookAsync(run, lease, CancellationToken.None); }
-        catch (IOException error) { Diagnostics.Log.StoreAway(_log, error.Message); }
+        await LookAsync(run, lease, CancellationToken.None);
     }
 
     /// <summary>Returns when nothing is done for the run any more.</summary>
@@ -75,8 +74,9 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
                 Diagnostics.Log.StoreAway(_log, error.Message);
                 // By now another may have taken the runs: what this process still does for them could be done twice.
                 if (store.Info.LeaseTime is not { } limit || options.Time.GetElapsedTime(renewed) < limit) continue;
-                lock (_lock)
-                    foreach (var (run, _) in _held.Values) run.RequestStop(StopReason.LeaseLost, new LeaseLostException(run.Id));
+                List<Run> lost;
+                lock (_lock) lost = [.. _held.Values.Select(one => one.Run)];
+                lost.ForEach(run => run.RequestStop(StopReason.LeaseLost, new LeaseLostException(run.Id)));
             }
         }
     }
@@ -105,13 +105,19 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
         }
     }
 
-    static async Task LookAsync(Run run, RunLease lease, CancellationToken stop)
+    /// <summary>What is wrong with one run's messages is that run's trouble: the leases of all others hang on this.</summary>
+    async Task LookAsync(Run run, RunLease lease, CancellationToken stop)
     {
         var (cancel, pause) = (RunMessage.Cancel(lease.Token), RunMessage.Pause(lease.Token));
-        foreach (var message in await run.Waits.LookAsync(stop))
+        try
         {
-            if (message.Name == cancel) run.RequestStop(StopReason.Cancel);
-            else if (message.Name == pause) run.RequestStop(StopReason.Pause);
+            foreach (var message in await run.Waits.LookAsync(stop))
+            {
+                if (message.Name == cancel) run.RequestStop(StopReason.Cancel);
+                else if (message.Name == pause) run.RequestStop(StopReason.Pause);
+            }
         }
+        catch (JournalCorruptException damaged) { run.Warn($"Messages to this run cannot be read: {damaged.Message}"); }
+        catch (IOException error) { Diagnostics.Log.StoreAway(_log, error.Message); }
     }
 }

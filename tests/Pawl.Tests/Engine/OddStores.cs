@@ -49,3 +49,16 @@ sealed class ReadOnlyJournal(ICheckpointStore inner, List<Checkpoint> records) :
     public override ValueTask<ReadOnlyMemory<byte>> ReadPayloadAsync(string runId, PayloadRef payload, CancellationToken cancellationToken) =>
         throw new JournalCorruptException(runId, 0, $"payload {payload.Sha256} is missing");
 }
+
+/// <summary>The messages of one run cannot be read.</summary>
+sealed class DamagedInbox(ICheckpointStore inner, string damaged) : StoreInFront(inner)
+{
+    public override ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) =>
+        runId == damaged ? throw new JournalCorruptException(runId, 0, "a message is damaged") : Inner.InboxAsync(runId, cancellationToken);
+}
+
+/// <summary>A database that is away when a step wants its transaction.</summary>
+sealed class AwayDatabase(ICheckpointStore inner) : StoreInFront(inner), ITransactionalStore
+{
+    public ValueTask<IStepTransaction> BeginAsync(RunLease lease, CancellationToken cancellationToken) => throw new IOException("no connection");
+}

@@ -246,4 +246,56 @@ public class WorkerLaws
         Assert.Equal(["urgent", "usual", "later"], began);
         Assert.InRange(lab.Time.Elapsed.TotalSeconds, 31, 32.5);
     });
+
+    [Fact]
+    public void A_definition_that_a_worker_cannot_read_fails_its_run_with_the_reason() => Lab.Do(async lab =>
+    {
+        var builder = Workflow.Create("w").Source(new WorkflowSource("odd", null, "?"));
+        builder.Work("a", 1);
+        await Enqueue(lab, builder.Build(), "run");
+        await using var hand = new Hand(lab, new WorkerOptions { Definitions = _ => throw new FormatException("what is that") });
+        var head = await Ended(lab, "run", 30);
+        Assert.Equal(RunStatus.Failed, head.Status);
+        Assert.Contains("what is that", head.Error, StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void Damaged_messages_of_one_run_leave_the_others_their_own()
+    {
+        var time = new VirtualTime();
+        var lab = new Lab(new DamagedInbox(new MemoryStore(time), "bad"), time);
+        time.Run(async () =>
+        {
+            var client = lab.Client;
+            var workflow = Workflow.Create("w").Also(builder => builder.Work("a", 60)).Build();
+            var bad = client.RunAsync(workflow, null, new StartOptions { RunId = "bad" }, Lab.Token);
+            var good = client.RunAsync(workflow, null, new StartOptions { RunId = "good" }, Lab.Token);
+            await lab.Delay(25);
+            Assert.Equal(RunStatus.Canceled, (await lab.Client.CancelAsync("good", cancellationToken: Lab.Token)).Status);
+            Assert.Equal(RunStatus.Canceled, (await good).Status);
+            Assert.Equal(RunStatus.Completed, (await bad).Status);
+        });
+    }
+
+    [Fact]
+    public void A_database_that_is_away_stops_a_transactional_steps_run_and_does_not_fail_the_step()
+    {
+        var time = new VirtualTime();
+        var lab = new Lab(new AwayDatabase(new MemoryStore(time)), time);
+        time.Run(async () =>
+        {
+            var result = await lab.Run(Workflow.Create("w").Also(builder => builder.Step("pay", ctx => Task.FromResult(ctx.Path), step => step.Transactional())).Build());
+            Assert.True(result.CheckpointWriteFailed);
+            Assert.Empty(await lab.Records("pay"));
+            Assert.Equal((RunStatus.Running, null), ((await lab.Head()).Status, (await lab.Head()).Owner));
+        });
+    }
+
+    [Fact]
+    public void A_transactional_step_says_what_it_needs() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Create("w").Options(new WorkflowOptions { Strategy = CheckpointStrategy.Marked }).Also(builder => builder.Step("pay", ctx => Task.FromResult(ctx.Path), step => step.Transactional())).Build();
+        var result = await new Lab(new AwayDatabase(lab.Store), lab.Time).Run(workflow);
+        Assert.Contains("a checkpoint of every step", result.Error, StringComparison.Ordinal);
+    });
 }
