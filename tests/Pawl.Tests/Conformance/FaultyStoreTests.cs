@@ -55,7 +55,7 @@ public class FaultyStoreTests
         ["sleeps through messages"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Seen = int.MaxValue }) },
         ["is woken by old messages"] = inner => new Faulty(inner) { Take = (work, owner) => TakeAsync(inner, work, owner, head => head with { Seen = 0 }) },
         ["lets a stale commit spoil the others"] = inner => new Faulty(inner) { Together = async commits => commits.Count > 1 && await AnyStaleAsync(inner, commits) ? [.. commits.Select(_ => CommitResult.LeaseLost)] : await inner.CommitAsync(commits, default) },
-        ["answers commits in the order of their runs"] = inner => new Faulty(inner) { Together = async commits => await inner.CommitAsync([.. commits.OrderBy(commit => commit.Lease.RunId, StringComparer.Ordinal)], default) },
+        ["answers commits from the last to the first"] = inner => new Faulty(inner) { Together = async commits => [.. (await inner.CommitAsync(commits, default)).Reverse()] },
         ["releases what was refused"] = inner => new Faulty(inner) { Commit = async commit => await inner.CommitAsync(commit, default) is var result && commit.Release && result == CommitResult.Conflict ? await ReleasedAsync(inner, commit.Lease, result) : result },
         ["forgets to release with a commit"] = inner => new Faulty(inner) { Commit = commit => inner.CommitAsync(commit with { Release = false }, default) },
         ["renews whatever it is asked to"] = inner => new Faulty(inner) { Renew = _ => new([]) },

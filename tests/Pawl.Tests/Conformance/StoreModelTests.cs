@@ -64,7 +64,7 @@ public class StoreModelTests
     [InlineData("sleeps through messages")]
     [InlineData("is woken by old messages")]
     [InlineData("lets a stale commit spoil the others")]
-    [InlineData("answers commits in the order of their runs")]
+    [InlineData("answers commits from the last to the first")]
     [InlineData("releases what was refused")]
     [InlineData("forgets to release with a commit")]
     [InlineData("renews whatever it is asked to")]
