@@ -70,9 +70,7 @@ static class ListCommand
     static string Remarks(RunHead head, Cli cli) => head switch
     {
         { Owner: { } owner } => owner.ToString(),
-        // A person's decision before a signal: it is what the reader of a list can give.
-        { Waits: { Count: > 0 } waits } when (waits.FirstOrDefault(wait => wait.Message is not null) ?? waits[0]) is var shown =>
-            $"{shown.Path} waits for {HeadView.Describe(shown, cli)}{(waits.Count > 1 ? $" (and {waits.Count - 1} more)" : "")}",
+        { Waits: [var first, ..] waits } => $"{first.Path} waits for {HeadView.Describe(first, cli)}{(waits.Count > 1 ? $" (and {waits.Count - 1} more)" : "")}",
         { ErrorStep: { } step } => $"{step}: {head.Error}",
         { Status: not RunStatus.Completed, Error: { } error } => error,
         _ => string.Join(' ', head.Tags.Concat(head.Partition).Select(pair => $"{pair.Key}={pair.Value}")),

@@ -164,7 +164,8 @@ sealed class Waits(Run run, Parking parking)
         {
             if (!IsIdle || _changes != before) return;
             all = [.. _pending];
-            Open = [.. all.Select(pending => pending.Wait)];
+            // Decisions first, for they need a person; the rest by name, whoever came first.
+            Open = [.. all.Select(pending => pending.Wait).OrderBy(wait => wait.Message is null).ThenBy(wait => wait.Path, StringComparer.Ordinal)];
         }
         run.RequestStop(StopReason.Park);
         foreach (var pending in all) pending.TrySetResult(Came.Parked);
