@@ -224,8 +224,8 @@ public sealed record StepSelection
         foreach (var name in (Only ?? []).Append(From).Append(Until).OfType<string>())
             if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
         if (Only is { } only) return [.. only];
-        if (From is { } from) all.IntersectWith(Engine.ResumePlanner.Descendants(workflow, from));
-        if (Until is { } until) all.IntersectWith([.. Engine.ResumePlanner.Ancestors(workflow, until), until]);
+        if (From is { } from) all.IntersectWith(Planning.ResumePlanner.Descendants(workflow, from));
+        if (Until is { } until) all.IntersectWith([.. Planning.ResumePlanner.Ancestors(workflow, until), until]);
         return all;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Pawl.Engine;
+using Pawl.Planning;
 using Pawl.Storage;
 
 namespace Pawl;

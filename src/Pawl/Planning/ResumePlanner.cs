@@ -1,7 +1,8 @@
 using System.Text.Json;
+using Pawl.Engine;
 using Pawl.Storage;
 
-namespace Pawl.Engine;
+namespace Pawl.Planning;
 
 /// <summary>(definition, journal, surroundings) → plan. Pure: no I/O, no clock of its own.</summary>
 static class ResumePlanner
