@@ -158,7 +158,7 @@ internal static class Vocabulary
             new("continue_on_error", s_flag, "A failure is recorded and counts as done.", "false"),
             new("checkpoint", s_flag, "Writes a checkpoint under 'strategy: marked'.", "false"),
             new("compensate", s_text, "A shell text that undoes the step when the run is compensated; steps.<its id>.outputs can be read."),
-            new("on_unknown", new Either(new OneOf("rerun", "skip", "fail"), new Keys("unknown")), "When the process died in the middle of the step, and nobody knows whether its work was done.", "rerun"),
+            new("on_unknown", new Either(new OneOf("rerun", "ask", "skip", "fail"), new Keys("unknown")), "When the process died in the middle of the step, and nobody knows whether its work was done.", "rerun"),
             new("sources", s_texts, "File patterns: the step is skipped when none of these files, its text or its values changed since it last succeeded."),
             new("generates", s_texts, "File patterns of what the step makes; when one is missing or changed, it runs."),
             new("git", new OneOf("changed"), "The step runs only when git shows changes (of 'sources', or of anything) since it last succeeded."),

@@ -71,6 +71,12 @@ public sealed record StepOptions
     /// Needs a store in a database. Conflicts with other transactions are tried again by themselves.</summary>
     public bool Transactional { get; init; }
 
+    /// <summary>What becomes of the step when its process died in the middle of it; null runs it again.</summary>
+    public UnknownOutcome? OnUnknown { get; init; }
+
+    /// <summary>Its record is durable when it returns, whatever the run's mode.</summary>
+    internal bool IsDurable { get; init; }
+
     /// <summary>A failure is recorded, but counts as done for the run and for the steps that need this one.</summary>
     public bool ContinueOnError { get; init; }
 

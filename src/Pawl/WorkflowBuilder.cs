@@ -131,6 +131,9 @@ public sealed class StepBuilder
     /// <summary>Gives the step the store's open transaction: its rows and its checkpoint become durable together (<see cref="StepOptions.Transactional"/>).</summary>
     public StepBuilder Transactional() { StepOptions = StepOptions with { Transactional = true }; return this; }
 
+    /// <summary>Says what becomes of the step when its process died in the middle of it (<see cref="StepOptions.OnUnknown"/>).</summary>
+    public StepBuilder OnUnknown(UnknownOutcome outcome) { StepOptions = StepOptions with { OnUnknown = outcome }; return this; }
+
     /// <summary>Sets all options at once.</summary>
     public StepBuilder Options(StepOptions options) { StepOptions = options; return this; }
 }

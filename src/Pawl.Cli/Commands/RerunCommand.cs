@@ -25,7 +25,7 @@ static class RerunCommand
             var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Environment = facts.Environment, ProjectPath = facts.ProjectPath };
             var head = await client.FindAsync(old, cli.Stop) ?? throw new RunNotFoundException(old);
             start = start with { Tags = head.Tags, Partition = head.Partition };
-            return await new Pass(cli, client, workflow) { Verbose = cli.Get(verbose) }
+            return await new Pass(cli, client, workflow) { Verbose = cli.Get(verbose), MayAsk = cli.Caller.CanAsk && !cli.IsJson }
                 .RunAsync(onEvent => client.RerunAsync(workflow, old, overrides, start with { OnEvent = onEvent }, cli.Stop));
         });
     }

@@ -56,25 +56,25 @@ sealed class ResumeCommand
         };
         return _cli.Get(_plan)
             ? PlanView.Show(_cli, await PlanAsync(_cli, client, workflow, runId, resume))
-            : await ResumeAsync(_cli, client, workflow, runId, resume, _cli.Get(_verbose));
+            : await ResumeAsync(_cli, client, workflow, runId, resume, _cli.Get(_verbose), MayAsk);
     }
 
     /// <summary>Goes on with a run that is known, after a word about what is reused.</summary>
-    public static async Task<int> ResumeAsync(Cli cli, PawlClient client, Workflow workflow, string runId, ResumeOptions resume, bool verbose)
+    public static async Task<int> ResumeAsync(Cli cli, PawlClient client, Workflow workflow, string runId, ResumeOptions resume, bool verbose, bool mayAsk)
     {
         var plan = await PlanAsync(cli, client, workflow, runId, resume);
         foreach (var other in plan.Refusals.Skip(1)) cli.Warn(other.ToString());
         if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
         PlanView.Summarize(cli, plan);
         resume = WithFacts(resume, cli.Caller);
-        return await new Pass(cli, client, workflow) { Verbose = verbose }
+        return await new Pass(cli, client, workflow) { Verbose = verbose, MayAsk = mayAsk }
             .RunAsync(onEvent => client.ResumeAsync(workflow, runId, resume with { OnEvent = onEvent }, cli.Stop));
     }
 
     static Task<ResumePlan> PlanAsync(Cli cli, PawlClient client, Workflow workflow, string runId, ResumeOptions resume) =>
         client.PlanAsync(workflow, runId, WithFacts(resume, cli.Caller), cli.Stop);
 
-    static ResumeOptions WithFacts(ResumeOptions resume, Caller caller)
+    public static ResumeOptions WithFacts(ResumeOptions resume, Caller caller)
     {
         var facts = ProjectFacts.Gather(caller);
         return resume with { Environment = facts.Environment, ProjectPath = facts.ProjectPath };

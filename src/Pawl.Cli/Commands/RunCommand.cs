@@ -53,7 +53,7 @@ sealed class RunCommand
         var runId = _cli.Get(_runId) is { } id ? RunArgument.Check(id) : null;
         await using var client = await _cli.Store.OpenAsync(_cli.Caller, checkpointing: !_cli.Get(_noCheckpoint) && StoreChoice.IsEnabled(_cli.Caller));
         if (_cli.Get(_resume) && await ResumableAsync(client, workflow, runId) is { } resumable)
-            return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from) }, _cli.Get(_verbose));
+            return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from) }, _cli.Get(_verbose), MayAsk);
 
         var facts = ProjectFacts.Gather(_cli.Caller);
         var start = new StartOptions
@@ -65,7 +65,7 @@ sealed class RunCommand
                 ["auto"] = _cli.Get(_auto), ["smart_execution"] = true, ["parallel"] = workflow.Options.Concurrency is not 1, ["dry_run"] = false,
             },
         };
-        var pass = new Pass(_cli, client, workflow) { Verbose = _cli.Get(_verbose), Select = select };
+        var pass = new Pass(_cli, client, workflow) { Verbose = _cli.Get(_verbose), Select = select, MayAsk = MayAsk };
         return await pass.RunAsync(onEvent => client.RunAsync(workflow, parameters, start with { OnEvent = onEvent }, _cli.Stop));
     }
 
@@ -89,4 +89,6 @@ sealed class RunCommand
         try { return Definitions.Load(file, _cli.Caller).Steps.Select(step => step.Id); }
         catch (Exception) { return []; }
     }
+
+    bool MayAsk => _cli.Caller.CanAsk && !_cli.IsJson && !_cli.Get(_auto);
 }

@@ -1,3 +1,4 @@
+using Pawl.Cli.Commands;
 using Pawl.Cli.Input;
 using Pawl.Cli.View;
 using Pawl.Storage;
@@ -10,6 +11,9 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
     string? _runId;
 
     public bool Verbose { get; init; }
+
+    /// <summary>What the run asks is asked here and now, and the run goes on with the answer.</summary>
+    public bool MayAsk { get; init; }
 
     /// <summary>The part that was asked for; a run that did it all and waits for the rest is no failure.</summary>
     public StepSelection? Select { get; init; }
@@ -47,6 +51,8 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         }
         var interrupted = cli.Stop.IsCancellationRequested && result.Status is RunStatus.Paused or RunStatus.Running;
         Say(result, interrupted);
+        if (MayAsk && Keeps && await Decisions.AskAsync(cli, client, result))
+            return await RunAsync(onEvent => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller), cli.Stop));
         await WriteJsonAsync(result);
         if (Keeps && result.Status == RunStatus.Completed) await PruneAsync(retention);
         return Code(result, interrupted);

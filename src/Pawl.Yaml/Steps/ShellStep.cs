@@ -6,7 +6,6 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
     public async Task<StepResult> RunAsync(StepContext context)
     {
         var scope = new StepScope(context, file, around, work.Command.Env);
-        if (work.OnUnknown is { } rule && await DecideUnknownAsync(context, rule, scope) is { } decided) return decided;
         var look = work.Skip is { } skip ? await SmartSkip.LookAsync(context, skip, scope, step.Hash, DirectoryOf(work.Command, scope, file)) : null;
         if (look?.Skip is { } unneeded) return unneeded;
         var result = (await ExecuteAsync(context, file, work.Command, scope, "")).ToResult();
@@ -20,23 +19,11 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
         if (result.Error is { } error) throw new StepException(error.Message, error.Class);
     }
 
-    /// <summary>The attempt's beginning is made durable; when it was there already, the process died between it and the step's end.</summary>
-    async Task<StepResult?> DecideUnknownAsync(StepContext context, UnknownRule rule, StepScope scope)
+    /// <summary>Asks the probe of <c>on_unknown</c>: exit code 0 says that the work was done, and what it writes to $PAWL_OUTPUT are the outputs.</summary>
+    public async Task<StepResult?> ProbeAsync(StepContext context, CommandDefinition probe)
     {
-        var isFresh = false;
-        await context.StepAsync($"(begun)/{context.Attempt}", _ => { isFresh = true; return Task.FromResult(true); }, new StepOptions { Checkpoint = true });
-        if (isFresh && context.StatusOf(context.Path) != StepStatus.Canceled) return null;
-        switch (rule.Policy)
-        {
-            case "skip":
-                return StepResult.Skip("an earlier attempt was cut off, and on_unknown says skip: it counts as done", unchanged: true);
-            case "fail":
-                return StepResult.Fail("An earlier attempt was cut off, and nobody knows whether its work was done. Find out; then resume with --from and the step after this one, or with this one to do it again.", ErrorClass.Critical, "unknown_outcome");
-            default:
-                var probe = await ExecuteAsync(context, file, rule.Probe!, scope, " probe");
-                if (probe.ExitCode == 0) return StepResult.Ok(probe.Outputs) with { Reason = "an earlier attempt was cut off, and the probe says that its work was done" };
-                return null;
-        }
+        var found = await ExecuteAsync(context, file, probe, new StepScope(context, file, around, probe.Env), " probe");
+        return found.ExitCode == 0 ? StepResult.Ok(found.Outputs) : null;
     }
 
     static async Task<ShellOutcome> ExecuteAsync(StepContext context, FileContext file, CommandDefinition command, StepScope scope, string purpose)

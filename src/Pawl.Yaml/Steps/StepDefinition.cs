@@ -102,7 +102,7 @@ internal sealed record CommandDefinition(ShellScript Script, Template? WorkingDi
 internal sealed record SkipRule(IReadOnlyList<Template> Sources, IReadOnlyList<Template> Generates, bool GitChanged, IReadOnlyList<Expression> Values);
 
 /// <summary>What to do when nobody knows whether the step's work was done.</summary>
-/// <param name="Policy">skip, fail or probe.</param>
+/// <param name="Policy">ask, skip, fail or probe.</param>
 /// <param name="Probe">Exits with 0 when it was.</param>
 internal sealed record UnknownRule(string Policy, CommandDefinition? Probe);
 

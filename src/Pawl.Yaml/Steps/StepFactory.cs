@@ -34,17 +34,25 @@ internal sealed class StepFactory(FileContext file)
             Compensate = step.FanOut is null ? UndoOf(step, around) : null,
             IsCompound = step.FanOut is not null || step.Work is not Work.Shell,
             Children = children,
-            Options = OptionsOf(step) with
+            // Of a fan-out each item has these for itself.
+            Options = (step.FanOut is null ? OptionsOf(step, around) : new StepOptions { Checkpoint = step.Checkpoint, Title = step.Title }) with
             {
-                Retry = step.FanOut is null ? step.Retry : RetryPolicy.None,
-                Timeout = step.FanOut is null ? step.Timeout : null,
                 ContinueOnError = step.ContinueOnError,
                 Fingerprint = step.Hash,
             },
         };
     }
 
-    static StepOptions OptionsOf(StepDefinition step) => new() { Retry = step.Retry, Timeout = step.Timeout, Checkpoint = step.Checkpoint, Title = step.Title };
+    StepOptions OptionsOf(StepDefinition step, Surroundings around) =>
+        new() { Retry = step.Retry, Timeout = step.Timeout, Checkpoint = step.Checkpoint, Title = step.Title, OnUnknown = UnknownOf(step, around) };
+
+    UnknownOutcome? UnknownOf(StepDefinition step, Surroundings around) => step.Work is not Work.Shell { OnUnknown: { } rule } shell ? null : rule.Policy switch
+    {
+        "ask" => UnknownOutcome.Ask,
+        "skip" => UnknownOutcome.Skip,
+        "fail" => UnknownOutcome.Fail,
+        _ => UnknownOutcome.Probe(context => new ShellStep(file, step, shell, around).ProbeAsync(context, rule.Probe!)),
+    };
 
     IReadOnlyList<Step> ChildrenOf(Work work, Surroundings around) => work switch
     {
@@ -88,7 +96,7 @@ internal sealed class StepFactory(FileContext file)
             return new Step
             {
                 Id = $"[{item.Key}]", Kind = step.Work.Kind, Body = BodyOf(step, inside, children), Children = children, Compensate = UndoOf(step, inside),
-                IsCompound = step.Work is not Work.Shell, Options = OptionsOf(step),
+                IsCompound = step.Work is not Work.Shell, Options = OptionsOf(step, inside),
             };
         }).ToList();
         var result = await context.RunStepsAsync(steps, fanOut.MaxParallel);

@@ -197,7 +197,7 @@ internal sealed class StepReader(FileContext file)
         var skip = sources.Count > 0 || git ? new SkipRule(sources, generates, git, values) : null;
         UnknownRule? unknown = node.Find("on_unknown") switch
         {
-            YamlScalar { Value: "skip" or "fail" } policy => new UnknownRule(policy.Value, null),
+            YamlScalar { Value: "ask" or "skip" or "fail" } policy => new UnknownRule(policy.Value, null),
             YamlMapping map when map.FindScalar("probe") is { } probe => new UnknownRule("probe", ReadCommand(probe, inherited, null, ExpressionUse.Work, used)),
             _ => null,
         };

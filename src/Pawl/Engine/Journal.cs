@@ -218,13 +218,14 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
     /// <param name="draft">All but seq, hash and line.</param>
     /// <param name="marked">Under <see cref="CheckpointStrategy.Marked"/>: this step writes. Ends of passes always write.</param>
     /// <param name="payloads">Content the draft refers to.</param>
+    /// <param name="durable">It is durable when this returns, whatever the mode.</param>
     /// <exception cref="CheckpointWriteException">It could not be made durable; nothing more can be written.</exception>
     /// <exception cref="LeaseLostException">Another process has the run.</exception>
-    public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null)
+    public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null, bool durable = false)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
         // The beginning of a pass names its token: without it a request from outside would not find the pass.
-        var isPassMark = draft.Kind is CheckpointKind.Resumed or CheckpointKind.Waiting or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
+        var mustBeDurable = durable || draft.Kind is CheckpointKind.Resumed or CheckpointKind.Waiting or CheckpointKind.Paused or CheckpointKind.Canceled or CheckpointKind.Failed or CheckpointKind.Completed;
         TaskCompletionSource? joined = null;
         lock (_lock)
         {
@@ -241,13 +242,13 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
             _pending.Add((draft, entry));
             if (payloads is not null) _payloads.AddRange(payloads);
-            var writes = isPassMark || draft.Kind is CheckpointKind.Compensating
+            var writes = mustBeDurable || draft.Kind is CheckpointKind.Compensating
                 || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
             if (!writes) return Task.CompletedTask;
             if (_flushing) joined = _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             else _flushing = true;
         }
-        if (Durability == Durability.Sync || isPassMark) return joined?.Task ?? FlushAsync();
+        if (Durability == Durability.Sync || mustBeDurable) return joined?.Task ?? FlushAsync();
         _ = FlushBehindAsync(joined);
         return Task.CompletedTask;
     }

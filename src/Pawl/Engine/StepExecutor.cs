@@ -20,6 +20,7 @@ sealed class StepExecutor(Run run)
 {
     // How long a body may ignore its cancellation before the engine goes on without it.
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    public const string TimeoutType = "timeout";
     // How often a step whose transaction met another one is tried, whatever its retry policy says.
     const int MaxConflicts = 10;
 
@@ -94,7 +95,7 @@ sealed class StepExecutor(Run run)
         using var activity = Diagnostics.Telemetry.Source.HasListeners() ? Diagnostics.Telemetry.StepActivity(run.Id, path, number) : null;
         var began = run.Time.GetTimestamp();
         if (run.IsWatched) run.Publish(new RunEvent.StepStarted(run.Time.GetUtcNow(), path, number, reason));
-        var (result, cause) = await InvokeAsync(options.Transactional ? Within(attempt, body) : body, context, token, options, limit);
+        var (result, cause) = await InvokeAsync(options.Transactional ? Within(attempt, body) : options.OnUnknown?.Guard(body) ?? body, context, token, options, limit);
         await using var transaction = attempt.Transaction;
         var took = run.Time.GetElapsedTime(began);
 
@@ -130,7 +131,7 @@ sealed class StepExecutor(Run run)
                 draft = draft with { Tolerated = true };
             activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, result.Error!.Message);
         }
-        if (!written && !await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads)) return (Stopped(parent), null);
+        if (!written && !await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads, options.IsDurable)) return (Stopped(parent), null);
         Diagnostics.Telemetry.Step(result.Status, took);
         run.StepEnded(new StepReport(path, draft.Status!.Value, number, took, Restored: false, draft.Reason, draft.Error), retryIn);
         var end = result.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Skipped => StepEnd.Skipped, _ => StepEnd.Failed };
@@ -171,7 +172,7 @@ sealed class StepExecutor(Run run)
     /// <summary>What a stopped body made is no result; what it tells about itself, such as its log, stays.</summary>
     static StepResult Keeping(StepResult result, StepResult stopped) => stopped with { Info = result.Info, Attachments = result.Attachments };
 
-    static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, "timeout");
+    static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, TimeoutType);
 
     async Task AfterGrace(CancellationToken token, Task body)
     {
@@ -295,11 +296,11 @@ sealed class StepExecutor(Run run)
     }
 
     /// <summary>Appends; a write that fails stops the run, because the engine never goes on without durability.</summary>
-    public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads)
+    public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads, bool durable = false)
     {
         try
         {
-            await run.Journal.AppendAsync(draft, marked, payloads);
+            await run.Journal.AppendAsync(draft, marked, payloads, durable);
             return true;
         }
         catch (LeaseLostException lost)

@@ -138,6 +138,7 @@ static class ResumePlanner
             else
                 plan = new(step.Id, StepDecision.Run, entry switch
                 {
+                    _ when WasCutOff(journal, step, entry) => $"was cut off, and nobody knows whether its work was done; on_unknown: {step.Options.OnUnknown!.Policy}",
                     null => "not yet run",
                     { Status: StepStatus.Failed } => $"failed: {StepExecutor.Shorten(entry.Error?.Message)}",
                     { Status: StepStatus.Skipped } => entry.Reason ?? "was blocked",
@@ -148,6 +149,9 @@ static class ResumePlanner
         }
         return plans;
     }
+
+    static bool WasCutOff(Journal journal, Step step, JournalEntry? entry) => step.Options.OnUnknown is not null
+        && (entry is { Status: StepStatus.Canceled } or { Error.Type: StepExecutor.TimeoutType } || journal.Find($"{step.Id}/{UnknownOutcome.Begun((entry?.Attempt ?? 0) + 1)}") is not null);
 
     /// <summary>A step and all that come after it.</summary>
     public static HashSet<string> Descendants(Workflow workflow, string? from)
