@@ -15,6 +15,7 @@ static class Verbs
         new("run", RunCommand.Create),
         new("resume", ResumeCommand.Create),
         new("rerun", RerunCommand.Create),
+        new("fork", ForkCommand.Create),
         new("status", StatusCommand.Create),
         new("list", ListCommand.Create),
         new("checkpoints", CheckpointsCommand.Create),

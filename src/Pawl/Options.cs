@@ -236,6 +236,31 @@ public sealed record StepSelection
     }
 }
 
+/// <summary>Where a fork begins, and what is different there.</summary>
+public sealed record ForkOptions
+{
+    /// <summary>The fork's id; null makes one, as for a new run.</summary>
+    public string? RunId { get; init; }
+
+    /// <summary>The last checkpoint that the fork has; null is the newest, or what <see cref="Before"/> says.</summary>
+    public long? At { get; init; }
+
+    /// <summary>A step: the fork stands before its first checkpoint, so that it, and whatever ended behind it, runs again.</summary>
+    public string? Before { get; init; }
+
+    /// <summary>Merged over the parent's params.</summary>
+    public IReadOnlyDictionary<string, object?>? Params { get; init; }
+
+    /// <summary>Outputs by step path: the step counts as completed with this output.</summary>
+    public IReadOnlyDictionary<string, object?>? Outputs { get; init; }
+
+    /// <summary>Shared state; a null value removes the key.</summary>
+    public IReadOnlyDictionary<string, object?>? State { get; init; }
+
+    /// <summary>Merged over the parent's tags. The fork also has <c>forked_from</c> (a run id) and <c>forked_at</c> (a checkpoint's number).</summary>
+    public IReadOnlyDictionary<string, string>? Tags { get; init; }
+}
+
 /// <summary>How a run goes on.</summary>
 public sealed record ResumeOptions
 {

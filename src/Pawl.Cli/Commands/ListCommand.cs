@@ -15,11 +15,12 @@ static class ListCommand
         var status = new Option<string[]>("--status") { Description = "Only these statuses (completed,failed,…)", HelpName = "S,…" };
         var workflow = new Option<string?>("--workflow") { Description = "Only runs of this workflow", HelpName = "NAME" };
         var since = new Option<string?>("--since") { Description = "Only runs started since (2d, 12h, or a date)", HelpName = "TIME" };
-        var where = new Option<string[]>("--where") { Description = "Only runs with this tag or partition value; may be repeated", HelpName = "NAME=VALUE" };
+        var where = new Option<string[]>("--where") { Description = "Only runs that fit: team=data (a tag or partition value), error~timeout, status!=completed and step=load; may be repeated", HelpName = "CONDITIONS" };
         var limit = new Option<string?>("--limit") { Description = $"At most this many; 0 is all; default {DefaultLimit}", HelpName = "N" };
         var dead = new Option<bool>("--dead") { Description = "Only dead letters: runs that ended their workers again and again" };
+        var tree = new Option<bool>("--tree") { Description = "Forks and child runs below the runs they come from" };
         status.CompletionSources.Add(_ => Enum.GetValues<RunStatus>().Select(Words.Of));
-        return Verbs.On(new Command("list", "The runs, newest first") { status, workflow, since, where, dead, limit }, async () =>
+        return Verbs.On(new Command("list", "The runs, newest first") { status, workflow, since, where, dead, tree, limit }, async () =>
         {
             var most = Limit(cli.Get(limit));
             var query = new RunQuery
@@ -27,27 +28,47 @@ static class ListCommand
                 Workflow = cli.Get(workflow),
                 Statuses = cli.Get(dead) ? [RunStatus.Failed] : Statuses(cli.Get(status)),
                 Since = cli.Get(since) is { } time ? Spans.ParseTime("--since", time, cli.Now) : null,
-                Where = Params.Labels("--where", cli.Get(where)),
                 Limit = most == int.MaxValue ? most : most + 1,
             };
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var heads = new List<RunHead>();
-            await foreach (var head in client.ListAsync(query, cli.Stop)) if (!cli.Get(dead) || head.DeadLetter) heads.Add(head);
+            var heads = await RunFilter.Parse(query, cli.Get(where)).ListAsync(client, cli.Stop);
+            if (cli.Get(dead)) heads.RemoveAll(head => !head.DeadLetter);
             var truncated = heads.Count > most;
             if (truncated) heads.RemoveAt(most);
-            Show(cli, heads, truncated);
+            Show(cli, cli.Get(tree) ? Tree(heads) : [.. heads.Select(head => (head, ""))], truncated);
             return ExitCode.Done;
         });
     }
 
-    static void Show(Cli cli, List<RunHead> heads, bool truncated)
+    /// <summary>Each run below the one it comes from, as far as that is listed too.</summary>
+    static List<(RunHead, string)> Tree(List<RunHead> heads)
+    {
+        var ids = heads.Select(head => head.RunId).ToHashSet();
+        var below = heads.ToLookup(head => Origin(head) is { } origin && ids.Contains(origin) ? origin : "");
+        var rows = new List<(RunHead, string)>();
+        Add("", 0);
+        return rows;
+
+        void Add(string origin, int depth)
+        {
+            foreach (var head in below[origin])
+            {
+                rows.Add((head, depth == 0 ? "" : new string(' ', (depth - 1) * 2) + "└ "));
+                Add(head.RunId, depth + 1);
+            }
+        }
+    }
+
+    static string? Origin(RunHead head) => head.ParentRunId ?? head.Tags.GetValueOrDefault("forked_from");
+
+    static void Show(Cli cli, List<(RunHead Head, string Indent)> heads, bool truncated)
     {
         if (heads.Count == 0) cli.Say($"No such runs in {cli.Store.Uri}.");
         else
         {
             var table = new Table("RUN", "STATUS", "DONE", "STARTED", "LAST CHECKPOINT", "REMARKS");
-            foreach (var head in heads)
-                table.Add(HeadView.State(head), head.RunId, HeadView.State(head), $"{head.Done}/{head.Total}", Human.Date(head.CreatedAt, cli.Caller), Human.Ago(head.UpdatedAt, cli.Now), Remarks(head, cli));
+            foreach (var (head, indent) in heads)
+                table.Add(HeadView.State(head), indent + head.RunId, HeadView.State(head), $"{head.Done}/{head.Total}", Human.Date(head.CreatedAt, cli.Caller), Human.Ago(head.UpdatedAt, cli.Now), Remarks(head, cli));
             table.Write(cli);
             if (truncated) cli.Say(cli.Ink.Faint("There are more: --limit 0 shows all."));
         }
@@ -55,7 +76,7 @@ static class ListCommand
         {
             w.WriteStartObject();
             w.WriteStartArray("runs");
-            foreach (var head in heads)
+            foreach (var (head, _) in heads)
             {
                 w.WriteStartObject();
                 HeadView.Write(w, head);

@@ -55,7 +55,7 @@ sealed class ResumeCommand
             AgeGuard = Guard(_ageGuard), EnvironmentGuard = Guard(_envGuard),
         };
         return _cli.Get(_plan)
-            ? PlanView.Show(_cli, await PlanAsync(_cli, client, workflow, runId, resume))
+            ? PlanView.Show(_cli, await PlanAsync(_cli, client, workflow, runId, resume), _cli.CommandLine("resume", runId))
             : await ResumeAsync(_cli, client, workflow, runId, resume, _cli.Get(_verbose), MayAsk);
     }
 
@@ -91,7 +91,7 @@ sealed class ResumeCommand
             var head = await client.FindAsync(runId, _cli.Stop) ?? throw new RunNotFoundException(runId);
             if (head.Seq == seq) return runId;
             throw new ResumeRefusedException(new Refusal(RefusalReason.Incompatible, $"Checkpoint {seq} is not the newest of run '{runId}' (that is {head.Seq}), and only the newest can be resumed.",
-                $"Use 'pawl resume {runId}', with --from STEP to run a finished step again."));
+                $"Use 'pawl fork {runId} --at {seq}' for a new run from there, or 'pawl resume {runId}', with --from STEP to run a finished step again."));
         }
         var candidates = new List<RunHead>();
         await foreach (var head in client.ListAsync(null, _cli.Stop))

@@ -17,13 +17,13 @@ static class Definitions
     }
 
     /// <summary>The file that is named; else the file the run was made from, which may have been mended since; else the text stored with the run.</summary>
-    public static async Task<Workflow> OfRunAsync(Cli cli, PawlClient client, string runId, string? file)
+    public static async Task<Workflow> OfRunAsync(Cli cli, PawlClient client, string runId, string? file, bool stored = false)
     {
         if (file is not null) return Load(file, cli.Caller);
         var source = await client.DefinitionAsync(runId, cli.Stop)
             ?? throw new UsageException($"Run '{runId}' was started by a program, not from a workflow file. Resume it there, or name its file with --file.");
-        if (source.Path is { } path && File.Exists(path)) return Load(path, cli.Caller);
-        if (source.Path is not null) cli.Warn($"'{source.Path}' is gone: the definition stored with the run is used.");
+        if (!stored && source.Path is { } path && File.Exists(path)) return Load(path, cli.Caller);
+        if (!stored && source.Path is not null) cli.Warn($"'{source.Path}' is gone: the definition stored with the run is used.");
         return WorkflowFile.Parse(source.Text, source.Path, cli.Caller.Directory);
     }
 

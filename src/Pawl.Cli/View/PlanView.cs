@@ -5,7 +5,7 @@ static class PlanView
 {
     const int MostNamed = 12;
 
-    public static int Show(Cli cli, ResumePlan plan)
+    public static int Show(Cli cli, ResumePlan plan, string? wayOn)
     {
         Summarize(cli, plan);
         var table = new Table("DECISION", "STEP", "SAVES", "REASON");
@@ -13,7 +13,7 @@ static class PlanView
         table.Write(cli);
         foreach (var warning in plan.Warnings) cli.Say($"{cli.Ink.Careful("warning:")} {warning}");
         foreach (var refusal in plan.Refusals) cli.Say($"{cli.Ink.Bad("refused:")} {refusal}");
-        if (plan.Refusals.Count == 0) cli.Say($"Go on with:  {cli.CommandLine("resume", plan.Head.RunId)}");
+        if (plan.Refusals.Count == 0 && wayOn is not null) cli.Say($"Go on with:  {wayOn}");
         WriteJson(cli, plan);
         return plan.Refusals.Count == 0 ? ExitCode.Done : ExitCode.Refused;
     }

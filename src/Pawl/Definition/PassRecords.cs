@@ -118,7 +118,7 @@ static class PassRecords
         w.WriteEndObject();
     }
 
-    static byte[] Write(Action<Utf8JsonWriter> members)
+    public static byte[] Write(Action<Utf8JsonWriter> members)
     {
         using var stream = new MemoryStream();
         using (var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -130,7 +130,7 @@ static class PassRecords
         return stream.ToArray();
     }
 
-    static void Values(Utf8JsonWriter w, string name, IReadOnlyDictionary<string, RawJson> values)
+    public static void Values(Utf8JsonWriter w, string name, IReadOnlyDictionary<string, RawJson> values)
     {
         w.WriteStartObject(name);
         foreach (var (key, value) in values)
@@ -142,7 +142,7 @@ static class PassRecords
         w.WriteEndObject();
     }
 
-    static void Words(Utf8JsonWriter w, string name, IReadOnlyDictionary<string, string>? words)
+    public static void Words(Utf8JsonWriter w, string name, IReadOnlyDictionary<string, string>? words)
     {
         if (words is not { Count: > 0 }) return;
         w.WriteStartObject(name);

@@ -94,6 +94,10 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
                 using (var data = JsonDocument.Parse(record.Data))
                     _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
                 break;
+            case CheckpointKind.Paused:
+                // A fork is born with the state that was asked for.
+                Apply(record.State);
+                break;
             case CheckpointKind.Compensating:
                 Compensating = record;
                 break;
@@ -125,18 +129,21 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             _progress[entry.Path] = record.Progress;
             if (entry.Path.LastIndexOf('/') is > 0 and var cut) _progress[entry.Path[..cut]] = record.Progress;
         }
-        if (!record.State.IsEmpty)
-        {
-            var state = State.ToBuilder();
-            using var delta = JsonDocument.Parse(record.State);
-            foreach (var change in delta.RootElement.EnumerateObject())
-            {
-                if (change.Value.ValueKind == JsonValueKind.Null) state.Remove(change.Name);
-                else state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
-            }
-            State = state.ToImmutable();
-        }
+        Apply(record.State);
         return entry;
+    }
+
+    void Apply(ReadOnlyMemory<byte> changes)
+    {
+        if (changes.IsEmpty) return;
+        var state = State.ToBuilder();
+        using var delta = JsonDocument.Parse(changes);
+        foreach (var change in delta.RootElement.EnumerateObject())
+        {
+            if (change.Value.ValueKind == JsonValueKind.Null) state.Remove(change.Name);
+            else state[change.Name] = new RawJson(System.Text.Encoding.UTF8.GetBytes(change.Value.GetRawText()));
+        }
+        State = state.ToImmutable();
     }
 
     /// <summary>What a new pass decides anew: steps asked for by name, steps that ran because of a failure, and mapped names.</summary>

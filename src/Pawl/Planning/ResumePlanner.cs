@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Pawl.Engine;
-using Pawl.Storage;
 
 namespace Pawl.Planning;
 
@@ -12,7 +11,7 @@ static class ResumePlanner
         var refusals = new List<Refusal>();
         var warnings = new List<string>();
         var head = journal.Head;
-        CheckStatus(head, options, refusals);
+        CheckStatus(journal, options, refusals);
         CheckSurroundings(journal, options, now, refusals, warnings);
         if (workflow.Name != head.Workflow)
             refusals.Add(new(RefusalReason.OtherWorkflow, $"Run '{head.RunId}' is of workflow '{head.Workflow}', not '{workflow.Name}'.", "Give the right definition."));
@@ -22,8 +21,11 @@ static class ResumePlanner
         return new ResumePlan { Head = head, Steps = Decide(workflow, journal, options, map, warnings), Refusals = refusals, Warnings = warnings };
     }
 
-    static void CheckStatus(RunHead head, ResumeOptions options, List<Refusal> refusals)
+    static void CheckStatus(Journal journal, ResumeOptions options, List<Refusal> refusals)
     {
+        var head = journal.Head;
+        if (head.Seq == 1 && journal.CreatedData!.RootElement.TryGetProperty("forked_from", out _))
+            refusals.Add(new(RefusalReason.Incompatible, $"Run '{head.RunId}' is a fork whose making was cut off: it has nothing of its parent.", $"Remove it with 'pawl delete {head.RunId}', and fork again."));
         if (head.Status == RunStatus.Completed)
             refusals.Add(new(RefusalReason.Completed, $"Run '{head.RunId}' is completed; there is nothing to resume.", $"'pawl rerun {head.RunId}' starts a new run with the same params."));
         if (head.Status == RunStatus.Canceled && !options.Force)

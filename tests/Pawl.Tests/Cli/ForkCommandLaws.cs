@@ -1,0 +1,119 @@
+namespace Pawl.Tests.Cli;
+
+/// <summary>Forks as commands.</summary>
+public sealed class ForkCommandLaws
+{
+    static CommandLab Prices()
+    {
+        var lab = new CommandLab();
+        lab.Write("workflow.yaml", """
+            name: prices
+            params: { region: eu }
+            steps:
+              - id: load
+                run: echo load >> ran; echo rows=10 >> "$PAWL_OUTPUT"
+              - id: check
+                run: echo check >> ran; test ${{ steps.load.outputs.rows }} -lt 100 || { echo timeout >&2; exit 1; }
+              - id: save
+                run: echo save >> ran; echo "saved ${{ steps.load.outputs.rows }} ${{ params.region }}" > saved
+            """);
+        return lab;
+    }
+
+    [Fact]
+    public async Task A_fork_runs_from_the_step_on_with_what_was_set_there()
+    {
+        using var lab = Prices();
+        Assert.Equal(0, (await lab.RunAsync("run", "--run-id", "r1")).Code);
+        File.Delete(lab.Path_("ran"));
+        var fork = await lab.RunAsync("fork", "r1", "--at", "check", "--set", "outputs.load.rows=20", "--param", "region=us", "--run-id", "f1", "--json");
+        Assert.True(fork.Code == 0, fork.All);
+        Assert.Equal(("f1", "completed"), (fork.Json.GetProperty("run_id").GetString(), fork.Json.GetProperty("status").GetString()));
+        Assert.Equal("check\nsave\n", File.ReadAllText(lab.Path_("ran")));
+        Assert.Equal("saved 20 us\n", File.ReadAllText(lab.Path_("saved")));
+        Assert.Contains("f1 is a fork of r1@3", fork.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_plan_of_a_fork_shows_what_it_reuses_and_makes_nothing()
+    {
+        using var lab = Prices();
+        await lab.RunAsync("run", "--run-id", "r1");
+        var plan = await lab.RunAsync("fork", "r1", "--at", "save", "--plan", "--json");
+        Assert.True(plan.Code == 0, plan.All);
+        Assert.Equal(["reuse", "reuse", "run"], plan.Json.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("decision").GetString()));
+        Assert.Equal(1, (await lab.RunAsync("list", "--json")).Json.GetProperty("runs").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task A_fork_that_is_held_waits_for_its_resume_and_stands_below_its_parent()
+    {
+        using var lab = Prices();
+        await lab.RunAsync("run", "--run-id", "r1");
+        var held = await lab.RunAsync("fork", "r1", "--at", "2", "--hold", "--run-id", "f1");
+        Assert.True(held.Code == 0, held.All);
+        Assert.Contains("pawl resume f1", held.Out, StringComparison.Ordinal);
+        await lab.RunAsync("fork", "f1", "--hold", "--run-id", "f2");
+        var tree = await lab.RunAsync("list", "--tree");
+        Assert.Contains("└ f1", tree.Out, StringComparison.Ordinal);
+        Assert.Contains("  └ f2", tree.Out, StringComparison.Ordinal);
+        Assert.Equal(0, (await lab.RunAsync("resume", "f2")).Code);
+    }
+
+    [Fact]
+    public async Task Every_run_that_failed_so_is_forked_where_it_failed()
+    {
+        using var lab = Prices();
+        var sane = File.ReadAllText(lab.Path_("workflow.yaml"));
+        lab.Write("workflow.yaml", sane.Replace("rows=10", "rows=500", StringComparison.Ordinal));
+        for (var i = 1; i <= 2; i++) Assert.Equal(1, (await lab.RunAsync("run", "--run-id", $"r{i}")).Code);
+        lab.Write("workflow.yaml", sane);
+        Assert.Equal(0, (await lab.RunAsync("run", "--run-id", "r3")).Code);
+        var plan = await lab.RunAsync("fork", "--where", "status=failed and error~exit", "--at", "failed", "--plan");
+        Assert.True(plan.Code == 0, plan.All);
+        Assert.Contains("A fork of r1", plan.Out, StringComparison.Ordinal);
+        Assert.Contains("A fork of r2", plan.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("r3", plan.Out, StringComparison.Ordinal);
+        var forks = await lab.RunAsync("fork", "--where", "status=failed", "--at", "failed", "--set", "outputs.load={\"rows\":7}");
+        Assert.True(forks.Code == 0, forks.All);
+        Assert.Equal(2, (await lab.RunAsync("list", "--where", "forked_at!=x and status=completed", "--json")).Json.GetProperty("runs").EnumerateArray().Count(run => run.GetProperty("tags").TryGetProperty("forked_from", out _)));
+        Assert.Equal(2, (await lab.RunAsync("list", "--status", "failed", "--json")).Json.GetProperty("runs").GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData("fork r1 --at chek", "Did you mean 'check'?")]
+    [InlineData("fork r1 --at 99", "checkpoints 1 to")]
+    [InlineData("fork r1 --at failed", "has not failed")]
+    [InlineData("fork r1 --set load=1", "write outputs.STEP=JSON")]
+    [InlineData("fork r1 --set outputs.load=x", "is not JSON")]
+    [InlineData("fork r1 --set outputs.load.rows.deep=1", "has no object there")]
+    [InlineData("fork r1 --where status=failed", "not both")]
+    [InlineData("fork --where status", "write NAME=VALUE")]
+    [InlineData("fork --where status=fialed", "failed")]
+    [InlineData("fork", "Name the run")]
+    public async Task What_cannot_be_done_is_said_with_the_way_out(string line, string says)
+    {
+        using var lab = Prices();
+        await lab.RunAsync("run", "--run-id", "r1");
+        var refused = await lab.RunAsync(line.Split(' '));
+        Assert.True(refused.Code == 2, refused.All);
+        Assert.Contains(says, refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_a_run_asks_is_asked_at_the_terminal_and_it_goes_on_with_the_answer()
+    {
+        using var lab = new CommandLab { CanAsk = true, In = new StringReader("a fine with me\n") };
+        lab.Write("workflow.yaml", """
+            name: w
+            steps:
+              - id: gate
+                approval: Publish?
+              - id: publish
+                run: echo "${{ steps.gate.outputs.reason }}" > published
+            """);
+        var run = await lab.RunAsync("run", "--run-id", "r1");
+        Assert.True(run.Code == 0, run.All);
+        Assert.Equal("fine with me\n", File.ReadAllText(lab.Path_("published")));
+    }
+}
