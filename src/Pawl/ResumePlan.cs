@@ -13,7 +13,15 @@ public enum StepDecision
     Rerun,
     /// <summary>It is jumped over because it was asked to.</summary>
     Skip,
+    /// <summary>It waits for a message or a time; when that has come it goes on.</summary>
+    Wait,
 }
+
+/// <summary>A fact about the surroundings that is no longer what it was when the run began.</summary>
+/// <param name="Fact">Its name, for example <c>git_commit</c>.</param>
+/// <param name="Before">When the run began; null when it was not told.</param>
+/// <param name="Now">Now; null when it is not told.</param>
+public sealed record FactChange(string Fact, string? Before, string? Now);
 
 /// <summary>The decision about one top-level step.</summary>
 /// <param name="Path">The step.</param>
@@ -33,6 +41,12 @@ public sealed record ResumePlan
 
     /// <summary>What stands in the way; empty when the resume may begin.</summary>
     public required IReadOnlyList<Refusal> Refusals { get; init; }
+
+    /// <summary>What is different about the surroundings (branch, commit, host, program version, …) since the run began, as far as they were told.</summary>
+    public IReadOnlyList<FactChange> Surroundings { get; init; } = [];
+
+    /// <summary>How the text of the definition changed since the run's last pass: lines of a unified diff. Empty when it did not, or has no text.</summary>
+    public IReadOnlyList<string> Definition { get; init; } = [];
 
     /// <summary>What a person should know.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }

@@ -22,6 +22,7 @@ sealed record ProjectFacts(string ProjectPath, IReadOnlyDictionary<string, strin
         facts["git_available"] = InPath("git", caller) ? "true" : "false";
         if (caller.Variable("SHELL") is { Length: > 0 } shell) facts["shell"] = shell;
         if (caller.Variable("BASH_VERSION") is { Length: > 0 } bash) facts["bash_version"] = bash;
+        facts["host"] = System.Environment.MachineName;
         facts["user"] = System.Environment.UserName;
         facts["pawl_version"] = Cli.Version;
         return new ProjectFacts(git?.Top ?? caller.Directory, facts);

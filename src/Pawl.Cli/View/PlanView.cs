@@ -11,12 +11,20 @@ static class PlanView
         var table = new Table("DECISION", "STEP", "SAVES", "REASON");
         foreach (var step in plan.Steps) table.Add(null, Words.Of(step.Decision), step.Path, step.Saves > TimeSpan.Zero ? Human.Duration(step.Saves) : "", step.Reason);
         table.Write(cli);
+        foreach (var (fact, before, now) in plan.Surroundings) cli.Say($"{cli.Ink.Faint("changed:")} {fact.Replace('_', ' ')} {Told(before)} → {Told(now)}");
+        if (plan.Definition.Count > 0)
+        {
+            cli.Say(cli.Ink.Faint("The definition since the last pass:"));
+            foreach (var line in plan.Definition) cli.Say($"  {(line is ['+', ..] ? cli.Ink.Good(line) : line is ['-', ..] ? cli.Ink.Bad(line) : line)}");
+        }
         foreach (var warning in plan.Warnings) cli.Say($"{cli.Ink.Careful("warning:")} {warning}");
         foreach (var refusal in plan.Refusals) cli.Say($"{cli.Ink.Bad("refused:")} {refusal}");
         if (plan.Refusals.Count == 0 && wayOn is not null) cli.Say($"Go on with:  {wayOn}");
         WriteJson(cli, plan);
         return plan.Refusals.Count == 0 ? ExitCode.Done : ExitCode.Refused;
     }
+
+    static string Told(string? fact) => fact is null ? "(not told)" : Human.Line(fact, 60);
 
     /// <summary>One to three lines: what is reused, what runs.</summary>
     public static void Summarize(Cli cli, ResumePlan plan)
@@ -53,6 +61,17 @@ static class PlanView
         w.WriteStartObject("saves");
         w.WriteNumber("duration_ms", Math.Round(plan.Saves.TotalMilliseconds, 3));
         w.WriteEndObject();
+        w.WriteStartArray("surroundings");
+        foreach (var (fact, before, now) in plan.Surroundings)
+        {
+            w.WriteStartObject();
+            w.WriteString("fact", fact);
+            w.WriteString("before", before);
+            w.WriteString("now", now);
+            w.WriteEndObject();
+        }
+        w.WriteEndArray();
+        HeadView.List(w, "definition_diff", plan.Definition);
         HeadView.List(w, "warnings", plan.Warnings);
         w.WriteStartArray("refusals");
         foreach (var refusal in plan.Refusals)

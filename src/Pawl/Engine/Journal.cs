@@ -152,9 +152,9 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         if (Compensating is null) Forget([.. _entries.Values.Where(entry => entry.AfterFailure).Select(entry => entry.Path)]);
         if (record.Data.IsEmpty) return;
         using var data = JsonDocument.Parse(record.Data);
+        // Names first: what runs again is named as it is now.
+        if (data.RootElement.TryGetProperty("map", out var map)) foreach (var pair in map.EnumerateObject()) Rename(pair.Value.GetString()!, pair.Name);
         if (data.RootElement.TryGetProperty("rerun", out var rerun)) Forget([.. rerun.EnumerateArray().Select(path => path.GetString()!)]);
-        if (!data.RootElement.TryGetProperty("map", out var map)) return;
-        foreach (var pair in map.EnumerateObject()) Rename(pair.Value.GetString()!, pair.Name);
     }
 
     void Rename(string from, string to)
@@ -162,8 +162,9 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         foreach (var old in _entries.Values.Where(entry => IsUnder(entry.Path, from)).ToList())
         {
             _entries.Remove(old.Path);
-            var path = to + old.Path[from.Length..];
-            _entries[path] = old.Rename(path);
+            var renamed = old.Rename(to + old.Path[from.Length..]);
+            _entries[renamed.Path] = renamed;
+            if (_order.IndexOf(old) is >= 0 and var at) _order[at] = renamed;
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Pawl.Engine;
+using Pawl.Storage;
 
 namespace Pawl.Planning;
 
@@ -18,7 +19,11 @@ static class ResumePlanner
         var map = options.Map ?? new Dictionary<string, string>();
         CheckNames(workflow, options, map, refusals);
         CheckFinished(workflow, journal, map, refusals, warnings);
-        return new ResumePlan { Head = head, Steps = Decide(workflow, journal, options, map, warnings), Refusals = refusals, Warnings = warnings };
+        return new ResumePlan
+        {
+            Head = head, Steps = Decide(workflow, journal, options, map), Refusals = refusals, Warnings = warnings,
+            Surroundings = Surroundings(journal, options), Definition = DefinitionChange(workflow, journal),
+        };
     }
 
     static void CheckStatus(Journal journal, ResumeOptions options, List<Refusal> refusals)
@@ -40,12 +45,35 @@ static class ResumePlanner
         var age = now - journal.Head.UpdatedAt;
         if (age > options.MaxAge)
             Guard(options.AgeGuard, new(RefusalReason.TooOld, $"The last checkpoint is {Describe(age)} old.", "What finished steps read may have changed since; 'pawl rerun' starts anew."), refusals, warnings);
-        if (options.Environment is not { } present || !data.TryGetProperty("environment", out var environment)) return;
-        foreach (var fact in environment.EnumerateObject())
+        foreach (var (fact, before, value) in Surroundings(journal, options))
         {
-            if (!present.TryGetValue(fact.Name, out var value) || fact.Value.GetString() is not { } before || value == before || !IsGuarded(fact.Name)) continue;
-            Guard(options.EnvironmentGuard, new(RefusalReason.EnvironmentDiffers, $"{fact.Name.Replace('_', ' ')} was '{before}' when the run began and is '{value}' now.", "Go back to it, or start anew with 'pawl rerun'."), refusals, warnings);
+            if (before is null || value is null || !IsGuarded(fact)) continue;
+            Guard(options.EnvironmentGuard, new(RefusalReason.EnvironmentDiffers, $"{fact.Replace('_', ' ')} was '{before}' when the run began and is '{value}' now.", "Go back to it, or start anew with 'pawl rerun'."), refusals, warnings);
         }
+    }
+
+    static List<FactChange> Surroundings(Journal journal, ResumeOptions options)
+    {
+        if (options.Environment is not { } present || !journal.CreatedData!.RootElement.TryGetProperty("environment", out var environment)) return [];
+        var before = environment.EnumerateObject().ToDictionary(fact => fact.Name, fact => fact.Value.GetString());
+        return [.. before.Keys.Union(present.Keys).Select(fact => new FactChange(fact, before.GetValueOrDefault(fact), present.GetValueOrDefault(fact))).Where(change => change.Before != change.Now)];
+    }
+
+    static IReadOnlyList<string> DefinitionChange(Workflow workflow, Journal journal) =>
+        workflow.Source?.Text is { } now && Stored(journal) is { } before && before != now ? TextDiff.Unified(before, now) : [];
+
+    /// <summary>The text of the definition that the last pass ran with.</summary>
+    static string? Stored(Journal journal)
+    {
+        string? text = null;
+        foreach (var data in journal.Passes.Select(pass => pass.Data).Where(data => !data.IsEmpty).Reverse())
+        {
+            using var pass = JsonDocument.Parse(data);
+            if ((text = Text(pass.RootElement)) is not null) return text;
+        }
+        return Text(journal.CreatedData!.RootElement);
+
+        static string? Text(JsonElement data) => data.TryGetProperty("definition", out var definition) ? definition.GetProperty("text").GetString() : null;
     }
 
     static bool IsGuarded(string fact) => fact is "git_branch" or "git_commit";
@@ -117,7 +145,7 @@ static class ResumePlanner
         }
     }
 
-    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, List<string> warnings)
+    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map)
     {
         var rerun = Descendants(workflow, options.From);
         var jumped = options.From is { } from ? Ancestors(workflow, from) : [];
@@ -137,6 +165,8 @@ static class ResumePlanner
                 plan = new(step.Id, StepDecision.Reuse, $"recorded as checkpoint {entry.Seq}", entry.Duration);
             else if (jumped.Contains(step.Id))
                 plan = new(step.Id, StepDecision.Skip, $"jumped over: start from '{options.From}' was asked for", default);
+            else if (journal.Head.Waits.FirstOrDefault(wait => Journal.IsUnder(wait.Path, step.Id)) is { } wait)
+                plan = new(step.Id, StepDecision.Wait, $"waits for {Describe(wait)}", default);
             else
                 plan = new(step.Id, StepDecision.Run, entry switch
                 {
@@ -180,6 +210,13 @@ static class ResumePlanner
                 if (found.Add(need)) open.Push(need);
         return found;
     }
+
+    static string Describe(Wait wait) => wait switch
+    {
+        { Message: { } question } => $"a decision: {question}",
+        { Signal: { } signal } => $"the signal '{signal}'",
+        _ => $"{wait.Due:yyyy-MM-dd HH:mm:ss}Z",
+    };
 
     static string Describe(TimeSpan age) => age.TotalHours >= 48 ? $"{age.TotalDays:0} days" : $"{age.TotalHours:0} hours";
 }

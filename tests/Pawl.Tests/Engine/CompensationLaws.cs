@@ -34,6 +34,20 @@ public class CompensationLaws
     });
 
     [Fact]
+    public void A_finished_step_that_got_another_name_is_undone_under_it() => Lab.Do(async lab =>
+    {
+        var undone = new List<string>();
+        Workflow Named(string name, FailurePolicy policy) => Workflow.Create("w").Options(new() { OnFailure = policy }).Also(builder =>
+        {
+            builder.Work(name, 1, s => s.Compensate(ctx => { undone.Add(ctx.Path); return Task.CompletedTask; }));
+            builder.Fail("last", () => true);
+        }).Build();
+        await lab.Run(Named("old", FailurePolicy.Stop));
+        await lab.Resume(Named("new", FailurePolicy.Compensate), new ResumeOptions { Map = new Dictionary<string, string> { ["new"] = "old" } });
+        Assert.Equal(["new"], undone);
+    });
+
+    [Fact]
     public void A_completed_run_undoes_nothing() => Lab.Do(async lab =>
     {
         var undone = new List<string>();
