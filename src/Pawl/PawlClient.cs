@@ -65,7 +65,7 @@ public sealed partial class PawlClient : IAsyncDisposable
             if (existing.Status == RunStatus.Completed) return await ResultOfAsync(existing, cancellationToken);
             return await GoOnAsync(workflow, runId, new ResumeOptions { OnEvent = start.OnEvent }, parking, cancellationToken);
         }
-        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Time), [], parking, cancellationToken);
+        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Time), [], [], parking, cancellationToken);
         return await AutoResumeAsync(workflow, result, start.OnEvent, cancellationToken);
     }
 
@@ -105,10 +105,11 @@ public sealed partial class PawlClient : IAsyncDisposable
             journal.Strategy = workflow.Options.Strategy;
             journal.Durability = StoredDurability(journal) ?? workflow.Options.Durability;
             var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Time);
+            var migrated = plan.Migrated?.Records(journal, plan.Map, Time.GetUtcNow()).ToList() ?? [];
             var jumped = plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path).ToList();
             foreach (var warning in notice is null ? plan.Warnings : [notice, .. plan.Warnings]) resume.OnEvent?.Invoke(new RunEvent.Warning(Time.GetUtcNow(), warning));
             begun = true;
-            return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, null, record, jumped, parking, cancellationToken);
+            return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, null, record, migrated, jumped, parking, cancellationToken);
         }
         finally
         {
@@ -139,14 +140,14 @@ public sealed partial class PawlClient : IAsyncDisposable
     }
 
     async Task<RunResult> PassAsync(Workflow workflow, Journal journal, RunLease lease, Dictionary<string, RawJson> bound, Action<RunEvent>? onEvent, StepSelection? select,
-        Checkpoint begin, List<string> jumped, Parking parking, CancellationToken cancellationToken)
+        Checkpoint begin, IReadOnlyList<Checkpoint> migrated, List<string> jumped, Parking parking, CancellationToken cancellationToken)
     {
         var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, onEvent, select, parking);
         try
         {
             journal.Attach(lease);
             // The pass is durable before its first step: from here the run counts as running, under this token.
-            if (!await run.Steps.AppendAsync(begin, marked: true, null)) run.Publish(new RunEvent.Warning(Time.GetUtcNow(), run.StopCause!.Message));
+            if (!await run.Steps.AppendAsync(begin, marked: true, null, with: migrated)) run.Publish(new RunEvent.Warning(Time.GetUtcNow(), run.StopCause!.Message));
             foreach (var path in jumped) await run.Steps.RecordAsync(path, StepStatus.Skipped, SkipCause.Unchanged, "jumped over by request", failedBefore: false);
             return await RunExecutor.ExecuteAsync(run, lease, cancellationToken);
         }

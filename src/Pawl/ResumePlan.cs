@@ -51,6 +51,11 @@ public sealed record ResumePlan
     /// <summary>What a person should know.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 
+    /// <summary>Present step id → the id under which it finished: what was asked for, over what migrations say.</summary>
+    internal IReadOnlyDictionary<string, string> Map { get; init; } = new Dictionary<string, string>();
+
+    internal Planning.Migrated? Migrated { get; init; }
+
     /// <summary>Time that the reused results once took.</summary>
     public TimeSpan Saves => TimeSpan.FromTicks(Steps.Sum(step => step.Saves.Ticks));
 }

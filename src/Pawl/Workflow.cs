@@ -30,7 +30,7 @@ public sealed record WorkflowSource(string Format, string? Path, string Text);
 public sealed class Workflow
 {
     internal Workflow(string name, int version, string? description, IReadOnlyList<WorkflowParam> parameters,
-        IReadOnlyList<Step> steps, WorkflowOptions options, WorkflowSource? source)
+        IReadOnlyList<Step> steps, WorkflowOptions options, WorkflowSource? source, IReadOnlyList<Migration> migrations)
     {
         Name = name;
         Version = version;
@@ -39,6 +39,7 @@ public sealed class Workflow
         Steps = steps;
         Options = options;
         Source = source;
+        Migrations = migrations;
         var text = new StringBuilder().Append(name).Append('\n').Append(version).Append('\n');
         foreach (var step in steps) step.Describe(text, 0);
         Fingerprint = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 16));
@@ -64,6 +65,9 @@ public sealed class Workflow
 
     /// <summary>The text it was made from, or null for code.</summary>
     public WorkflowSource? Source { get; }
+
+    /// <summary>How runs of earlier versions are brought to this one when they are resumed. Without any, versions are not compared.</summary>
+    public IReadOnlyList<Migration> Migrations { get; }
 
     /// <summary>A hash of names, needs and step fingerprints; stored with each run.</summary>
     public string Fingerprint { get; }

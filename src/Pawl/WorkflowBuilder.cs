@@ -11,6 +11,7 @@ public sealed class WorkflowBuilder
     readonly int _version;
     readonly List<WorkflowParam> _params = [];
     readonly StepListBuilder _steps = new("");
+    readonly List<Migration> _migrations = [];
     WorkflowOptions _options = new();
     WorkflowSource? _source;
     string? _description;
@@ -38,6 +39,10 @@ public sealed class WorkflowBuilder
 
     /// <summary>Keeps the text the workflow was made from.</summary>
     public WorkflowBuilder Source(WorkflowSource source) { _source = source; return this; }
+
+    /// <summary>Says how a run that was begun under version <paramref name="from"/> goes on under version <paramref name="to"/>: outputs and state of
+    /// finished steps change, steps get other names. Several make a chain.</summary>
+    public WorkflowBuilder Migrate(int from, int to, Action<RunMigration> change) { _migrations.Add(new Migration(from, to, change)); return this; }
 
     /// <summary>Adds a step with a typed output.</summary>
     public StepRef<T> Step<T>(string id, Func<StepContext, Task<T>> body, Action<StepBuilder>? configure = null) => _steps.Step(id, body, configure);
@@ -81,9 +86,14 @@ public sealed class WorkflowBuilder
         var problems = GraphRules.Check(steps, _options).Select(problem => problem.Message).ToList();
         foreach (var twice in _params.GroupBy(param => param.Name).Where(group => group.Count() > 1))
             problems.Add($"The param '{twice.Key}' is declared twice.");
+        foreach (var migration in _migrations)
+        {
+            if (migration.From < 1 || migration.To <= migration.From || migration.To > _version) problems.Add($"A migration leads from version {migration.From} to {migration.To}: it must lead forward, at most to the workflow's own version, {_version}.");
+            if (_migrations.Count(other => other.From == migration.From) > 1) problems.Add($"Two migrations lead on from version {migration.From}.");
+        }
         if (problems.Count > 0)
             throw new InvalidDefinitionException($"The workflow '{_name}' is not valid:\n  {string.Join("\n  ", problems)}", problems);
-        return new Workflow(_name, _version, _description, [.. _params], steps, _options, _source);
+        return new Workflow(_name, _version, _description, [.. _params], steps, _options, _source, [.. _migrations]);
     }
 }
 

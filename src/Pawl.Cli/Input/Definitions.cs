@@ -34,6 +34,7 @@ static class Definitions
         var builder = Workflow.Create(workflow.Name, workflow.Version).Options(options);
         if (workflow.Description is { } description) builder.Describe(description);
         if (workflow.Source is { } source) builder.Source(source);
+        foreach (var (from, to, change) in workflow.Migrations) builder.Migrate(from, to, change);
         foreach (var param in workflow.Params) builder.Param(param);
         foreach (var step in workflow.Steps) builder.Add(step);
         return builder.Build();

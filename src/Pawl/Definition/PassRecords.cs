@@ -56,17 +56,23 @@ static class PassRecords
         At = time.GetUtcNow(),
         Token = token,
         Reason = plan is null ? null : "resumed",
+        State = plan?.Migrated?.State ?? default,
         Data = Write(w =>
         {
             if (plan is null) return;
-            w.WriteNumber("done", plan.Steps.Count(step => step.Decision == StepDecision.Reuse));
+            // What gets another output counts when its record does, which follows.
+            w.WriteNumber("done", plan.Steps.Count(step => step.Decision == StepDecision.Reuse && plan.Migrated?.Outputs.ContainsKey(step.Path) != true));
             List(w, "rerun", plan.Steps.Where(step => step.Decision == StepDecision.Rerun).Select(step => step.Path));
             List(w, "jumped", plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path));
-            Words(w, "map", resume!.Map);
-            Words(w, "environment", resume.Environment);
+            Words(w, "map", plan.Map);
+            Words(w, "environment", resume!.Environment);
             if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.WithoutSecrets(workflow, overrides));
             if (resume.Force) w.WriteBoolean("forced", true);
-            if (workflow.Fingerprint != storedFingerprint) Definition(w, workflow);
+            if (workflow.Fingerprint != storedFingerprint)
+            {
+                w.WriteNumber("version", workflow.Version);
+                Definition(w, workflow);
+            }
             w.WriteNumber("pid", Environment.ProcessId);
             w.WriteString("hostname", Environment.MachineName);
         }),

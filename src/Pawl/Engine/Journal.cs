@@ -84,6 +84,8 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         switch (record.Kind)
         {
             case CheckpointKind.Resumed:
+                // A fork, and a migration, set state with the beginning of a pass.
+                Apply(record.State);
                 Passes.Add(record);
                 BeginPass(record);
                 break;
@@ -93,10 +95,6 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             case CheckpointKind.Timer:
                 using (var data = JsonDocument.Parse(record.Data))
                     _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
-                break;
-            case CheckpointKind.Paused:
-                // A fork is born with the state that was asked for.
-                Apply(record.State);
                 break;
             case CheckpointKind.Compensating:
                 Compensating = record;
@@ -115,13 +113,16 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
 
     JournalEntry Put(Checkpoint record)
     {
+        var before = _entries.GetValueOrDefault(record.Path!);
         var entry = new JournalEntry(record.Path!, record)
         {
             OutputBytes = record.Output.Length <= KeepInMemory ? record.Output : default, OutputInStore = record.Output.Length > KeepInMemory,
             // A sleep that was stopped still ends when it was to end.
-            TimerDue = _entries.GetValueOrDefault(record.Path!)?.TimerDue,
+            TimerDue = before?.TimerDue,
         };
         _entries[entry.Path] = entry;
+        // A result that takes the place of another, as a migration's does.
+        if (before?.IsDone == true) _order.Remove(before);
         if (entry.IsDone) _order.Add(entry);
         if (!record.Progress.IsEmpty)
         {
@@ -227,9 +228,10 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
     /// <param name="marked">Under <see cref="CheckpointStrategy.Marked"/>: this step writes. Ends of passes always write.</param>
     /// <param name="payloads">Content the draft refers to.</param>
     /// <param name="durable">It is durable when this returns, whatever the mode.</param>
+    /// <param name="with">Steps' records that belong to it: one commit, all of them or none.</param>
     /// <exception cref="CheckpointWriteException">It could not be made durable; nothing more can be written.</exception>
     /// <exception cref="LeaseLostException">Another process has the run.</exception>
-    public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null, bool durable = false)
+    public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null, bool durable = false, IEnumerable<Checkpoint>? with = null)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
         // The beginning of a pass names its token: without it a request from outside would not find the pass.
@@ -250,6 +252,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
             _pending.Add((draft, entry));
             if (payloads is not null) _payloads.AddRange(payloads);
+            if (with is not null) foreach (var one in with) _pending.Add((one, Put(one)));
             var writes = mustBeDurable || draft.Kind is CheckpointKind.Compensating
                 || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
             if (!writes) return Task.CompletedTask;

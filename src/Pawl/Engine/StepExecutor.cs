@@ -296,11 +296,11 @@ sealed class StepExecutor(Run run)
     }
 
     /// <summary>Appends; a write that fails stops the run, because the engine never goes on without durability.</summary>
-    public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads, bool durable = false)
+    public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads, bool durable = false, IEnumerable<Checkpoint>? with = null)
     {
         try
         {
-            await run.Journal.AppendAsync(draft, marked, payloads, durable);
+            await run.Journal.AppendAsync(draft, marked, payloads, durable, with);
             return true;
         }
         catch (LeaseLostException lost)

@@ -39,15 +39,15 @@ static class ForkPlanner
         List<Checkpoint> drafts = [Created(runId, parent, parentId, seq, fork, now), .. parent.Take((int)seq).Skip(1).Select(Copy)];
         // Cut within a pass: to the fork that pass was paused here.
         if (at.Head.Status == RunStatus.Running) drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
-        var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path));
-        drafts.Add(new Checkpoint { Kind = CheckpointKind.Resumed, At = now, Reason = "forked", Data = PassRecords.Write(w =>
+        var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path));
+        drafts.Add(new Checkpoint { Kind = CheckpointKind.Resumed, At = now, Reason = "forked", State = values.State, Data = PassRecords.Write(w =>
         {
             w.WriteNumber("done", done);
             if (values.Params.Count > 0) PassRecords.Values(w, "params", values.Params);
         }) });
         foreach (var (path, output) in values.Outputs)
             drafts.Add(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = path, Status = StepStatus.Completed, Attempt = at.Find(path)?.Attempt ?? 0, Output = output.Utf8, Reason = "set by the fork" });
-        drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, State = values.State, Reason = $"forked from {parentId}@{seq}" });
+        drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
         return drafts;
     }
 

@@ -16,14 +16,23 @@ static class ResumePlanner
         CheckSurroundings(journal, options, now, refusals, warnings);
         if (workflow.Name != head.Workflow)
             refusals.Add(new(RefusalReason.OtherWorkflow, $"Run '{head.RunId}' is of workflow '{head.Workflow}', not '{workflow.Name}'.", "Give the right definition."));
-        var map = options.Map ?? new Dictionary<string, string>();
-        CheckNames(workflow, options, map, refusals);
+        CheckNames(workflow, options, refusals);
+        var migrated = Migrated.Of(workflow, journal, refusals);
+        var map = Merged(migrated?.Map, options.Map, journal);
         CheckFinished(workflow, journal, map, refusals, warnings);
         return new ResumePlan
         {
-            Head = head, Steps = Decide(workflow, journal, options, map), Refusals = refusals, Warnings = warnings,
+            Head = head, Steps = Decide(workflow, journal, options, map, migrated), Map = map, Migrated = migrated, Refusals = refusals, Warnings = warnings,
             Surroundings = Surroundings(journal, options), Definition = DefinitionChange(workflow, journal),
         };
+    }
+
+    /// <summary>Names of steps that never finished need no mending.</summary>
+    static Dictionary<string, string> Merged(IReadOnlyDictionary<string, string>? migrated, IReadOnlyDictionary<string, string>? asked, Journal journal)
+    {
+        var map = (migrated ?? new Dictionary<string, string>()).Where(pair => journal.Find(pair.Value) is not null).ToDictionary();
+        foreach (var (name, old) in asked ?? new Dictionary<string, string>()) map[name] = old;
+        return map;
     }
 
     static void CheckStatus(Journal journal, ResumeOptions options, List<Refusal> refusals)
@@ -84,10 +93,10 @@ static class ResumePlanner
         else if (policy == GuardPolicy.Warn) warnings.Add(refusal.Message);
     }
 
-    static void CheckNames(Workflow workflow, ResumeOptions options, IReadOnlyDictionary<string, string> map, List<Refusal> refusals)
+    static void CheckNames(Workflow workflow, ResumeOptions options, List<Refusal> refusals)
     {
         var ids = workflow.Steps.Select(step => step.Id).ToList();
-        foreach (var name in map.Keys.Concat(options.From is { } from ? [from] : []))
+        foreach (var name in (options.Map?.Keys ?? []).Concat(options.From is { } from ? [from] : []))
         {
             if (!ids.Contains(name))
                 refusals.Add(new(RefusalReason.UnknownStep, $"There is no step '{RunIds.Printable(name)}' in the workflow '{workflow.Name}'.", $"Its steps are: {string.Join(", ", ids)}.{Nearest.Hint(name, ids)}"));
@@ -145,7 +154,7 @@ static class ResumePlanner
         }
     }
 
-    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map)
+    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, Migrated? migrated)
     {
         var rerun = Descendants(workflow, options.From);
         var jumped = options.From is { } from ? Ancestors(workflow, from) : [];
@@ -162,7 +171,7 @@ static class ResumePlanner
             else if (entry is { IsDone: true, AfterFailure: true })
                 plan = new(step.Id, StepDecision.Run, "it ran because of a failure: decided anew", default);
             else if (entry is { IsDone: true })
-                plan = new(step.Id, StepDecision.Reuse, $"recorded as checkpoint {entry.Seq}", entry.Duration);
+                plan = new(step.Id, StepDecision.Reuse, $"recorded as checkpoint {entry.Seq}{(migrated?.Outputs.ContainsKey(step.Id) == true ? $", {migrated.Reason}" : "")}", entry.Duration);
             else if (jumped.Contains(step.Id))
                 plan = new(step.Id, StepDecision.Skip, $"jumped over: start from '{options.From}' was asked for", default);
             else if (journal.Head.Waits.FirstOrDefault(wait => Journal.IsUnder(wait.Path, step.Id)) is { } wait)

@@ -47,7 +47,7 @@ public class ForkLaws
         Assert.Equal("saved 6 ", (await lab.Resume(Prices(), runId: "params")).EnsureCompleted().Output<string>("save"));
         await lab.Client.ForkAsync("run", new ForkOptions { RunId = "newest", Params = Lab.Values(new { rows = 4 }) }, Lab.Token);
         Assert.Equal("4", (await lab.Client.ParamsAsync("newest", Lab.Token))["rows"].ToString());
-        await lab.Client.ForkAsync("run", new ForkOptions { RunId = "outputs", Outputs = Lab.Values(new { check = 7 }) }, Lab.Token);
+        Assert.Equal(2, (await lab.Client.ForkAsync("run", new ForkOptions { RunId = "outputs", Outputs = Lab.Values(new { load = 1, check = 7 }) }, Lab.Token)).Done);
         var ran = new List<string>();
         Assert.Equal("saved 7 ", (await lab.Resume(Prices(ran), runId: "outputs")).EnsureCompleted().Output<string>("save"));
         Assert.Equal(["save"], ran);
