@@ -80,6 +80,7 @@ internal static class Vocabulary
             new("timeout", s_duration, "Limit of the run, from its start or its resume.", "none"),
             new("on_failure", new OneOf("stop", "continue", "compensate"), "When a step has failed for good: start nothing new; run whatever does not need it; or stop and undo finished steps.", "stop"),
             new("checkpointing", new Keys("checkpointing"), "When results are kept, and for how long."),
+            new("migrations", new ListOf(new Keys("migration"), "migrations"), "How runs of earlier versions go on under this one."),
             new("steps", s_steps, "The work.") { IsRequired = true },
         ])
         {
@@ -117,6 +118,14 @@ internal static class Vocabulary
         [
             new("days", new Whole(0, 36_500), "Finished runs older than this may go.", "30"),
             new("keep_last", new Whole(0), "At least this many newest finished runs stay.", "0"),
+        ]),
+        new("migration", "a migration",
+        [
+            new("from", new Whole(1), "The version that the run last ran with.") { IsRequired = true },
+            new("to", new Whole(2), "The version after it.", "the next one"),
+            new("rename", new MapOf(s_text, "step"), "Old step id: new step id."),
+            new("outputs", new MapOf(new MapOf(new Anything(), "output"), "step"), "By step, outputs that get another value; { from: NAME } takes that of another name; null removes."),
+            new("state", new MapOf(new Anything(), "key"), "Shared state that gets another value, in the same way."),
         ]),
         new("group", "'group'",
         [

@@ -24,6 +24,7 @@ internal static class WorkflowReader
         NameRules.Check(steps, file, strict);
         if (strict) NameRules.WarnAboutParams(node.Find("params") as YamlMapping, steps, file);
         var name = ReadName(node, file);
+        var migrations = MigrationReader.Read(node, file);
         if (problems.HasErrors) return null;
 
         var factory = new StepFactory(file);
@@ -31,6 +32,7 @@ internal static class WorkflowReader
             .Options(ReadOptions(node))
             .Source(new WorkflowSource("yaml", file.Path, file.Text));
         if (node.FindScalar("description") is { } description) builder.Describe(description.Value);
+        foreach (var (from, to, change) in migrations) builder.Migrate(from, to, change);
         foreach (var param in file.Params) builder.Param(param);
         foreach (var step in factory.MakeLevel(steps, Surroundings.Nothing)) builder.Add(step);
         return builder.Build();

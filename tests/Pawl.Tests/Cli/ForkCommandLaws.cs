@@ -101,6 +101,41 @@ public sealed class ForkCommandLaws
     }
 
     [Fact]
+    public async Task A_run_of_an_earlier_version_goes_on_under_the_present_one()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", """
+            name: w
+            steps:
+              - { id: collect, run: echo collect >> ran; echo lines=7 >> "$PAWL_OUTPUT" }
+              - { id: save, run: exit 1 }
+            """);
+        Assert.Equal(1, (await lab.RunAsync("run", "--run-id", "r1")).Code);
+        var later = """
+            name: w
+            version: 2
+            migrations:
+              - from: FROM
+                rename: { collect: count }
+                outputs: { count: { numbers: { from: lines }, unit: rows } }
+            steps:
+              - { id: count, run: echo count >> ran }
+              - id: save
+                run: echo "${{ steps.count.outputs.numbers }} ${{ steps.count.outputs.unit }}" > saved
+            """;
+        lab.Write("workflow.yaml", later.Replace("FROM", "3", StringComparison.Ordinal));
+        var wrong = await lab.RunAsync("validate", "workflow.yaml");
+        Assert.Contains("must lead forward", wrong.All, StringComparison.Ordinal);
+        lab.Write("workflow.yaml", later.Replace("FROM", "1", StringComparison.Ordinal));
+        var plan = await lab.RunAsync("resume", "r1", "--plan");
+        Assert.Contains("migrated from version 1 to 2", plan.Out, StringComparison.Ordinal);
+        Assert.Contains("+version: 2", plan.Out, StringComparison.Ordinal);
+        var resumed = await lab.RunAsync("resume", "r1");
+        Assert.True(resumed.Code == 0, resumed.All);
+        Assert.Equal(("7 rows\n", "collect\n"), (File.ReadAllText(lab.Path_("saved")), File.ReadAllText(lab.Path_("ran"))));
+    }
+
+    [Fact]
     public async Task What_a_run_asks_is_asked_at_the_terminal_and_it_goes_on_with_the_answer()
     {
         using var lab = new CommandLab { CanAsk = true, In = new StringReader("a fine with me\n") };

@@ -56,6 +56,15 @@ public sealed class SamplesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_payment_whose_process_is_killed_behind_the_charge_is_not_charged_twice()
+    {
+        var payment = await RunAsync("payment");
+        Assert.Contains("The first process ended with 137; the bank has 1 charge(s), the journal knows of none.", payment, StringComparison.Ordinal);
+        Assert.Contains("was cut off, and nobody knows whether its work was done; on_unknown: probe", payment, StringComparison.Ordinal);
+        Assert.Contains("shipped, paid with receipt 1\nThe bank has 1 charge(s).", payment, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_queue_greets_when_the_word_has_come() =>
         Assert.Contains("greet-1 is Completed and says \"goodbye\".", await RunAsync("queue"), StringComparison.Ordinal);
 
