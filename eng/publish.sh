@@ -17,7 +17,7 @@ apart=$PWD/artifacts/apart
 mkdir -p "$apart"
 echo "<Project><PropertyGroup><NuGetLockFilePath>$apart/\$(MSBuildProjectName).lock.json</NuGetLockFilePath></PropertyGroup></Project>" > "$apart/locks.props"
 dotnet publish src/Pawl.Cli -c Release -r linux-x64 "${kind[@]}" -v q --nologo -o "$folder" --artifacts-path "$apart" \
-  -p:PublishReadyToRun=true -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false "-p:CustomAfterMicrosoftCommonProps=$apart/locks.props"
+  -p:PublishReadyToRun=true -p:RunAnalyzers=false -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false "-p:CustomAfterMicrosoftCommonProps=$apart/locks.props"
 # One file is one file: the host is there under the command's name only.
 if [ ! -e "$folder/Pawl.Cli.dll" ]; then rm -f "$folder/Pawl.Cli"; fi
 ls -l "$folder/pawl"

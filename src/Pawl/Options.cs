@@ -184,6 +184,9 @@ public sealed record StartOptions
     /// <summary>Runs only these steps and what they need; null runs all.</summary>
     public StepSelection? Select { get; init; }
 
+    /// <summary>Recorded results that are played instead of steps. A resume of the run plays nothing.</summary>
+    public Cassette? Cassette { get; init; }
+
     /// <summary>Called for each event, in order, on the engine's thread: keep it short.</summary>
     public Action<RunEvent>? OnEvent { get; init; }
 }

@@ -65,7 +65,7 @@ public sealed partial class PawlClient : IAsyncDisposable
             if (existing.Status == RunStatus.Completed) return await ResultOfAsync(existing, cancellationToken);
             return await GoOnAsync(workflow, runId, new ResumeOptions { OnEvent = start.OnEvent }, parking, cancellationToken);
         }
-        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Time), [], [], parking, cancellationToken);
+        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Time), [], [], parking, start.Cassette, cancellationToken);
         return await AutoResumeAsync(workflow, result, start.OnEvent, cancellationToken);
     }
 
@@ -109,7 +109,7 @@ public sealed partial class PawlClient : IAsyncDisposable
             var jumped = plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path).ToList();
             foreach (var warning in notice is null ? plan.Warnings : [notice, .. plan.Warnings]) resume.OnEvent?.Invoke(new RunEvent.Warning(Time.GetUtcNow(), warning));
             begun = true;
-            return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, null, record, migrated, jumped, parking, cancellationToken);
+            return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, null, record, migrated, jumped, parking, null, cancellationToken);
         }
         finally
         {
@@ -140,9 +140,9 @@ public sealed partial class PawlClient : IAsyncDisposable
     }
 
     async Task<RunResult> PassAsync(Workflow workflow, Journal journal, RunLease lease, Dictionary<string, RawJson> bound, Action<RunEvent>? onEvent, StepSelection? select,
-        Checkpoint begin, IReadOnlyList<Checkpoint> migrated, List<string> jumped, Parking parking, CancellationToken cancellationToken)
+        Checkpoint begin, IReadOnlyList<Checkpoint> migrated, List<string> jumped, Parking parking, Cassette? cassette, CancellationToken cancellationToken)
     {
-        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, onEvent, select, parking);
+        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, onEvent, select, parking) { Cassette = cassette };
         try
         {
             journal.Attach(lease);
@@ -163,7 +163,7 @@ public sealed partial class PawlClient : IAsyncDisposable
         var journal = new Journal(Store, _commits, keep: false);
         var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), 1));
         journal.Begin(PassRecords.Created(runId, workflow, given, start, Time));
-        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select, Parking.Never);
+        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select, Parking.Never) { Cassette = start.Cassette };
         await journal.AppendAsync(PassRecords.Resumed(workflow, null, null, null, null, 1, Time));
         return await RunExecutor.ExecuteAsync(run, null, cancellationToken);
     }

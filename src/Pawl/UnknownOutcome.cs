@@ -43,13 +43,18 @@ public sealed class UnknownOutcome
     static async Task<StepResult?> AskAsync(StepContext context, string which)
     {
         var question = new ApprovalRequest($"Step '{context.Path}' was cut off, and nobody knows whether its work was done. Was it? Approve: it counts as done. Reject: it is done again.");
-        var answer = await context.RequestApprovalAsync(question, $"unknown/{which}");
+        var answer = await context.RequestApprovalAsync(question, $"{Question}/{which}");
         var who = answer.By is { } by ? $"{by} says" : "it was decided";
         return answer.IsApproved ? StepResult.Ok(answer.Changes) with { Reason = $"an earlier attempt was cut off, and {who} that its work was done" } : null;
     }
 
+    const string Beginning = "(begun)", Question = "(unknown)";
+
+    /// <summary>A sub-step that only keeps the books about the step above it.</summary>
+    internal static bool IsMark(string path) => path.Contains($"/{Beginning}/", StringComparison.Ordinal) || path.Contains($"/{Question}/", StringComparison.Ordinal);
+
     /// <summary>The sub-step that says that an attempt began; one that was cut off and is made once more begins again.</summary>
-    internal static string Begun(int attempt, int time = 1) => $"(begun)/{attempt}.{time}";
+    internal static string Begun(int attempt, int time = 1) => $"{Beginning}/{attempt}.{time}";
 
     /// <summary>The body, asked only when it may run.</summary>
     internal Func<StepContext, Task<StepResult>> Guard(Func<StepContext, Task<StepResult>> body) => async context =>

@@ -25,6 +25,9 @@ sealed class RunCommand
     readonly Option<bool> _status = new("--checkpoint-status") { Description = "Do not run: show the status of the newest run (as 'pawl status')" };
     readonly Option<string[]> _tags = new("--tag") { Description = "A word to find the run by; may be repeated", HelpName = "NAME=VALUE" };
     readonly Option<string[]> _partition = new("--partition") { Description = "What part of the data the run works on; may be repeated", HelpName = "NAME=VALUE" };
+    readonly Option<string?> _replay = new("--replay-from") { Description = "Play the recorded results of this run instead of the steps", HelpName = "RUN" };
+    readonly Option<string[]> _replayOnly = new("--replay-only") { Description = "Play only steps of these kinds or with these ids", HelpName = "KIND|STEP,…" };
+    readonly Option<bool> _replayStrict = new("--replay-strict") { Description = "A step without a recorded result fails, instead of running" };
     readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "Show the output of the steps" };
 
     RunCommand(Cli cli) => _cli = cli;
@@ -35,7 +38,7 @@ sealed class RunCommand
         var command = new Command("run", "Start a run and stay with it until it ends")
         {
             verb._file, verb._params, verb._paramsFile, verb._runId, verb._resume, verb._parallel, verb._from, verb._until, verb._only, verb._dryRun, verb._auto,
-            verb._durability, verb._noCheckpoint, verb._status, verb._tags, verb._partition, verb._verbose,
+            verb._durability, verb._noCheckpoint, verb._status, verb._tags, verb._partition, verb._replay, verb._replayOnly, verb._replayStrict, verb._verbose,
         };
         foreach (var step in (Option[])[verb._from, verb._until, verb._only]) step.CompletionSources.Add(context => verb.StepIds(context.ParseResult.GetValue(verb._file)));
         return Verbs.On(command, verb.RunAsync);
@@ -65,6 +68,7 @@ sealed class RunCommand
                 ["auto"] = _cli.Get(_auto), ["smart_execution"] = true, ["parallel"] = workflow.Options.Concurrency is not 1, ["dry_run"] = false,
             },
         };
+        if (_cli.Get(_replay) is { } recorded) start = start with { Cassette = await Cassette.OfAsync(client, RunArgument.Check(recorded), Kinds(), _cli.Get(_replayStrict), _cli.Stop) };
         var pass = new Pass(_cli, client, workflow) { Verbose = _cli.Get(_verbose), Select = select, MayAsk = MayAsk };
         return await pass.RunAsync(onEvent => client.RunAsync(workflow, parameters, start with { OnEvent = onEvent }, _cli.Stop));
     }
@@ -76,6 +80,8 @@ sealed class RunCommand
         if (_cli.Get(_durability) is { } durability) options = options with { Durability = Words.Parse<Durability>("durability", durability) };
         return options;
     }
+
+    List<string>? Kinds() => _cli.Get(_replayOnly) is { Length: > 0 } lists ? [.. lists.SelectMany(list => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))] : null;
 
     async Task<string?> ResumableAsync(PawlClient client, Workflow workflow, string? runId)
     {

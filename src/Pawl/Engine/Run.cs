@@ -47,6 +47,7 @@ sealed class Run
     public RunParams Params { get; }
     public bool IsResumed { get; }
     public StepSelection? Select { get; }
+    public Cassette? Cassette { get; init; }
     public ConcurrencyGate Gate { get; }
     public StepExecutor Steps { get; }
     public GraphScheduler Graph { get; }

@@ -61,6 +61,7 @@ sealed class StepExecutor(Run run)
     public async ValueTask<StepOutcome> ExecuteAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, string? reason,
         StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace = false)
     {
+        if (run.Cassette?.Find(path) is { } played) (body, options) = (played, StepOptions.Default);
         var before = run.Journal.Find(path);
         var first = (before?.Attempt ?? 0) + 1;
         reason ??= before switch

@@ -41,8 +41,9 @@ sealed class Waits(Run run, Parking parking)
     {
         lock (_lock)
         {
+            if (parent is not null && parent.Children++ == 0) return;
             _changes++;
-            if (parent is null || parent.Children++ > 0) _busy++;
+            _busy++;
         }
     }
 
@@ -51,8 +52,9 @@ sealed class Waits(Run run, Parking parking)
     {
         lock (_lock)
         {
-            _changes++;
+            // No change: the step above counts again. It may even have ended before, and the run may be idle by now.
             if (parent is not null && --parent.Children == 0) return;
+            _changes++;
             _busy--;
             if (!IsIdle) return;
         }

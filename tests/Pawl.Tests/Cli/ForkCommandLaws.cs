@@ -101,6 +101,20 @@ public sealed class ForkCommandLaws
     }
 
     [Fact]
+    public async Task A_run_is_played_from_a_recorded_one()
+    {
+        using var lab = Prices();
+        await lab.RunAsync("run", "--run-id", "r1");
+        File.Delete(lab.Path_("ran"));
+        var played = await lab.RunAsync("run", "--replay-from", "r1", "--replay-strict", "--run-id", "r2", "--json");
+        Assert.True(played.Code == 0, played.All);
+        Assert.False(File.Exists(lab.Path_("ran")));
+        played = await lab.RunAsync("run", "--replay-from", "r1", "--replay-only", "load,check", "--run-id", "r3");
+        Assert.True(played.Code == 0, played.All);
+        Assert.Equal("save\n", File.ReadAllText(lab.Path_("ran")));
+    }
+
+    [Fact]
     public async Task A_run_of_an_earlier_version_goes_on_under_the_present_one()
     {
         using var lab = new CommandLab();

@@ -115,7 +115,7 @@ public class UnknownLaws
         var world = new World(lab);
         await world.DieBehindTheChargeAsync(UnknownOutcome.Ask);
         var waiting = await world.ResumeAsync(UnknownOutcome.Ask);
-        Assert.Equal((RunStatus.Waiting, "charge/unknown/1.1"), (waiting.Status, Assert.Single(waiting.Waits).Path));
+        Assert.Equal((RunStatus.Waiting, "charge/(unknown)/1.1"), (waiting.Status, Assert.Single(waiting.Waits).Path));
         Assert.Contains("was cut off", waiting.Waits[0].Message, StringComparison.Ordinal);
         await world.Alive.Client.ApproveAsync("run", "charge", "ann", "I looked", "from ann", Lab.Token);
         var result = (await world.ResumeAsync(UnknownOutcome.Ask)).EnsureCompleted();
@@ -133,7 +133,7 @@ public class UnknownLaws
         await world.DieBehindTheChargeAsync(UnknownOutcome.Ask, resume: true);
         Assert.Equal(2, world.Charges.Count);
         var waiting = await world.ResumeAsync(UnknownOutcome.Ask);
-        Assert.Equal((RunStatus.Waiting, "charge/unknown/1.2", 2), (waiting.Status, Assert.Single(waiting.Waits).Path, world.Charges.Count));
+        Assert.Equal((RunStatus.Waiting, "charge/(unknown)/1.2", 2), (waiting.Status, Assert.Single(waiting.Waits).Path, world.Charges.Count));
         await world.Alive.Client.ApproveAsync("run", "charge", "ann", cancellationToken: Lab.Token);
         (await world.ResumeAsync(UnknownOutcome.Ask)).EnsureCompleted();
         Assert.Equal(2, world.Charges.Count);

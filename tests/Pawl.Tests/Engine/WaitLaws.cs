@@ -35,6 +35,23 @@ public class WaitLaws
     });
 
     [Fact]
+    public void A_run_is_parked_also_when_what_it_waits_for_came_right_behind_steps_side_by_side() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Create("w").Also(builder =>
+        {
+            builder.Group("group", group =>
+            {
+                group.Step("one", _ => Task.FromResult(1));
+                group.Step("two", async ctx => await ctx.StepAsync("below", () => Task.FromResult(1)));
+            });
+            builder.Step("gate", async ctx => (await ctx.RequestApprovalAsync(new ApprovalRequest("Publish?"))).IsApproved);
+        }).Build();
+        Assert.Equal(RunStatus.Waiting, (await lab.Run(workflow)).Status);
+        await lab.Client.ApproveAsync("run", "gate", cancellationToken: Lab.Token);
+        Assert.True((await lab.Resume(workflow)).EnsureCompleted().Output<bool>("gate"));
+    });
+
+    [Fact]
     public void A_signal_that_comes_before_the_wait_is_not_lost_and_the_first_one_counts() => Lab.Do(async lab =>
     {
         var workflow = Workflow.Define("w", async ctx =>
