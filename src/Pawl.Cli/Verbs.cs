@@ -21,6 +21,7 @@ static class Verbs
         new("show", ShowCommand.Create),
         new("logs", LogsCommand.Create),
         new("explain", ExplainCommand.Create),
+        new("diff", DiffCommand.Create),
         new("costs", CostsCommand.Create),
         new("graph", GraphCommand.Create),
         new("cancel", CancelCommand.Create),

@@ -15,4 +15,23 @@ public sealed partial class PawlClient
         journal.CreatedData!.Dispose();
         return ledger.Result(journal.Head);
     }
+
+    /// <summary>How two runs differ, or two checkpoints of one: where they first went apart, and how.</summary>
+    /// <param name="left">The first run.</param>
+    /// <param name="right">The second run; may be the same.</param>
+    /// <param name="leftSeq">The first run's checkpoint; null is the last.</param>
+    /// <param name="rightSeq">The second run's checkpoint; null is the last.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    /// <exception cref="RunNotFoundException">No such run.</exception>
+    public async Task<RunDiff> DiffAsync(string left, string right, long? leftSeq = null, long? rightSeq = null, CancellationToken cancellationToken = default) =>
+        RunDiffer.Compare(await SideAsync(left, leftSeq, cancellationToken), await SideAsync(right, rightSeq, cancellationToken));
+
+    async Task<RunSide> SideAsync(string runId, long? seq, CancellationToken cancellationToken)
+    {
+        var side = new RunSide();
+        side.Journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken, seq ?? long.MaxValue, (_, record) => side.Add(record));
+        side.Params = ParamsOf(side.Journal);
+        side.Journal.CreatedData!.Dispose();
+        return side;
+    }
 }
