@@ -22,6 +22,7 @@ static class Verbs
         new("logs", LogsCommand.Create),
         new("explain", ExplainCommand.Create),
         new("diff", DiffCommand.Create),
+        new("replay", ReplayCommand.Create),
         new("costs", CostsCommand.Create),
         new("graph", GraphCommand.Create),
         new("cancel", CancelCommand.Create),
