@@ -5,13 +5,33 @@ public class CostLaws
 {
     static readonly Dictionary<string, ModelPrice> Prices = new() { ["m"] = new ModelPrice(InputUsd: 2, OutputUsd: 10) };
 
-    static StepResult Asked(double calls = 1, double input = 1000, double output = 100) => StepResult.Ok("done") with
+    static StepResult Asked(double calls = 1, double input = 1000, double output = 100)
     {
-        Metrics = new Dictionary<string, double> { ["calls"] = calls, ["input_tokens"] = input, ["output_tokens"] = output },
-        Info = RawJson.Parse("""{"model":"m"}"""),
-    };
+        const string answer = "done";
+        // #region metrics
+        return StepResult.Ok(answer) with
+        {
+            Metrics = new Dictionary<string, double> { ["calls"] = calls, ["input_tokens"] = input, ["output_tokens"] = output },
+            Info = RawJson.Parse("""{ "model": "m" }"""),
+        };
+        // #endregion
+    }
 
     static StepResult Paid(double usd, double tokens = 0) => StepResult.Ok() with { Metrics = new Dictionary<string, double> { ["cost_usd"] = usd, ["tokens"] = tokens } };
+
+    [Fact]
+    public void Limits_and_prices_stand_in_the_options()
+    {
+        // #region options
+        var options = new WorkflowOptions
+        {
+            Budget = new Budget { CostUsd = 5, Tokens = 200_000, Duration = TimeSpan.FromHours(2) },
+            Prices = new Dictionary<string, ModelPrice> { ["small-model"] = new(InputUsd: 0.25m, OutputUsd: 2) },
+        };
+        // #endregion
+        var workflow = Workflow.Create("w").Options(options).Also(builder => builder.Step("a", _ => Task.FromResult(Paid(0, tokens: 200_001)))).Also(builder => builder.Work("b")).Build();
+        Assert.Equal(RunStatus.Paused, Lab.Do(lab => lab.Run(workflow)).Status);
+    }
 
     /// <summary>Steps in a row, each of which takes a minute and costs 2 USD and 100 tokens.</summary>
     static Workflow Row(Budget? budget, int steps = 5, string? fails = null, FailurePolicy policy = FailurePolicy.Stop)

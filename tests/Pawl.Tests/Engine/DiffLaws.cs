@@ -38,7 +38,12 @@ public class DiffLaws
         var workflow = Load(ctx => new { rows = ctx.Params.Get<int>("limit"), name = "x", list = new[] { 1, ctx.Params.Get<int>("limit") } });
         await lab.Run(workflow, new { limit = 10 }, As("a"));
         await lab.Run(workflow, new { limit = 12 }, As("b"));
-        var diff = await lab.Client.DiffAsync("a", "b", cancellationToken: Lab.Token);
+        var (client, token) = (lab.Client, Lab.Token);
+        // #region diff
+        var diff = await client.DiffAsync("a", "b", cancellationToken: token);
+        var where = diff.First is { } first ? $"{first.Path}: {string.Join(", ", first.What)}, because {string.Join("; ", first.Causes)}" : "nowhere";
+        // #endregion
+        Assert.Equal("load: output, because param limit: 10 → 12", where);
         Assert.Equal(("load", "output"), (diff.First!.Path, string.Join(' ', diff.First.What)));
         Assert.Equal(["param limit: 10 → 12"], diff.First.Causes);
         Assert.Equal("rows: 10 → 12; list[1]: 10 → 12", Text(diff.Steps.Single(step => step.Path == "load").Output));
