@@ -9,6 +9,7 @@ var benchmarks = new (string Name, Func<Task> Run)[]
     ("file-one", FileStoreRates.OneRunAsync),
     ("file-many", FileStoreRates.ManyRunsAsync),
     ("flat", LongRun.FlatCostAsync),
+    ("diff", Comparison.DiffAsync),
     ("postgres", PostgresRates.RunAsync),
     ("sqlite-one", SqliteRates.OneRunAsync),
     ("sqlite-many", SqliteRates.ManyRunsAsync),

@@ -50,5 +50,20 @@ sealed record Caller
     sealed class LazyInput : TextReader
     {
         public override string? ReadLine() => Console.In.ReadLine();
+
+        /// <summary>One key, not shown and without waiting for the end of a line; keys that are no letter as the letter that means the same.</summary>
+        public override int Read()
+        {
+            var key = Console.ReadKey(intercept: true);
+            return key.Key switch
+            {
+                ConsoleKey.RightArrow or ConsoleKey.DownArrow or ConsoleKey.Enter or ConsoleKey.Spacebar => 'n',
+                ConsoleKey.LeftArrow or ConsoleKey.UpArrow or ConsoleKey.Backspace => 'b',
+                ConsoleKey.Home => 'g',
+                ConsoleKey.End => 'G',
+                ConsoleKey.Escape => 'q',
+                _ => key.KeyChar,
+            };
+        }
     }
 }

@@ -81,6 +81,8 @@ internal static class Vocabulary
             new("on_failure", new OneOf("stop", "continue", "compensate"), "When a step has failed for good: start nothing new; run whatever does not need it; or stop and undo finished steps.", "stop"),
             new("checkpointing", new Keys("checkpointing"), "When results are kept, and for how long."),
             new("migrations", new ListOf(new Keys("migration"), "migrations"), "How runs of earlier versions go on under this one."),
+            new("budget", new Keys("budget"), "What a run may take, over all its passes: past it the run is paused, and goes on when the budget is raised."),
+            new("prices", new MapOf(new Keys("price"), "model"), "Prices of models: what a step's tokens cost when it does not say it."),
             new("steps", s_steps, "The work.") { IsRequired = true },
         ])
         {
@@ -127,6 +129,17 @@ internal static class Vocabulary
             new("outputs", new MapOf(new MapOf(new Anything(), "output"), "step"), "By step, outputs that get another value; { from: NAME } takes that of another name; null removes."),
             new("state", new MapOf(new Anything(), "key"), "Shared state that gets another value, in the same way."),
         ]),
+        new("budget", "'budget'",
+        [
+            new("cost_usd", new Number(0, 1_000_000), "US dollars.", "no limit"),
+            new("tokens", new Whole(0, 2_000_000_000), "Tokens read and written.", "no limit"),
+            new("duration", s_duration, "Time of attempts; waiting between passes does not count.", "no limit"),
+        ]),
+        new("price", "a price",
+        [
+            new("input", new Number(0, 1_000_000), "US dollars for a million tokens read.") { IsRequired = true },
+            new("output", new Number(0, 1_000_000), "US dollars for a million tokens written.") { IsRequired = true },
+        ]),
         new("group", "'group'",
         [
             new("steps", s_steps, "Steps that run side by side, unless their 'needs' say otherwise.") { IsRequired = true },
@@ -162,7 +175,7 @@ internal static class Vocabulary
             new("needs", s_texts, "Steps that must have succeeded; [] begins at once.", "the step above, in order only"),
             new("after", s_texts, "Steps that must have ended; a skipped one does not skip this step."),
             new("if", s_text, "An expression, with or without ${{ }}: the step runs only when it holds. always() and failure() let it run after a failure."),
-            new("run", s_text, "A shell text. ${{ }} in it is quoted; params are there as PAWL_PARAM_NAME; lines name=value written to $PAWL_OUTPUT are its outputs."),
+            new("run", s_text, "A shell text. ${{ }} in it is quoted; params are there as PAWL_PARAM_NAME; lines name=value written to $PAWL_OUTPUT are its outputs, lines name=number written to $PAWL_METRICS its metrics."),
             .. s_inherited,
             new("continue_on_error", s_flag, "A failure is recorded and counts as done.", "false"),
             new("checkpoint", s_flag, "Writes a checkpoint under 'strategy: marked'.", "false"),

@@ -110,6 +110,12 @@ public sealed record WorkflowOptions
 
     /// <summary>A failed run is resumed by itself, at most this many times with back-off. Default 0: off.</summary>
     public int AutoResumeAttempts { get; init; }
+
+    /// <summary>What a run may take; null is no limit.</summary>
+    public Budget? Budget { get; init; }
+
+    /// <summary>Prices by model, for steps that tell tokens but no money; null is none.</summary>
+    public IReadOnlyDictionary<string, ModelPrice>? Prices { get; init; }
 }
 
 /// <summary>Which finished runs stay. What can still be resumed always stays.</summary>
@@ -276,6 +282,9 @@ public sealed record ResumeOptions
 
     /// <summary>Resumes a canceled run, and one whose project folder differs.</summary>
     public bool Force { get; init; }
+
+    /// <summary>Limits over the workflow's, recorded: they hold for later passes too. What it does not name stays.</summary>
+    public Budget? Budget { get; init; }
 
     /// <summary>New step id → the finished step's old id.</summary>
     public IReadOnlyDictionary<string, string>? Map { get; init; }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Pawl.Engine;
+using Pawl.Planning;
 using Pawl.Storage;
 
 namespace Pawl;
@@ -197,7 +198,7 @@ public sealed partial class PawlClient
         var steps = journal.Order.Select(entry => new StepReport(entry.Path, entry.Status!.Value, entry.Attempt, entry.Duration, true, entry.Reason, entry.Error)).ToList();
         return new RunResult
         {
-            RunId = head.RunId, Workflow = head.Workflow, Status = head.Status, Steps = steps, Json = Options.Json, Saved = TimeSpan.FromTicks(steps.Sum(step => step.Duration.Ticks)),
+            RunId = head.RunId, Workflow = head.Workflow, Status = head.Status, Steps = steps, Json = Options.Json, Saved = CostLedger.Saved(journal, steps),
             Outputs = path => journal.Find(path) is { HasOutput: true } entry ? journal.Output(entry) : null,
         };
     }

@@ -29,6 +29,8 @@ public enum RefusalReason
     NothingToResume,
     /// <summary>The run waits for a message or a time that has not come.</summary>
     Waiting,
+    /// <summary>The run took more than its budget.</summary>
+    OverBudget,
 }
 
 /// <summary>A refusal: what stands in the way, and what to do about it.</summary>

@@ -27,8 +27,8 @@ public sealed record FactChange(string Fact, string? Before, string? Now);
 /// <param name="Path">The step.</param>
 /// <param name="Decision">What will happen.</param>
 /// <param name="Reason">Why.</param>
-/// <param name="Saves">How long the reused result once took.</param>
-public sealed record StepPlan(string Path, StepDecision Decision, string Reason, TimeSpan Saves);
+/// <param name="Saves">What the results once took that are used: its own with all below it, or those of its finished sub-steps.</param>
+public sealed record StepPlan(string Path, StepDecision Decision, string Reason, Cost Saves);
 
 /// <summary>What a resume will do, computed purely from definition, journal and surroundings before anything runs.</summary>
 public sealed record ResumePlan
@@ -56,6 +56,6 @@ public sealed record ResumePlan
 
     internal Planning.Migrated? Migrated { get; init; }
 
-    /// <summary>Time that the reused results once took.</summary>
-    public TimeSpan Saves => TimeSpan.FromTicks(Steps.Sum(step => step.Saves.Ticks));
+    /// <summary>What the results once took that are used again.</summary>
+    public Cost Saves => Cost.Sum(Steps.Select(step => step.Saves));
 }

@@ -41,7 +41,10 @@ public sealed class RunHistory
                 await foreach (var record in _store.ReadAsync(head.RunId, 1, cancellationToken))
                 {
                     if (record is { Kind: CheckpointKind.Step, Inputs.IsEmpty: false } and ({ Status: StepStatus.Completed } or { Status: StepStatus.Skipped, Cause: SkipCause.Unchanged }))
-                        found[record.Path!] = new PastStep(head.RunId, record.At, await OutputAsync(head.RunId, record, cancellationToken), new RawJson(record.Inputs));
+                        found[record.Path!] = new PastStep(head.RunId, record.At, await OutputAsync(head.RunId, record, cancellationToken), new RawJson(record.Inputs))
+                        {
+                            Cost = record.Status == StepStatus.Completed ? Cost.Of(record) : Planning.CostLedger.SavedBy(record),
+                        };
                     else if (record is { Kind: CheckpointKind.Step, Status: StepStatus.Failed or StepStatus.Completed } or { Kind: CheckpointKind.Compensated })
                         found.Remove(record.Path!);
                 }
@@ -67,4 +70,8 @@ public sealed class RunHistory
 /// <param name="At">When.</param>
 /// <param name="Output">Its output, or null.</param>
 /// <param name="Inputs">What it read.</param>
-public sealed record PastStep(string RunId, DateTimeOffset At, RawJson? Output, RawJson Inputs);
+public sealed record PastStep(string RunId, DateTimeOffset At, RawJson? Output, RawJson Inputs)
+{
+    /// <summary>What it took to make.</summary>
+    public Cost Cost { get; init; }
+}

@@ -36,8 +36,8 @@ public sealed record RunResult
     /// <summary>The checkpoint write failed: the store holds less than what ran.</summary>
     public bool CheckpointWriteFailed { get; init; }
 
-    /// <summary>How long the restored steps once took.</summary>
-    public TimeSpan Saved { get; init; }
+    /// <summary>What the restored steps once took, with all below them.</summary>
+    public Cost Saved { get; init; }
 
     /// <summary>How long this pass took.</summary>
     public TimeSpan Duration { get; init; }

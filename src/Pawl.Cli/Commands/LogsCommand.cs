@@ -11,7 +11,7 @@ static class LogsCommand
 {
     static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
-    sealed record Log(Checkpoint Record, long? ExitCode, byte[] Bytes);
+    public sealed record Log(Checkpoint Record, long? ExitCode, byte[] Bytes);
 
     public static Command Create(Cli cli)
     {
@@ -67,7 +67,7 @@ static class LogsCommand
         return seq;
     }
 
-    static async Task<Log?> ReadAsync(PawlClient client, string runId, Checkpoint record, CancellationToken stop)
+    public static async Task<Log?> ReadAsync(PawlClient client, string runId, Checkpoint record, CancellationToken stop)
     {
         if (record.Data.IsEmpty) return null;
         using var data = JsonDocument.Parse(record.Data);

@@ -39,7 +39,7 @@ static class ShowCommand
         return seq >= 1 && seq <= story.Records.Count ? story.Records[(int)seq - 1] : throw new UsageException($"Run '{story.Head.RunId}' has checkpoints 1 to {story.Records.Count}; there is no {seq}.");
     }
 
-    static async Task ShowCheckpointAsync(Cli cli, PawlClient client, string runId, Checkpoint record)
+    public static async Task ShowCheckpointAsync(Cli cli, PawlClient client, string runId, Checkpoint record)
     {
         var output = await client.OutputAsync(runId, record, cli.Stop);
         cli.Say($"{cli.Ink.Strong($"{runId}@{record.Seq}")}  {Words.Of(record.Kind)}{(record.Path is { } path ? $" {path}" : "")}");
@@ -69,7 +69,7 @@ static class ShowCommand
         });
     }
 
-    static void ShowSnapshot(Cli cli, Snapshot snapshot)
+    public static void ShowSnapshot(Cli cli, Snapshot snapshot)
     {
         cli.Say($"{cli.Ink.Strong($"{snapshot.Head.RunId}@{snapshot.Head.Seq}")}  {cli.Ink.Of(Words.Of(snapshot.Head.Status), Words.Of(snapshot.Head.Status))}, {snapshot.Head.Done} of {snapshot.Head.Total} done");
         foreach (var (name, values) in Parts(snapshot))

@@ -53,7 +53,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         Say(result, interrupted);
         if (MayAsk && Keeps && await Decisions.AskAsync(cli, client, result))
             return await RunAsync(onEvent => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller), cli.Stop));
-        await WriteJsonAsync(result);
+        WriteJson(result);
         if (Keeps && result.Status == RunStatus.Completed) await PruneAsync(retention);
         return Code(result, interrupted);
     }
@@ -90,7 +90,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
     {
         var steps = result.Steps.Where(step => !step.Path.Contains('/', StringComparison.Ordinal) && !step.Path.Contains('[', StringComparison.Ordinal)).ToList();
         var (ran, reused, skipped) = (steps.Count(step => step is { Restored: false, Status: StepStatus.Completed }), steps.Count(step => step.Restored), steps.Count(step => step is { Restored: false, Status: StepStatus.Skipped }));
-        var counts = $"{Human.Count(ran, "step")} run{(reused > 0 ? $", {reused} reused (saves {Human.Duration(result.Saved)})" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
+        var counts = $"{Human.Count(ran, "step")} run{(reused > 0 ? $", {reused} reused (saves {Human.Cost(result.Saved)})" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
         var (state, what) = result switch
         {
             { Status: RunStatus.Completed } => ("completed", $"✓ {result.RunId} completed in {Human.Duration(result.Duration)}: {counts}"),
@@ -113,70 +113,46 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
 
     void SayWayOn(string runId) => cli.Say($"Go on with:  {cli.CommandLine("resume", runId)}");
 
-    async Task WriteJsonAsync(RunResult result)
+    void WriteJson(RunResult result) => cli.Json(w =>
     {
-        if (!cli.IsJson) return;
-        var (tokens, cost) = await SavedAsync(result);
-        cli.Json(w =>
+        w.WriteStartObject();
+        w.WriteString("run_id", result.RunId);
+        w.WriteString("workflow", result.Workflow);
+        w.WriteString("status", Words.Of(result.Status));
+        w.WriteStartArray("steps");
+        foreach (var step in result.Steps)
         {
             w.WriteStartObject();
-            w.WriteString("run_id", result.RunId);
-            w.WriteString("workflow", result.Workflow);
-            w.WriteString("status", Words.Of(result.Status));
-            w.WriteStartArray("steps");
-            foreach (var step in result.Steps)
-            {
-                w.WriteStartObject();
-                w.WriteString("step", step.Path);
-                w.WriteString("status", Words.Of(step.Status));
-                w.WriteNumber("attempt", step.Attempt);
-                w.WriteNumber("duration_ms", Math.Round(step.Duration.TotalMilliseconds, 3));
-                w.WriteBoolean("restored", step.Restored);
-                w.WriteString("reason", step.Reason);
-                w.WriteString("error", step.Error?.Message);
-                w.WriteEndObject();
-            }
-            w.WriteEndArray();
-            HeadView.List(w, "restored", result.Restored);
-            HeadView.List(w, "executed", result.Executed);
-            w.WriteString("error_step", result.ErrorStep);
-            w.WriteString("error", result.Error);
-            w.WriteNumber("duration_ms", Math.Round(result.Duration.TotalMilliseconds, 3));
-            w.WriteStartObject("saved");
-            w.WriteNumber("duration_ms", Math.Round(result.Saved.TotalMilliseconds, 3));
-            w.WriteNumber("tokens", tokens);
-            w.WriteNumber("cost_usd", cost);
+            w.WriteString("step", step.Path);
+            w.WriteString("status", Words.Of(step.Status));
+            w.WriteNumber("attempt", step.Attempt);
+            w.WriteNumber("duration_ms", Math.Round(step.Duration.TotalMilliseconds, 3));
+            w.WriteBoolean("restored", step.Restored);
+            w.WriteString("reason", step.Reason);
+            w.WriteString("error", step.Error?.Message);
             w.WriteEndObject();
-            w.WriteStartArray("waits");
-            foreach (var wait in result.Waits)
-            {
-                w.WriteStartObject();
-                HeadView.Write(w, wait);
-                w.WriteEndObject();
-            }
-            w.WriteEndArray();
-            w.WriteBoolean("checkpoint_write_failed", result.CheckpointWriteFailed);
-            w.WriteString("store", Keeps ? cli.Store.Uri : null);
-            w.WriteString("resume", Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled) ? cli.CommandLine("resume", result.RunId) : null);
-            w.WriteEndObject();
-        });
-    }
-
-    /// <summary>Calls that were not paid twice, where steps keep such figures as metrics.</summary>
-    async Task<(long Tokens, double Cost)> SavedAsync(RunResult result)
-    {
-        var restored = result.Restored.ToHashSet();
-        if (!Keeps || restored.Count == 0) return default;
-        var (tokens, cost) = (0.0, 0.0);
-        foreach (var (path, metrics) in (await client.SnapshotAsync(result.RunId, null, CancellationToken.None)).Metrics)
-        {
-            if (!restored.Contains(path)) continue;
-            var figures = metrics.ToElement();
-            if (figures.TryGetProperty("tokens", out var t) && t.TryGetDouble(out var used)) tokens += used;
-            if (figures.TryGetProperty("cost_usd", out var c) && c.TryGetDouble(out var paid)) cost += paid;
         }
-        return ((long)tokens, cost);
-    }
+        w.WriteEndArray();
+        HeadView.List(w, "restored", result.Restored);
+        HeadView.List(w, "executed", result.Executed);
+        w.WriteString("error_step", result.ErrorStep);
+        w.WriteString("error", result.Error);
+        w.WriteNumber("duration_ms", Math.Round(result.Duration.TotalMilliseconds, 3));
+        w.WritePropertyName("saved");
+        result.Saved.Write(w);
+        w.WriteStartArray("waits");
+        foreach (var wait in result.Waits)
+        {
+            w.WriteStartObject();
+            HeadView.Write(w, wait);
+            w.WriteEndObject();
+        }
+        w.WriteEndArray();
+        w.WriteBoolean("checkpoint_write_failed", result.CheckpointWriteFailed);
+        w.WriteString("store", Keeps ? cli.Store.Uri : null);
+        w.WriteString("resume", Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled) ? cli.CommandLine("resume", result.RunId) : null);
+        w.WriteEndObject();
+    });
 
     /// <summary>Old finished runs go when a run has completed; trouble with that is no trouble of this run.</summary>
     async Task PruneAsync(RetentionPolicy retention)

@@ -17,6 +17,22 @@ static class Human
         var t => $"{t.Days} d {t.Hours} h",
     };
 
+    /// <summary>The figures that are there: <c>1 min 03 s, 7 calls, 12,300 tokens, $0.42</c>.</summary>
+    public static string Cost(Cost cost)
+    {
+        List<string> parts = [];
+        if (cost.Duration > TimeSpan.Zero) parts.Add(Duration(cost.Duration));
+        if (cost.Calls > 0) parts.Add(cost.Calls == 1 ? "1 call" : $"{Number(cost.Calls)} calls");
+        if (cost.Tokens > 0) parts.Add($"{Number(cost.Tokens)} tokens");
+        if (cost.CostUsd > 0) parts.Add(Usd(cost.CostUsd));
+        return string.Join(", ", parts);
+    }
+
+    public static string Number(long number) => number.ToString("#,0", CultureInfo.InvariantCulture);
+
+    /// <summary>Cents, or as many digits as a small sum needs.</summary>
+    public static string Usd(decimal usd) => $"${usd.ToString(usd >= 1 || usd == 0 ? "#,0.00" : "0.00####", CultureInfo.InvariantCulture)}";
+
     public static string Ago(DateTimeOffset then, DateTimeOffset now) => now - then is var age && age < TimeSpan.FromSeconds(1) ? "just now" : $"{Duration(age)} ago";
 
     public static string Bytes(long bytes) => bytes switch

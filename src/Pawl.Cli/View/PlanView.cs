@@ -9,7 +9,7 @@ static class PlanView
     {
         Summarize(cli, plan);
         var table = new Table("DECISION", "STEP", "SAVES", "REASON");
-        foreach (var step in plan.Steps) table.Add(null, Words.Of(step.Decision), step.Path, step.Saves > TimeSpan.Zero ? Human.Duration(step.Saves) : "", step.Reason);
+        foreach (var step in plan.Steps) table.Add(null, Words.Of(step.Decision), step.Path, Human.Cost(step.Saves), step.Reason);
         table.Write(cli);
         foreach (var (fact, before, now) in plan.Surroundings) cli.Say($"{cli.Ink.Faint("changed:")} {fact.Replace('_', ' ')} {Told(before)} → {Told(now)}");
         if (plan.Definition.Count > 0)
@@ -32,7 +32,7 @@ static class PlanView
         var (reused, jumped) = (Named(plan, StepDecision.Reuse), Named(plan, StepDecision.Skip));
         List<string> run = [.. plan.Steps.Where(step => step.Decision is StepDecision.Run or StepDecision.Rerun).Select(step => step.Decision == StepDecision.Rerun ? $"{step.Path} (again)" : step.Path)];
         cli.Say($"{plan.Head.RunId} ({HeadView.State(plan.Head)}, {plan.Head.Done} of {plan.Head.Total} done)");
-        if (reused.Count > 0) cli.Say($"  reused: {List(reused)}{(plan.Saves > TimeSpan.Zero ? $"  (saves {Human.Duration(plan.Saves)})" : "")}");
+        if (reused.Count > 0) cli.Say($"  reused: {List(reused)}{(Human.Cost(plan.Saves) is { Length: > 0 } saves ? $"  (saves {saves})" : "")}");
         cli.Say($"  runs:   {(run.Count == 0 ? "nothing" : List(run))}{(jumped.Count > 0 ? $"; jumps over {List(jumped)}" : "")}");
     }
 
@@ -54,13 +54,13 @@ static class PlanView
             w.WriteString("step", step.Path);
             w.WriteString("decision", Words.Of(step.Decision));
             w.WriteString("reason", step.Reason);
-            w.WriteNumber("saves_ms", Math.Round(step.Saves.TotalMilliseconds, 3));
+            w.WritePropertyName("saves");
+            step.Saves.Write(w);
             w.WriteEndObject();
         }
         w.WriteEndArray();
-        w.WriteStartObject("saves");
-        w.WriteNumber("duration_ms", Math.Round(plan.Saves.TotalMilliseconds, 3));
-        w.WriteEndObject();
+        w.WritePropertyName("saves");
+        plan.Saves.Write(w);
         w.WriteStartArray("surroundings");
         foreach (var (fact, before, now) in plan.Surroundings)
         {

@@ -39,7 +39,7 @@ sealed class RunStory
     readonly Dictionary<string, StepStory> _steps = [];
     readonly List<string> _defined = [];
 
-    RunStory(RunHead head, IReadOnlyList<Checkpoint> records)
+    public RunStory(RunHead head, IReadOnlyList<Checkpoint> records)
     {
         Head = head;
         Records = records;

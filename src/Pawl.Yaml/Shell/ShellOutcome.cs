@@ -17,6 +17,12 @@ internal sealed record ShellOutcome
     /// <summary>Why the outputs cannot be used, or null.</summary>
     public string? OutputProblem { get; init; }
 
+    /// <summary>What it wrote to <c>$PAWL_METRICS</c>; null when that cannot be used.</summary>
+    public ShellMetrics? Metrics { get; init; }
+
+    /// <summary>Why the metrics cannot be used, or null. They are about the work, not its result: the step does not fail.</summary>
+    public string? MetricsProblem { get; init; }
+
     /// <summary>Output and errors as they came, secrets masked, up to the limit.</summary>
     public required ReadOnlyMemory<byte> Log { get; init; }
 
@@ -42,7 +48,7 @@ internal sealed record ShellOutcome
             { OutputProblem: { } problem } => StepResult.Fail(problem, ErrorClass.Permanent, "bad_output", detail),
             _ => StepResult.Ok(Outputs),
         };
-        return result with { Info = Info(), Attachments = Log.Length == 0 ? null : [Log] };
+        return result with { Info = Info(), Metrics = Metrics?.Values.Count > 0 ? Metrics.Values : null, Attachments = Log.Length == 0 ? null : [Log] };
     }
 
     RawJson Info()
@@ -52,6 +58,7 @@ internal sealed record ShellOutcome
         {
             writer.WriteStartObject();
             writer.WriteNumber("exit_code", ExitCode);
+            if (Metrics?.Model is { } model) writer.WriteString("model", model);
             if (Log.Length > 0)
             {
                 writer.WriteStartObject("log");

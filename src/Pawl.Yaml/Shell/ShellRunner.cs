@@ -55,6 +55,7 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
         {
             start.ArgumentList.Add(_directory.Value.Create($"{prefix}.{(command.Shell == ShellKind.Pwsh ? "ps1" : "sh")}", Encoding.UTF8.GetBytes(command.Script)));
             start.Environment["PAWL_OUTPUT"] = _directory.Value.Create($"{prefix}.output", []);
+            start.Environment["PAWL_METRICS"] = _directory.Value.Create($"{prefix}.metrics", []);
             return await RunAsync(command, start, prefix, onLine, cancellationToken);
         }
         finally
@@ -98,12 +99,15 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
             await pump.FinishAsync();
         }
         captured.DisplayFailure?.Throw();
-        var (result, problem) = ReadOutputs(start.Environment["PAWL_OUTPUT"]!, masker);
+        var (result, problem) = Read("$PAWL_OUTPUT", start.Environment["PAWL_OUTPUT"]!, ShellOutputs.MaxBytes, masker, bytes => ShellOutputs.Parse(bytes));
+        var (metrics, noMetrics) = Read("$PAWL_METRICS", start.Environment["PAWL_METRICS"]!, ShellMetrics.MaxBytes, masker, bytes => ShellMetrics.Parse(bytes));
         return new ShellOutcome
         {
             ExitCode = process.ExitCode,
-            Outputs = result,
+            Outputs = problem is null ? result : new RawJson("{}"u8.ToArray()),
             OutputProblem = problem,
+            Metrics = metrics,
+            MetricsProblem = noMetrics,
             Log = captured.ToArray(),
             LogLeftOut = captured.LeftOut,
             Tail = captured.Tail,
@@ -185,21 +189,20 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
 
     static int Descriptor(Stream pipe) => (int)((System.IO.Pipes.PipeStream)pipe).SafePipeHandle.DangerousGetHandle();
 
-    static (RawJson Outputs, string? Problem) ReadOutputs(string path, SecretMasker masker)
+    static (T? Content, string? Problem) Read<T>(string name, string path, int limit, SecretMasker masker, Func<byte[], T> parse)
     {
-        var none = new RawJson("{}"u8.ToArray());
         try
         {
             using var file = Posix.OpenRead(path);
-            if (file.Length > ShellOutputs.MaxBytes) return (none, $"$PAWL_OUTPUT has {file.Length} bytes; at most {ShellOutputs.MaxBytes} are taken. Write large results to a file and output its path.");
+            if (file.Length > limit) return (default, $"{name} has {file.Length} bytes; at most {limit} are taken. Write large results to a file and output its path.");
             var bytes = new byte[file.Length];
             file.ReadExactly(bytes);
-            if (masker.Reveals(bytes)) return (none, "$PAWL_OUTPUT holds the value of a secret, and secrets are not stored with a run. Let the steps that need it take the secret from the environment.");
-            return (ShellOutputs.Parse(bytes), null);
+            if (masker.Reveals(bytes)) return (default, $"{name} holds the value of a secret, and secrets are not stored with a run. Let the steps that need it take the secret from the environment.");
+            return (parse(bytes), null);
         }
         catch (Exception error) when (error is IOException or FormatException or NotSupportedException)
         {
-            return (none, error is FormatException ? error.Message : $"$PAWL_OUTPUT cannot be read: {error.Message}");
+            return (default, error is FormatException ? error.Message : $"{name} cannot be read: {error.Message}");
         }
     }
 }

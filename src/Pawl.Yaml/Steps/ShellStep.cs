@@ -37,7 +37,7 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
         foreach (var (name, value) in facts.ToEnvironment().Concat(command.Script.Bind(scope))) environment[name] = value;
         environment["PAWL_WORKFLOW_DIR"] = file.Folder ?? file.Directory;
         // Whose stop it was, the run's or the time limit's, the engine knows: it takes a stopped outcome's log, and nothing else of it.
-        return await new ShellRunner(context.Time).RunAsync(new ShellCommand
+        var outcome = await new ShellRunner(context.Time).RunAsync(new ShellCommand
         {
             // Two stores can hold runs of the same name; two of them in one folder at once are the rarer case.
             Key = $"{file.Directory} {context.IdempotencyKey}{purpose}",
@@ -49,6 +49,8 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
             OutputLimit = command.OutputLimit ?? DefaultOutputLimit,
             IsRepeated = context.IsResumed || context.Attempt > 1,
         }, context.Write, context.CancellationToken);
+        if (outcome.MetricsProblem is { } problem) context.Warn($"The figures of step '{context.Path}' are not counted: {problem}");
+        return outcome;
     }
 
     const int DefaultOutputLimit = 4 * 1024 * 1024;

@@ -72,7 +72,7 @@ internal sealed class SmartSkip
             if (changes.Count > 0) return Run(Name(changes));
             var reason = $"unchanged since run {past.RunId}: {(git is null ? Count(inputs.Sources.Count, "source") : $"git shows no changes since {git.State!.Commit[..8]}")}, {Count(before.Generates.Count, "generated file")}";
             // The same inputs again, so that the next run can look back on this one.
-            var skip = StepResult.Skip(reason, past.Output, unchanged: true) with { Inputs = past.Inputs };
+            var skip = StepResult.Skip(reason, past.Output, unchanged: true) with { Inputs = past.Inputs, Info = Saved(past.Cost) };
             return new SmartSkip(directory, generates, inputs, reason, skip);
 
             SmartSkip Run(string reason) => new(directory, generates, inputs, reason, null);
@@ -81,6 +81,19 @@ internal sealed class SmartSkip
         {
             return new SmartSkip(directory, generates, null, $"cannot tell whether it is needed: {error.Message}", null);
         }
+    }
+
+    static RawJson Saved(Cost cost)
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WritePropertyName("saved");
+            cost.Write(writer);
+            writer.WriteEndObject();
+        }
+        return new RawJson(buffer.WrittenMemory);
     }
 
     /// <summary>The result with what the step read and made.</summary>

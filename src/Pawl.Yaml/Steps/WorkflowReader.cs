@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Pawl.Yaml;
 
 /// <summary>A file → a workflow. All problems go to the file's list.</summary>
@@ -78,8 +80,14 @@ internal static class WorkflowReader
                 KeepLast = StepReader.Whole(retention.FindScalar("keep_last")) ?? standard.KeepLast,
             },
             AutoResumeAttempts = auto?.Flag == true ? 3 : StepReader.Whole(auto) ?? 0,
+            Budget = node.Find("budget") is YamlMapping budget ? new Budget { CostUsd = Usd(budget, "cost_usd"), Tokens = StepReader.Whole(budget.FindScalar("tokens")), Duration = StepReader.ReadDuration(budget, "duration") } : null,
+            Prices = (node.Find("prices") as YamlMapping)?.Entries.Where(entry => entry.Value is YamlMapping)
+                .ToDictionary(entry => entry.Key.Value, entry => new ModelPrice(Usd((YamlMapping)entry.Value, "input") ?? 0, Usd((YamlMapping)entry.Value, "output") ?? 0)),
         };
     }
+
+    static decimal? Usd(YamlMapping node, string key) =>
+        node.FindScalar(key) is { } text && decimal.TryParse(text.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var usd) ? usd : null;
 
     static List<WorkflowParam> ReadParams(YamlMapping? node, ProblemList problems)
     {

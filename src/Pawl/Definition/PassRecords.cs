@@ -68,6 +68,7 @@ static class PassRecords
             Words(w, "environment", resume!.Environment);
             if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.WithoutSecrets(workflow, overrides));
             if (resume.Force) w.WriteBoolean("forced", true);
+            resume.Budget?.Write(w);
             if (workflow.Fingerprint != storedFingerprint)
             {
                 w.WriteNumber("version", workflow.Version);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Pawl.Planning;
 using Pawl.Storage;
 
 namespace Pawl.Engine;
@@ -18,6 +19,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
     readonly Dictionary<string, JournalEntry> _entries = [];
     readonly List<JournalEntry> _order = [];
     readonly Dictionary<string, ReadOnlyMemory<byte>> _progress = [];
+    readonly CostMeter _spent = new();
     List<(Checkpoint Draft, JournalEntry? Entry)> _pending = [];
     List<(Checkpoint Draft, JournalEntry? Entry)> _spare = [];
     List<Payload> _payloads = [];
@@ -39,6 +41,8 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
     public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
     /// <summary>Shared state behind the newest record. Replaced, never changed: a step keeps the one it began with.</summary>
     public ImmutableDictionary<string, RawJson> State { get; private set; } = ImmutableDictionary<string, RawJson>.Empty;
+    /// <summary>What attempts took since the run's first pass began.</summary>
+    public Cost Spent { get { lock (_lock) return _spent.Total; } }
     public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
 
     public void Attach(RunLease lease) => _lease = lease;
@@ -46,7 +50,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
     /// <summary>Reads a run's journal and checks its chain.</summary>
     /// <exception cref="JournalCorruptException">A record does not fit.</exception>
     /// <exception cref="ResumeRefusedException">It was written by a newer version.</exception>
-    public static async Task<Journal> LoadAsync(ICheckpointStore store, CommitQueue commits, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue)
+    public static async Task<Journal> LoadAsync(ICheckpointStore store, CommitQueue commits, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue, Action<Journal, Checkpoint>? each = null)
     {
         var journal = new Journal(store, commits, keep: true);
         RunHead? head = null;
@@ -55,10 +59,11 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             if (record.Seq > throughSeq) break;
             if (record.Seq != (head?.Seq ?? 0) + 1) throw new JournalCorruptException(runId, (head?.Seq ?? 0) + 1, $"record {(head?.Seq ?? 0) + 1} is missing");
             if (record.Kind == CheckpointKind.Created) journal.ReadCreated(record);
-            head = Transitions.Apply(head, record);
+            journal.Head = head = Transitions.Apply(head, record);
             journal.Index(record);
+            each?.Invoke(journal, record);
         }
-        journal.Head = head ?? throw new RunNotFoundException(runId);
+        if (head is null) throw new RunNotFoundException(runId);
         return journal;
     }
 
@@ -86,6 +91,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             case CheckpointKind.Resumed:
                 // A fork, and a migration, set state with the beginning of a pass.
                 Apply(record.State);
+                if (record.Reason == Planning.ForkPlanner.Forked) _spent.Clear();
                 Passes.Add(record);
                 BeginPass(record);
                 break;
@@ -123,6 +129,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         _entries[entry.Path] = entry;
         // A result that takes the place of another, as a migration's does.
         if (before?.IsDone == true) _order.Remove(before);
+        if (Passes.Count > 0 && record.Attempt > 0) _spent.Add(record);
         if (entry.IsDone) _order.Add(entry);
         if (!record.Progress.IsEmpty)
         {
@@ -359,6 +366,7 @@ sealed class JournalEntry(string path, Checkpoint record)
     public SkipCause Cause => record.Cause;
     public bool Tolerated => record.Tolerated;
     public TimeSpan Duration => record.Duration;
+    public Cost Cost => Cost.Of(record);
     public string? Reason => record.Reason;
     public StepError? Error => record.Error;
     public PayloadRef? OutputRef => record.OutputRef;

@@ -64,6 +64,10 @@ sealed class Run
     /// <summary>A critical failure: nothing new starts anywhere in the run, but what runs because of failures.</summary>
     public bool IsHalted { get; set; }
 
+    /// <summary>The limits of this pass, and which of them what the run took has exceeded.</summary>
+    public Budget? Budget { get; set; }
+    public (string What, string Mend)? OverBudget => Budget?.Exceeded(Journal.Spent, Id);
+
     /// <summary>Steps seen in this pass, by path, for compensation.</summary>
     public Dictionary<string, Step> Seen { get; } = [];
 

@@ -21,6 +21,7 @@ static class RunExecutor
     static async Task<RunResult> PassAsync(Run run, long began)
     {
         var reused = run.Journal.Head.Done;
+        run.Budget = Budget.InForce(run.Workflow.Options.Budget, run.Journal.Passes);
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
         var selected = run.Select?.In(run.Workflow);
@@ -35,7 +36,7 @@ static class RunExecutor
         {
             RunId = run.Id, Workflow = run.Workflow.Name, Status = status, Steps = reports, ErrorStep = errorStep, Error = error,
             CheckpointWriteFailed = run.Stop == StopReason.WriteFailed, Duration = run.Time.GetElapsedTime(began),
-            Saved = TimeSpan.FromTicks(reports.Where(report => report.Restored).Sum(report => report.Duration.Ticks)),
+            Saved = Planning.CostLedger.Saved(run.Journal, reports),
             Waits = status == RunStatus.Waiting ? run.Waits.Open : [], Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
         };
     }
@@ -72,7 +73,7 @@ static class RunExecutor
             case StopReason.Cancel:
                 return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, "canceled on request");
             case StopReason.Pause:
-                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, "paused on request");
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : "paused on request");
             case StopReason.TimeLimit when run.Journal.Compensating is null:
                 var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
                 return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);

@@ -133,6 +133,7 @@ sealed class StepExecutor(Run run)
             activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, result.Error!.Message);
         }
         if (!written && !await AppendAsync(draft, options.Checkpoint || result.Checkpoint, payloads, options.IsDurable)) return (Stopped(parent), null);
+        if (run.OverBudget is not null) run.RequestStop(StopReason.Pause);
         Diagnostics.Telemetry.Step(result.Status, took);
         run.StepEnded(new StepReport(path, draft.Status!.Value, number, took, Restored: false, draft.Reason, draft.Error), retryIn);
         var end = result.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Skipped => StepEnd.Skipped, _ => StepEnd.Failed };
@@ -171,7 +172,7 @@ sealed class StepExecutor(Run run)
     static StepResult Stopped(StepOptions options, CancellationTokenSource? limit) => limit?.IsCancellationRequested == true ? TimedOut(options) : StepResult.Canceled();
 
     /// <summary>What a stopped body made is no result; what it tells about itself, such as its log, stays.</summary>
-    static StepResult Keeping(StepResult result, StepResult stopped) => stopped with { Info = result.Info, Attachments = result.Attachments };
+    static StepResult Keeping(StepResult result, StepResult stopped) => stopped with { Info = result.Info, Metrics = result.Metrics, Attachments = result.Attachments };
 
     static StepResult TimedOut(StepOptions options) => StepResult.Fail($"time limit of {Text(options.Timeout!.Value)} exceeded", ErrorClass.Transient, TimeoutType);
 
@@ -227,7 +228,7 @@ sealed class StepExecutor(Run run)
             Kind = CheckpointKind.Step, At = run.Time.GetUtcNow(), Path = path, Status = result.Status, Attempt = attempt.Number, Duration = took,
             Reason = result.Reason ?? (attempt.Number == 1 && reason == "first run" ? null : reason), Cause = result.Cause, Error = result.Error, Output = output, OutputRef = reference,
             State = result.Status == StepStatus.Completed ? context.TakeStateDelta() : default,
-            Metrics = result.Metrics is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
+            Metrics = ModelPrice.Priced(result, run.Workflow.Options.Prices) is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
             Inputs = result.Inputs is { } inputs ? OneLine(inputs, check: true).Utf8 : default,
             Progress = attempt.Progress.IsEmpty && attempt.Parent is { } parent ? parent.Progress : attempt.Progress,
             Data = data,

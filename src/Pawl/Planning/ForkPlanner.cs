@@ -10,6 +10,9 @@ namespace Pawl.Planning;
 /// with the params, outputs and state that were asked for, that ends at once as paused.</remarks>
 static class ForkPlanner
 {
+    /// <summary>The reason of the pass that makes a fork: what stands before it is the parent's, and was paid there.</summary>
+    public const string Forked = "forked";
+
     /// <summary>The tags that tell where a fork came from.</summary>
     public const string FromTag = "forked_from", AtTag = "forked_at";
 
@@ -40,7 +43,7 @@ static class ForkPlanner
         // Cut within a pass: to the fork that pass was paused here.
         if (at.Head.Status == RunStatus.Running) drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
         var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path));
-        drafts.Add(new Checkpoint { Kind = CheckpointKind.Resumed, At = now, Reason = "forked", State = values.State, Data = PassRecords.Write(w =>
+        drafts.Add(new Checkpoint { Kind = CheckpointKind.Resumed, At = now, Reason = Forked, State = values.State, Data = PassRecords.Write(w =>
         {
             w.WriteNumber("done", done);
             if (values.Params.Count > 0) PassRecords.Values(w, "params", values.Params);

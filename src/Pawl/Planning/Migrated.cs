@@ -40,7 +40,8 @@ sealed record Migrated(int From, int To, IReadOnlyDictionary<string, string> Map
     public IEnumerable<Checkpoint> Records(Journal journal, IReadOnlyDictionary<string, string> map, DateTimeOffset now) => Outputs.Select(pair => new Checkpoint
     {
         Kind = CheckpointKind.Step, At = now, Path = pair.Key, Status = StepStatus.Completed, Reason = Reason, Output = pair.Value.Utf8,
-        Attempt = journal.Find(map.GetValueOrDefault(pair.Key, pair.Key))!.Attempt, Duration = journal.Find(map.GetValueOrDefault(pair.Key, pair.Key))!.Duration,
+        // No attempt was made for it: its number is the old one, and it took nothing.
+        Attempt = journal.Find(map.GetValueOrDefault(pair.Key, pair.Key))!.Attempt,
     });
 
     /// <summary>The version that the last pass ran with.</summary>

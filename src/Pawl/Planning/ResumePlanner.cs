@@ -20,6 +20,8 @@ static class ResumePlanner
         var migrated = Migrated.Of(workflow, journal, refusals);
         var map = Merged(migrated?.Map, options.Map, journal);
         CheckFinished(workflow, journal, map, refusals, warnings);
+        if (Budget.InForce(workflow.Options.Budget, journal.Passes, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
+            refusals.Add(new(RefusalReason.OverBudget, $"Run '{head.RunId}' is over its budget: {over.What}.", over.Mend));
         return new ResumePlan
         {
             Head = head, Steps = Decide(workflow, journal, options, map, migrated), Map = map, Migrated = migrated, Refusals = refusals, Warnings = warnings,
@@ -159,10 +161,12 @@ static class ResumePlanner
         var rerun = Descendants(workflow, options.From);
         var jumped = options.From is { } from ? Ancestors(workflow, from) : [];
         var changed = options.RerunChanged ? Changed(workflow, journal, map).Select(pair => pair.Item1.Id).ToHashSet() : [];
+        var kept = CostLedger.Kept(journal.Entries);
         var plans = new List<StepPlan>();
         foreach (var step in workflow.Steps)
         {
-            var entry = journal.Find(map.GetValueOrDefault(step.Id, step.Id));
+            var path = map.GetValueOrDefault(step.Id, step.Id);
+            var entry = journal.Find(path);
             StepPlan plan;
             if (rerun.Contains(step.Id))
                 plan = new(step.Id, entry is { IsDone: true } ? StepDecision.Rerun : StepDecision.Run, $"from '{options.From}' on", default);
@@ -171,7 +175,7 @@ static class ResumePlanner
             else if (entry is { IsDone: true, AfterFailure: true })
                 plan = new(step.Id, StepDecision.Run, "it ran because of a failure: decided anew", default);
             else if (entry is { IsDone: true })
-                plan = new(step.Id, StepDecision.Reuse, $"recorded as checkpoint {entry.Seq}{(migrated?.Outputs.ContainsKey(step.Id) == true ? $", {migrated.Reason}" : "")}", entry.Duration);
+                plan = new(step.Id, StepDecision.Reuse, $"recorded as checkpoint {entry.Seq}{(migrated?.Outputs.ContainsKey(step.Id) == true ? $", {migrated.Reason}" : "")}", kept.GetValueOrDefault(path));
             else if (jumped.Contains(step.Id))
                 plan = new(step.Id, StepDecision.Skip, $"jumped over: start from '{options.From}' was asked for", default);
             else if (journal.Head.Waits.FirstOrDefault(wait => Journal.IsUnder(wait.Path, step.Id)) is { } wait)
@@ -185,7 +189,7 @@ static class ResumePlanner
                     { Status: StepStatus.Skipped } => entry.Reason ?? "was blocked",
                     { Status: StepStatus.Canceled } => "was stopped",
                     _ => "not finished",
-                }, default);
+                }, kept.GetValueOrDefault(path));
             plans.Add(plan);
         }
         return plans;

@@ -26,7 +26,7 @@ public class ResumeLaws
         Assert.Equal(["a", "b", "b", "c"], lab.Began);
         Assert.Equal(["a"], result.Restored);
         Assert.Equal(["b", "c"], result.Executed);
-        Assert.Equal(0.1, result.Saved.TotalSeconds, 3);
+        Assert.Equal(0.1, result.Saved.Duration.TotalSeconds, 3);
     });
 
     [Fact]
@@ -65,7 +65,7 @@ public class ResumeLaws
         var plan = await lab.Client.PlanAsync(Row(), "run", cancellationToken: Lab.Token);
         Assert.Equal("a:Reuse b:Run c:Run", Decisions(plan));
         Assert.Equal(["recorded as checkpoint 3", "failed: b broke", "blocked by 'b', which failed"], plan.Steps.Select(step => step.Reason));
-        Assert.Equal(0.1, plan.Saves.TotalSeconds, 3);
+        Assert.Equal(0.1, plan.Saves.Duration.TotalSeconds, 3);
         Assert.Empty(plan.Refusals);
         Assert.Equal(before, (await lab.Journal()).Count);
         Assert.Null((await lab.Head()).Owner);

@@ -39,6 +39,9 @@ public sealed class SchemaTests
     [InlineData("name: n\nsteps: [{id: a, approval: {}}]")]
     [InlineData("name: n\ncheckpointing: {strategy: sometimes}\nsteps: [{id: a, run: x}]")]
     [InlineData("name: n\nsteps: [{id: a, group: {max_parallel: 2}}]")]
+    [InlineData("name: n\nbudget: {cost_usd: much}\nsteps: [{id: a, run: x}]")]
+    [InlineData("name: n\nbudget: {tokens: 1.5}\nsteps: [{id: a, run: x}]")]
+    [InlineData("name: n\nprices: {m: {input: 1}}\nsteps: [{id: a, run: x}]")]
     public void What_the_schema_refuses_the_check_refuses_too(string yaml)
     {
         Assert.NotEmpty(Problems(yaml));

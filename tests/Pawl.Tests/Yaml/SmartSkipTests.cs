@@ -51,6 +51,29 @@ public sealed class SmartSkipTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_skip_saved_is_in_the_ledger_run_after_run()
+    {
+        _folder.Write("docs/a.md", "a");
+        const string yaml = """
+            name: docs
+            steps:
+              - id: docs
+                sources: docs/**
+                run: printf 'calls=1\ntokens=500\ncost_usd=0.25\n' >> "$PAWL_METRICS"
+            """;
+        await Run(yaml);
+        for (var i = 0; i < 2; i++)
+        {
+            await Run(yaml);
+            var costs = await _folder.Client.CostsAsync($"run-{_runs}", TestContext.Current.CancellationToken);
+            Assert.Equal((1, 500, 0.25m), (costs.Saved.Calls, costs.Saved.Tokens, costs.Saved.CostUsd));
+            Assert.Equal(costs.Passes.Single().Skipped, costs.Saved);
+            Assert.True(costs.Saved.Duration > TimeSpan.Zero);
+            Assert.Equal(0, costs.Spent.Tokens);
+        }
+    }
+
+    [Fact]
     public async Task The_reason_names_what_changed()
     {
         foreach (var name in new[] { "a", "b", "c", "d" }) _folder.Write($"docs/{name}.md", name);

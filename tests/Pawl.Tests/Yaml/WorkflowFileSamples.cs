@@ -28,6 +28,8 @@ static class Samples
           durability: async
           retention: { days: 7, keep_last: 20 }
           auto_resume_on_failure: true
+        budget: { cost_usd: 2.5, tokens: 200000, duration: 2h }
+        prices: { some/model-1: { input: 0.25, output: 2 } }
         steps:
           - id: analyze
             name: Analyze it
