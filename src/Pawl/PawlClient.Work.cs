@@ -1,5 +1,6 @@
 using System.Text;
 using Pawl.Engine;
+using Pawl.Scheduling;
 using Pawl.Storage;
 
 namespace Pawl;
@@ -90,8 +91,8 @@ public sealed partial class PawlClient
             if (journal.Head.Queue is null) throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"Run '{runId}' was never in a queue.", $"'pawl resume {runId}' goes on with it here."));
             if (!Transitions.CanResume(journal.Head.Status, force: false)) throw new ResumeRefusedException(new Refusal(journal.Head.Status == RunStatus.Completed ? RefusalReason.Completed : RefusalReason.Canceled, $"Run '{runId}' is {journal.Head.Status.ToString().ToLowerInvariant()}.", $"'pawl rerun {runId}' starts a new run."));
             var now = Time.GetUtcNow();
-            await journal.AppendAsync(Begin(journal, lease, "put back into its queue", now));
-            await journal.AppendAsync(PassRecords.Waiting([new Wait("", null, now)], 0, "put back into its queue", now));
+            await journal.AppendAsync(Begin(journal, lease, Occurrence.PutBack, now));
+            await journal.AppendAsync(PassRecords.Waiting([new Wait("", null, now)], 0, Occurrence.PutBack, now));
             return journal.Head;
         }
         finally
@@ -104,6 +105,7 @@ public sealed partial class PawlClient
     internal async Task ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, CancellationToken handOver)
     {
         var (lease, head) = taken;
+        if (head.Tags.ContainsKey(Occurrence.Tag) && await SettleAsync(lease, head)) return;
         if (head.Status == RunStatus.Running && head.Recoveries >= worker.MaxRecoveries)
         {
             await FailAsync(lease, new StepError(RunHead.DeadLetterType, $"its process died {head.Recoveries + 1} times in a row without a step finished in between", ErrorClass.Critical));
