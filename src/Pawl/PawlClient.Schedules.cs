@@ -190,7 +190,8 @@ public sealed partial class PawlClient
         return occurrence;
     }
 
-    static Occurrence? Open(Journal journal) => journal.Passes.Exists(Occurrence.Begins) ? null : Occurrence.Of(journal.CreatedData!.RootElement);
+    static Occurrence? Open(Journal journal) =>
+        Transitions.IsFinal(journal.Head.Status) || journal.Passes.Exists(Occurrence.Begins) ? null : Occurrence.Of(journal.CreatedData!.RootElement);
 
     async Task<(Occurrence, RunHead)> NextOfAsync(string name, CancellationToken cancellationToken)
     {

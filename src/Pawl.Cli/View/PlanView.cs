@@ -15,7 +15,8 @@ static class PlanView
         foreach (var refusal in plan.Refusals) cli.Say($"{cli.Ink.Bad("refused:")} {refusal}");
         if (plan.Refusals.Count == 0) cli.Say($"Go on with:  {cli.CommandLine("resume", plan.Head.RunId)}");
         WriteJson(cli, plan);
-        return plan.Refusals.Count == 0 ? ExitCode.Done : ExitCode.Refused;
+        // As the resume itself would end.
+        return plan.Refusals.Count == 0 ? ExitCode.Done : ExitCode.Of(new ResumeRefusedException(plan.Refusals[0]));
     }
 
     /// <summary>One to three lines: what is reused, what runs.</summary>

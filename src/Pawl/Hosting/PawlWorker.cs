@@ -117,7 +117,10 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
     async Task ScheduleAsync(Schedule schedule, CancellationToken cancellationToken)
     {
         try { await client.ScheduleAsync(schedule, cancellationToken); }
-        catch (ResumeRefusedException held) { Diagnostics.Log.Warning(_log, schedule.Name, $"The schedule was not changed: {held.Message}"); }
+        catch (PawlException error) when (error is ResumeRefusedException or LeaseLostException or CheckpointWriteException)
+        {
+            throw new IOException($"The schedule '{schedule.Name}' could not be made: {error.Message}", error);
+        }
     }
 
     WorkQuery Demand()

@@ -62,6 +62,7 @@ public sealed class ScheduleCommandLaws
         // The newest run is the one that ran, not the one whose time has not come.
         Assert.Contains(run, (await lab.RunAsync("status")).Out, StringComparison.Ordinal);
         Assert.Contains($"completed {run}", (await lab.RunAsync("schedule", "list")).Out, StringComparison.Ordinal);
+        Assert.Equal(3, (await lab.RunAsync("resume")).Code);
     }
 
     [Theory]

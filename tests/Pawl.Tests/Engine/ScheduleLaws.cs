@@ -283,6 +283,7 @@ public class ScheduleLaws
         await lab.Client.UnscheduleAsync("flaky", Lab.Token);
         fails = false;
         (await lab.Resume(flaky, runId: "flaky-20260102T000000Z")).EnsureCompleted();
+        (await lab.Resume(hands.Workflow, new ResumeOptions { Force = true }, "hourly-20260101T020000Z")).EnsureCompleted();
         Assert.Empty(await lab.Client.SchedulesAsync(Lab.Token));
     });
 
