@@ -3,8 +3,8 @@
 #:project ../src/Pawl.Sqlite/Pawl.Sqlite.csproj
 #:property PublishAot=false
 
-// An order service in one file. An order is a run: it is paid in the same transaction as its checkpoint, so that no crash pays twice,
-// and orders above 1000 wait for a person, holding nothing meanwhile.
+// An order service in one file. An order is a row and a run that are created in one transaction; it is paid in the same transaction as its
+// checkpoint, so that no crash pays twice; and orders above 1000 wait for a person, holding nothing meanwhile.
 //   dotnet run samples/orders.cs                      (then, elsewhere)
 //   curl -X POST 'localhost:5080/orders/o1?amount=30'        curl localhost:5080/orders/o1
 //   curl -X POST 'localhost:5080/orders/o2?amount=5000'      curl -X POST 'localhost:5080/orders/o2/approve?by=ann'
@@ -43,18 +43,31 @@ var app = builder.Build();
 var client = app.Services.GetRequiredService<PawlClient>();
 
 var setup = Workflow.Create("setup");
-setup.Step("payments", async ctx =>
+setup.Step("tables", async ctx =>
 {
-    await using var create = new SqliteCommand("create table if not exists payments (order_id text, amount numeric)", (SqliteConnection)ctx.Transaction.Connection!, (SqliteTransaction)ctx.Transaction);
+    const string tables = "create table if not exists orders (id text primary key, amount numeric); create table if not exists payments (order_id text, amount numeric)";
+    await using var create = new SqliteCommand(tables, (SqliteConnection)ctx.Transaction.Connection!, (SqliteTransaction)ctx.Transaction);
     await create.ExecuteNonQueryAsync();
 }, step => step.Transactional());
 await client.RunAsync(setup.Build());
 
+// #region enqueue
 app.MapPost("/orders/{id}", async (string id, decimal amount) =>
 {
-    var head = await client.EnqueueAsync(workflow, new Dictionary<string, object?> { ["amount"] = amount }, start: new StartOptions { RunId = id });
+    await using var connection = new SqliteConnection($"Data Source={file}");
+    await connection.OpenAsync();
+    await using var transaction = connection.BeginTransaction();
+    await using var insert = new SqliteCommand("insert into orders values ($id, $amount) on conflict do nothing", connection, transaction);
+    insert.Parameters.AddWithValue("$id", id);
+    insert.Parameters.AddWithValue("$amount", amount);
+    await insert.ExecuteNonQueryAsync();
+    // The order's row and its run exist together from the commit on, or neither does.
+    var head = await client.EnqueueAsync(workflow, new Dictionary<string, object?> { ["amount"] = amount },
+        new EnqueueOptions { Transaction = transaction }, new StartOptions { RunId = id });
+    await transaction.CommitAsync();
     return Results.Accepted($"/orders/{id}", new { id, status = head.Status.ToString() });
 });
+// #endregion
 app.MapPost("/orders/{id}/approve", async (string id, string by) => new { decided = await client.ApproveAsync(id, "approve", by) });
 app.MapGet("/orders/{id}", async (string id) => await client.FindAsync(id) is { } head
     ? Results.Ok(new { id, status = head.Status.ToString(), waits = head.Waits.Select(wait => wait.Message), done = $"{head.Done}/{head.Total}" })

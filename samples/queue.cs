@@ -32,4 +32,16 @@ await stop.CancelAsync();
 await working;
 var snapshot = await client.SnapshotAsync("greet-1");
 Console.WriteLine($"greet-1 is {snapshot.Head.Status} and says {snapshot.Outputs["greet"]}.");
+
+// #region schedule
+var nightly = new Schedule("nightly", greet, "0 3 * * MON-FRI") { Zone = "Europe/Berlin", Missed = MissedRuns.Skip, Overlap = OverlapPolicy.Skip };
+
+// A worker makes it when it starts …
+var scheduling = new PawlWorker(client, new WorkerOptions { Schedules = [nightly] });
+// … or anybody does. The same one twice is one; another of the same name replaces it.
+var state = await client.ScheduleAsync(nightly);
+await client.PauseScheduleAsync("nightly", by: "ann");
+await client.TriggerAsync("nightly");
+// #endregion
+Console.WriteLine($"nightly runs next at {state.Next:u}: {scheduling.Health.Running.Count} of it run now.");
 Directory.Delete(folder, recursive: true);

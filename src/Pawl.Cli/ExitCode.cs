@@ -15,7 +15,7 @@ static class ExitCode
 
     public static int Of(Exception error) => error switch
     {
-        UsageException or InvalidDefinitionException or WorkflowFileException or RunNotFoundException => Usage,
+        UsageException or InvalidDefinitionException or WorkflowFileException or RunNotFoundException or ScheduleNotFoundException => Usage,
         ResumeRefusedException { Refusal.Reason: RefusalReason.UnknownStep } => Usage,
         ResumeRefusedException { Refusal.Reason: RefusalReason.Waiting } => Waiting,
         ResumeRefusedException or RunExistsException or JournalCorruptException or IllegalTransitionException or LeaseLostException => Refused,
@@ -30,7 +30,7 @@ static class ExitCode
     {
         ResumeRefusedException refused => Words.Of(refused.Refusal.Reason),
         JournalCorruptException => "corrupt",
-        RunNotFoundException => "not_found",
+        RunNotFoundException or ScheduleNotFoundException => "not_found",
         RunExistsException => "exists",
         _ => Of(error) switch
         {

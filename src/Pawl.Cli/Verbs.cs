@@ -32,6 +32,7 @@ static class Verbs
         new("approve", DecideCommand.Approve),
         new("reject", DecideCommand.Reject),
         new("enqueue", EnqueueCommand.Create),
+        new("schedule", ScheduleCommand.Create),
         new("requeue", RequeueCommand.Create),
         new("worker", WorkerCommand.Create),
         new("delete", DeleteCommand.Create),

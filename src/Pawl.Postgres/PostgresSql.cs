@@ -28,6 +28,9 @@ sealed class PostgresSql(string schema)
         select token, case when $8 is not null and token = 0 then pg_notify('{Channel}', '') end from run
         """;
 
+    /// <summary>Names this schema in this database on this server, for as long as the server runs.</summary>
+    public string Place => $"select concat_ws('/', extract(epoch from pg_postmaster_start_time()), oid, to_regclass('{_runs}')::oid) from pg_database where datname = current_database()";
+
     // $1 run, $2 owner, $3 lease time. No row: no such run. No token: the owner has it, or, when none is seen, somebody took it at this moment.
     public string Claim => $"""
         with run as (

@@ -25,6 +25,35 @@ public sealed partial class PostgresStore : ITransactionalStore
         }
     }
 
+    volatile string? _place;
+
+    /// <inheritdoc/>
+    /// <remarks>A run whose id another open transaction has just created is waited for, as with every unique key.</remarks>
+    public async ValueTask<RunHead?> CreateAsync(DbTransaction transaction, Checkpoint created, RunHead head, CancellationToken cancellationToken)
+    {
+        if (transaction is not NpgsqlTransaction within) throw new ArgumentException($"The store {Info.Uri} is in PostgreSQL, and the transaction is not ({transaction.GetType().Name}).", nameof(transaction));
+        string place;
+        try { place = (await QueryAsync(within, _sql.Place, row => row.GetString(0), cancellationToken))[0]; }
+        catch (InvalidOperationException error) { throw new ArgumentException($"The transaction is over: enqueue before its commit. ({error.Message})", nameof(transaction), error); }
+        // A server that was started again has another place: then the store's own may be as new.
+        if (place != _place && place != (_place = (await QueryAsync(_sql.Place, row => row.GetString(0), cancellationToken))[0]))
+            throw new ArgumentException($"The transaction is of another database than the store {Info.Uri}: begin it on a connection to the store's.", nameof(transaction));
+        // In the user's hands behind this line: the run and the news of it come with the commit.
+        return (await CreateAsync(created, head, null, within, cancellationToken)).Existing;
+    }
+
+    /// <summary>The same within a user's transaction, whose errors are for the user: what failed once is over.</summary>
+    async ValueTask<List<T>> QueryAsync<T>(NpgsqlTransaction? within, string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params NpgsqlParameter[] values)
+    {
+        if (within is null) return await QueryAsync(sql, read, cancellationToken, values);
+        await using var command = new NpgsqlCommand(sql, within.Connection, within);
+        command.Parameters.AddRange(values);
+        await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+        List<T> list = [];
+        while (await rows.ReadAsync(cancellationToken)) list.Add(read(rows));
+        return list;
+    }
+
     sealed class StepTransaction(NpgsqlConnection connection, NpgsqlTransaction transaction, PostgresSql sql) : IStepTransaction
     {
         public DbTransaction Transaction => transaction;

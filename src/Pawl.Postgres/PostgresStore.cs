@@ -80,19 +80,22 @@ public sealed partial class PostgresStore : ICheckpointStore
     }
 
     /// <inheritdoc/>
-    public async ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken)
+    public ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken) =>
+        CreateAsync(created, head, claimant, null, cancellationToken);
+
+    async ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, NpgsqlTransaction? within, CancellationToken cancellationToken)
     {
         RunIds.Check(head.RunId);
         while (true)
         {
             // One statement: the run is durable with its first record and its claim when it is answered, or nothing of it is.
-            var token = await QueryAsync(_sql.Create, row => row.GetInt64(0), cancellationToken,
+            var token = await QueryAsync(within, _sql.Create, row => row.GetInt64(0), cancellationToken,
                 Text(head.RunId), Text(head.Workflow), Value(head.Version), Text(PostgresHead.Status(head.Status)), Value(head.Seq), Text(head.Hash), Value(head.CreatedAt.UtcDateTime),
                 Text(head.Queue), Value(head.Priority), Time(PostgresHead.Due(head)), Value(head.Portable), Labels(PostgresHead.Labels(head)), Text(PostgresHead.Write(head)),
                 Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Text(PostgresHead.Kind(created.Kind)), Bytes(created.Line), Text(PostgresHead.Part(head)));
             if (token is [var given]) return new CreateResult(claimant is null ? null : new RunLease(head.RunId, given), null);
             // Removed between the two looks: then it can be created after all.
-            if (await this.FindAsync(head.RunId, cancellationToken) is { } existing) return new CreateResult(null, existing);
+            if (await QueryAsync(within, _sql.List(["r.run_id = $1"], ""), row => PostgresHead.Read(row, 0), cancellationToken, Text(head.RunId)) is [var existing]) return new CreateResult(null, existing);
         }
     }
 

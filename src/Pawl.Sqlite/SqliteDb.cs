@@ -30,6 +30,10 @@ sealed class SqliteDb : IDisposable
     readonly sqlite3 _handle;
     readonly string _path;
     readonly Dictionary<string, sqlite3_stmt> _statements = [];
+    readonly bool _isBorrowed;
+
+    /// <summary>Over a connection of the user's, which stays as it is, and the user's.</summary>
+    public SqliteDb(SqliteConnection connection, string path) => (_connection, _handle, _path, _isBorrowed) = (connection, connection.Handle!, path, true);
 
     public SqliteDb(string path, TimeSpan busyTimeout)
     {
@@ -70,6 +74,16 @@ sealed class SqliteDb : IDisposable
         // On Apple's systems a plain flush stops in the disk's cache.
         Expect("fullfsync", "1", "ON");
         Expect("checkpoint_fullfsync", "1", "ON");
+    }
+
+    /// <summary>The database's file, as SQLite names it.</summary>
+    public string File
+    {
+        get
+        {
+            using var rows = Query("PRAGMA database_list");
+            return rows.Read() ? rows.Text(2) ?? "" : "";
+        }
     }
 
     /// <summary>A transaction of the driver's, which takes the writer's place at once.</summary>
@@ -142,7 +156,7 @@ sealed class SqliteDb : IDisposable
     public void Dispose()
     {
         foreach (var statement in _statements.Values) statement.Dispose();
-        _connection.Dispose();
+        if (!_isBorrowed) _connection.Dispose();
     }
 }
 

@@ -23,6 +23,19 @@ public sealed partial class SqliteStore : ITransactionalStore
         }
     }
 
+    /// <inheritdoc/>
+    /// <remarks>As durable as your connection's <c>synchronous</c> makes your commit. Other runs' checkpoints wait until you commit.</remarks>
+    public ValueTask<RunHead?> CreateAsync(DbTransaction transaction, Checkpoint created, RunHead head, CancellationToken cancellationToken)
+    {
+        if (transaction is not SqliteTransaction { Connection: { } connection })
+            throw new ArgumentException(transaction is SqliteTransaction ? "The transaction is over: enqueue before its commit." : $"The store {Info.Uri} is in SQLite, and the transaction is not ({transaction.GetType().Name}).", nameof(transaction));
+        using var db = new SqliteDb(connection, _path);
+        if (Read(own => own.File) is var file && db.File != file)
+            throw new ArgumentException($"The transaction is of '{db.File}', and the store is in '{file}': begin it on a connection to the store's file.", nameof(transaction));
+        // In the user's hands behind this line: the run comes with the commit, and workers see it by their next look.
+        return new(Create(db, created, head));
+    }
+
     sealed class StepTransaction(SqliteDb db, SqliteTransaction transaction) : IStepTransaction
     {
         public DbTransaction Transaction => transaction;

@@ -88,16 +88,19 @@ public sealed partial class SqliteStore : ICheckpointStore
     /// <inheritdoc/>
     public async ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken)
     {
-        RunIds.Check(head.RunId);
-        if (created.Seq != 1 || created.More) throw new ArgumentException("The created record is not the first line of a journal.", nameof(created));
-        var result = await _writer.RunAsync(db =>
-        {
-            if (!SqliteHeads.Add(db, head)) return new CreateResult(null, Find(db, head.RunId));
-            Append(db, head.RunId, created);
-            return new CreateResult(claimant is null ? null : Claim(db, head.RunId, claimant), null);
-        });
+        var result = await _writer.RunAsync(db => Create(db, created, head) is { } existing ? new CreateResult(null, existing) : new CreateResult(claimant is null ? null : Claim(db, head.RunId, claimant), null));
         if (result == default && head.Queue is not null) TellWatchers();
         return result;
+    }
+
+    /// <returns>The head of the run that has the id already.</returns>
+    RunHead? Create(SqliteDb db, Checkpoint created, RunHead head)
+    {
+        RunIds.Check(head.RunId);
+        if (created.Seq != 1 || created.More) throw new ArgumentException("The created record is not the first line of a journal.", nameof(created));
+        if (!SqliteHeads.Add(db, head)) return Find(db, head.RunId);
+        Append(db, head.RunId, created);
+        return null;
     }
 
     /// <inheritdoc/>

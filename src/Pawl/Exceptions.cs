@@ -17,6 +17,13 @@ public sealed class RunNotFoundException(string runId) : PawlException($"There i
     public string RunId { get; } = runId;
 }
 
+/// <summary>No such schedule in the store.</summary>
+public sealed class ScheduleNotFoundException(string name, IEnumerable<string> known) : PawlException($"There is no schedule '{RunIds.Printable(name)}' in this store.{Nearest.Hint(name, known)} 'pawl schedule list' shows what is there.")
+{
+    /// <summary>The name that was asked for.</summary>
+    public string Name { get; } = name;
+}
+
 /// <summary>A run with this id exists.</summary>
 public sealed class RunExistsException(string runId) : PawlException($"A run '{runId}' exists already. Resume it, or choose another id.")
 {

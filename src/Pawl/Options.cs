@@ -208,6 +208,10 @@ public sealed record EnqueueOptions
 
     /// <summary>No worker takes it earlier. Default: at once.</summary>
     public TimeSpan Delay { get; init; }
+
+    /// <summary>Your own open transaction, of the PostgreSQL or SQLite database that the store is in: the run exists, and wakes workers, exactly if you commit it. Null: the
+    /// run is durable by itself. A step can pass on <see cref="StepContext.Transaction"/>.</summary>
+    public System.Data.Common.DbTransaction? Transaction { get; init; }
 }
 
 /// <summary>What a start does when its run id is taken.</summary>

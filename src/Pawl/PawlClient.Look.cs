@@ -124,6 +124,8 @@ public sealed partial class PawlClient
             var journal = await Journal.LoadAsync(Store, _commits, head.RunId, cancellationToken);
             journal.Attach(lease);
             if (Transitions.IsFinal(journal.Head.Status)) throw new IllegalTransitionException(head.RunId, journal.Head.Status, what);
+            // Without its next run a schedule goes on behind it.
+            if (kind == CheckpointKind.Canceled && Open(journal) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
             await journal.AppendAsync(new Checkpoint { Kind = kind, At = Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}" });
             journal.CreatedData!.Dispose();
             return journal.Head;
@@ -134,9 +136,20 @@ public sealed partial class PawlClient
         }
     }
 
-    /// <summary>Removes a run whole, whatever its status, unless a live process executes it.</summary>
+    /// <summary>Removes a run whole, whatever its status, unless a live process executes it. A schedule goes on without its next run: <see cref="UnscheduleAsync"/> ends it.</summary>
     /// <returns>False when there is no such run.</returns>
-    public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken = default) => Store.DeleteAsync(RunIds.Check(runId), cancellationToken);
+    public async ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            if (await FindAsync(runId, cancellationToken) is { } head && await OpenAsync(head, cancellationToken) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
+        }
+        catch (JournalCorruptException)
+        {
+            // Nobody could go on with it either.
+        }
+        return await Store.DeleteAsync(runId, cancellationToken);
+    }
 
     /// <summary>Removes finished runs that the policy no longer keeps. What can still be resumed always stays.</summary>
     /// <returns>The heads of the runs that were removed, or would be.</returns>

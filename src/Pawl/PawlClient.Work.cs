@@ -1,5 +1,6 @@
 using System.Text;
 using Pawl.Engine;
+using Pawl.Scheduling;
 using Pawl.Storage;
 
 namespace Pawl;
@@ -7,14 +8,15 @@ namespace Pawl;
 // Queues, signals and decisions.
 public sealed partial class PawlClient
 {
-    /// <summary>Puts a run into a queue; a worker executes it (<see cref="PawlWorker"/>). Durable when this returns.</summary>
+    /// <summary>Puts a run into a queue; a worker executes it (<see cref="PawlWorker"/>). Durable when this returns, or with <see cref="EnqueueOptions.Transaction"/>.</summary>
     /// <param name="workflow">The definition. One that carries its source can be executed by any worker, one in code by workers that have it, in this version.</param>
     /// <param name="parameters">Values by name; null is none.</param>
-    /// <param name="enqueue">Queue, priority, delay.</param>
+    /// <param name="enqueue">Queue, priority, delay, your transaction.</param>
     /// <param name="start">Run id, partition, tags. With a run id the same run is enqueued once, however often this is called.</param>
     /// <param name="cancellationToken">Stops before the run exists.</param>
     /// <returns>The head of the run: the new one, or the one that had the id already.</returns>
     /// <exception cref="InvalidDefinitionException">The params do not fit their declarations.</exception>
+    /// <exception cref="ArgumentException">The transaction is over, or of another database than the store's.</exception>
     public async Task<RunHead> EnqueueAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, EnqueueOptions? enqueue = null, StartOptions? start = null, CancellationToken cancellationToken = default)
     {
         start ??= new StartOptions();
@@ -27,10 +29,16 @@ public sealed partial class PawlClient
             var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), n));
             var record = CheckpointCodec.Encode(PassRecords.Created(runId, workflow, given, start, Time, enqueue), 1, more: false, "");
             var head = Transitions.Apply(null, record);
-            if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is not { } existing) return head;
+            var existing = enqueue.Transaction is { } transaction
+                ? await InDatabase().CreateAsync(transaction, record, head, cancellationToken)
+                : (await Store.CreateAsync(record, head, null, cancellationToken)).Existing;
+            if (existing is null) return head;
             if (start.RunId is not null) return existing;
         }
     }
+
+    ITransactionalStore InDatabase() => Store as ITransactionalStore
+        ?? throw new ArgumentException($"The store {Store.Info.Uri} is in no database, so that no transaction can create a run in it: use a SQLite or PostgreSQL store, or enqueue without a transaction.");
 
     /// <summary>Sends a signal to a run: it is kept, and wakes the run if it waits for it. The first one to a name counts.</summary>
     /// <param name="runId">The run.</param>
@@ -90,8 +98,8 @@ public sealed partial class PawlClient
             if (journal.Head.Queue is null) throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"Run '{runId}' was never in a queue.", $"'pawl resume {runId}' goes on with it here."));
             if (!Transitions.CanResume(journal.Head.Status, force: false)) throw new ResumeRefusedException(new Refusal(journal.Head.Status == RunStatus.Completed ? RefusalReason.Completed : RefusalReason.Canceled, $"Run '{runId}' is {journal.Head.Status.ToString().ToLowerInvariant()}.", $"'pawl rerun {runId}' starts a new run."));
             var now = Time.GetUtcNow();
-            await journal.AppendAsync(Begin(journal, lease, "put back into its queue", now));
-            await journal.AppendAsync(PassRecords.Waiting([new Wait("", null, now)], 0, "put back into its queue", now));
+            await journal.AppendAsync(Begin(journal, lease, Occurrence.PutBack, now));
+            await journal.AppendAsync(PassRecords.Waiting([new Wait("", null, now)], 0, Occurrence.PutBack, now));
             return journal.Head;
         }
         finally
@@ -104,6 +112,7 @@ public sealed partial class PawlClient
     internal async Task ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, CancellationToken handOver)
     {
         var (lease, head) = taken;
+        if (head.Tags.ContainsKey(Occurrence.Tag) && await SettleAsync(lease, head)) return;
         if (head.Status == RunStatus.Running && head.Recoveries >= worker.MaxRecoveries)
         {
             await FailAsync(lease, new StepError(RunHead.DeadLetterType, $"its process died {head.Recoveries + 1} times in a row without a step finished in between", ErrorClass.Critical));

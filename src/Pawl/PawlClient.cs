@@ -99,6 +99,8 @@ public sealed partial class PawlClient : IAsyncDisposable
             var plan = ResumePlanner.Plan(workflow, journal, resume, Time.GetUtcNow());
             if (parking == Parking.ForMessages && plan.Refusals.Count == 0 && await StillWaitsAsync(journal.Head, cancellationToken) is { } waits) throw new ResumeRefusedException(waits);
             if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
+            // A worker has done so already.
+            if (parking != Parking.Always && Open(journal) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
             var overrides = Encode(resume.Params);
             var bound = ParamBinder.Bind(workflow, Merge(ParamsOf(journal), overrides));
             bound["__resumed__"] = new RawJson("true"u8.ToArray());
@@ -127,15 +129,16 @@ public sealed partial class PawlClient : IAsyncDisposable
     {
         var journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken);
         var plan = ResumePlanner.Plan(workflow, journal, resume ?? new ResumeOptions(), Time.GetUtcNow());
-        return await Store.FindAsync(runId, cancellationToken) is { Owner: { } owner } ? plan with { Refusals = [.. plan.Refusals, Held(runId, owner)] } : plan;
+        if (await Store.FindAsync(runId, cancellationToken) is { Owner: { } owner }) return plan with { Refusals = [.. plan.Refusals, Held(runId, owner)] };
+        return await StillWaitsAsync(journal.Head, cancellationToken) is { } waits ? plan with { Refusals = [.. plan.Refusals, waits] } : plan;
     }
 
-    /// <summary>The newest run that can be resumed and that no live process executes, or null.</summary>
+    /// <summary>The newest run that can be resumed and that no live process executes, or null. A schedule's next run is none.</summary>
     public async Task<RunHead?> NewestResumableAsync(string? workflow = null, CancellationToken cancellationToken = default)
     {
         var query = new RunQuery { Workflow = workflow, Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting, RunStatus.Paused, RunStatus.Failed] };
         await foreach (var head in Store.ListAsync(query, cancellationToken))
-            if (head.Owner is null && head.ParentRunId is null) return head;
+            if (head.Owner is null && head.ParentRunId is null && !Schedule.IsAhead(head)) return head;
         return null;
     }
 

@@ -4,6 +4,6 @@ using Xunit.MicrosoftTestingPlatform;
 
 // The tests; or, started by one of them, a process that it kills.
 SqliteSubject.RunWhenAsked();
-return await ChaosWorker.RunWhenAskedAsync()
+return await ChaosWorker.RunWhenAskedAsync() || await EnqueueSubject.RunWhenAskedAsync() || await ScheduleSubject.RunWhenAskedAsync()
     ? 0
     : await TestPlatformTestFramework.RunAsync(args, Pawl.Stores.Tests.SelfRegisteredExtensions.AddSelfRegisteredExtensions);

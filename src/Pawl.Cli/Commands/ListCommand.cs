@@ -91,11 +91,15 @@ static class ListCommand
     static string Remarks(RunHead head, Cli cli) => head switch
     {
         { Owner: { } owner } => owner.ToString(),
+        { Status: RunStatus.Pending, WakeAt: { } due } when due > cli.Now => $"due {Human.Date(due, cli.Caller)}  {Labels(head)}",
+        { Waits: [{ Path: "" } put] } => $"due {HeadView.Describe(put, cli)}  {Labels(head)}",
         { Waits: [var first, ..] waits } => $"{first.Path} waits for {HeadView.Describe(first, cli)}{(waits.Count > 1 ? $" (and {waits.Count - 1} more)" : "")}",
         { ErrorStep: { } step } => $"{step}: {head.Error}",
         { Status: not RunStatus.Completed, Error: { } error } => error,
-        _ => string.Join(' ', head.Tags.Concat(head.Partition).Select(pair => $"{pair.Key}={pair.Value}")),
+        _ => Labels(head),
     };
+
+    static string Labels(RunHead head) => string.Join(' ', head.Tags.Concat(head.Partition).Select(pair => $"{pair.Key}={pair.Value}"));
 
     static List<RunStatus>? Statuses(string[]? lists)
     {

@@ -24,7 +24,8 @@ static class RerunCommand
             var facts = ProjectFacts.Gather(cli.Caller);
             var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Environment = facts.Environment, ProjectPath = facts.ProjectPath };
             var head = await client.FindAsync(old, cli.Stop) ?? throw new RunNotFoundException(old);
-            start = start with { Tags = head.Tags, Partition = head.Partition };
+            // It is no run of the schedule that made the other one.
+            start = start with { Tags = head.Tags.Where(tag => tag.Key != "schedule").ToDictionary(), Partition = head.Partition };
             return await new Pass(cli, client, workflow) { Verbose = cli.Get(verbose), MayAsk = cli.Caller.CanAsk && !cli.IsJson }
                 .RunAsync(onEvent => client.RerunAsync(workflow, old, overrides, start with { OnEvent = onEvent }, cli.Stop));
         });

@@ -97,7 +97,7 @@ sealed class ResumeCommand
         var candidates = new List<RunHead>();
         await foreach (var head in client.ListAsync(null, _cli.Stop))
         {
-            if (!HeadView.CanResume(head) || head.ParentRunId is not null) continue;
+            if (!HeadView.CanResume(head) || head.ParentRunId is not null || Schedule.IsAhead(head)) continue;
             candidates.Add(head);
             if (candidates.Count == MostOffered || !MayAsk) break;
         }

@@ -36,7 +36,7 @@ static class RunArgument
     });
 
     /// <summary>Completion is silent about every trouble.</summary>
-    static List<string> Ask(Cli cli, CompletionContext context, Func<PawlClient, Task<List<string>>> question)
+    public static List<string> Ask(Cli cli, CompletionContext context, Func<PawlClient, Task<List<string>>> question)
     {
         try
         {
@@ -56,11 +56,11 @@ static class RunArgument
     public static string Check(string? runId) =>
         RunIds.IsValid(runId) ? runId! : throw new UsageException($"'{Human.Line(runId, 80)}' is not a run id. 'pawl list' shows what is there.");
 
-    /// <summary>The newest run that no other run started, or null.</summary>
+    /// <summary>The newest run that no other run started, a schedule's next one aside; or null.</summary>
     public static async Task<RunHead?> NewestAsync(PawlClient client, CancellationToken stop)
     {
         await foreach (var head in client.ListAsync(new RunQuery(), stop))
-            if (head.ParentRunId is null) return head;
+            if (head.ParentRunId is null && !Schedule.IsAhead(head)) return head;
         return null;
     }
 

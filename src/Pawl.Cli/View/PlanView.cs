@@ -21,7 +21,8 @@ static class PlanView
         foreach (var refusal in plan.Refusals) cli.Say($"{cli.Ink.Bad("refused:")} {refusal}");
         if (plan.Refusals.Count == 0 && wayOn is not null) cli.Say($"Go on with:  {wayOn}");
         WriteJson(cli, plan);
-        return plan.Refusals.Count == 0 ? ExitCode.Done : ExitCode.Refused;
+        // As the resume itself would end.
+        return plan.Refusals.Count == 0 ? ExitCode.Done : ExitCode.Of(new ResumeRefusedException(plan.Refusals[0]));
     }
 
     static string Told(string? fact) => fact is null ? "(not told)" : Human.Line(fact, 60);

@@ -15,6 +15,10 @@ public sealed record WorkerOptions
     /// <summary>Workflows in code that it executes: runs of these names and versions.</summary>
     public IReadOnlyList<Workflow> Workflows { get; init; } = [];
 
+    /// <summary>Schedules that it makes, or changes to these, when it starts; those of other workers of the same name should be the same. Their workflows are among
+    /// <see cref="Workflows"/> without being named there. One that is left out here goes on until <see cref="PawlClient.UnscheduleAsync"/>.</summary>
+    public IReadOnlyList<Schedule> Schedules { get; init; } = [];
+
     /// <summary>Makes a workflow of a definition that travels with its run (<c>WorkflowFile</c> of Pawl.Yaml does); null takes no such runs.</summary>
     public Func<WorkflowSource, Workflow>? Definitions { get; init; }
 
@@ -44,7 +48,9 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
     readonly Lock _lock = new();
     readonly Dictionary<string, (string Queue, Task Task)> _running = [];
     readonly ILogger _log = client.Options.Logging.CreateLogger("Pawl.Worker");
-    readonly Dictionary<WorkflowKey, Workflow> _workflows = options.Workflows.ToDictionary(workflow => new WorkflowKey(workflow.Name, workflow.Version));
+    readonly Dictionary<WorkflowKey, Workflow> _workflows =
+        options.Workflows.Union(options.Schedules.Select(schedule => schedule.Workflow)).ToDictionary(workflow => new WorkflowKey(workflow.Name, workflow.Version));
+    readonly Queue<Schedule> _schedules = new(options.Schedules);
     TaskCompletionSource _news = new();
     DateTimeOffset? _lastContact;
     bool _draining;
@@ -59,8 +65,10 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
     /// <summary>Works until the token is cancelled. Then takes nothing more, lets runs finish or park for <see cref="WorkerOptions.DrainTime"/>, and hands the rest over.</summary>
     /// <param name="cancellationToken">Asks to stop.</param>
     /// <returns>When nothing of this worker runs any more.</returns>
+    /// <exception cref="InvalidDefinitionException">A schedule is wrong.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        foreach (var schedule in _schedules) client.NextOf(schedule);
         Diagnostics.Log.WorkerBegan(_log, options.Name, string.Join(", ", options.Queues.Select(queue => queue.Name)), options.Concurrency);
         using var handOver = new CancellationTokenSource();
         using var watched = new CancellationTokenSource();
@@ -87,6 +95,8 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         if (work.Queues.Count == 0) return 0;
         try
         {
+            // Again and again until the store has them: it may be away when the worker starts.
+            for (; _schedules.TryPeek(out var schedule); _schedules.Dequeue()) await ScheduleAsync(schedule, cancellationToken);
             var taken = await client.Store.TakeAsync(work, client.Owner(), cancellationToken);
             lock (_lock)
             {
@@ -102,6 +112,15 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
             Diagnostics.Log.StoreAway(_log, error.Message);
         }
         return 0;
+    }
+
+    async Task ScheduleAsync(Schedule schedule, CancellationToken cancellationToken)
+    {
+        try { await client.ScheduleAsync(schedule, cancellationToken); }
+        catch (PawlException error) when (error is ResumeRefusedException or LeaseLostException or CheckpointWriteException)
+        {
+            throw new IOException($"The schedule '{schedule.Name}' could not be made: {error.Message}", error);
+        }
     }
 
     WorkQuery Demand()

@@ -67,14 +67,15 @@ static class ForkPlanner
     {
         using var data = JsonDocument.Parse(parent[0].Data);
         var tags = data.RootElement.TryGetProperty("tags", out var old) ? old.EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetString() ?? "") : [];
+        tags.Remove(Scheduling.Occurrence.Tag);
         foreach (var (name, value) in fork.Tags ?? new Dictionary<string, string>()) tags[name] = value;
         (tags[FromTag], tags[AtTag]) = (parentId, seq.ToString(CultureInfo.InvariantCulture));
         return new Checkpoint { Kind = CheckpointKind.Created, At = now, Data = PassRecords.Write(w =>
         {
             foreach (var member in data.RootElement.EnumerateObject())
             {
-                // A fork stands in no line and belongs to no other run.
-                if (member.Name is "queue" or "priority" or "not_before" or "parent" or "tags" or "forked_from") continue;
+                // A fork stands in no line and belongs to no other run, and to no schedule.
+                if (member.Name is "queue" or "priority" or "not_before" or "parent" or "schedule" or "tags" or "forked_from") continue;
                 if (member.Name == "run_id") w.WriteString("run_id", runId);
                 else member.WriteTo(w);
             }

@@ -77,14 +77,15 @@ public sealed partial class FileStore
             try
             {
                 journal.Drain();
-                return Know(journal);
+                if (journal.Torn is null) return Know(journal);
             }
             catch (JournalCorruptException)
             {
-                // What was known was never acknowledged and is gone, or there is damage: the whole file tells.
-                journal = new FileStoreJournal(file, runId, keep: false) { Grouped = grouped };
-                reading?.Invoke(journal);
+                // As below.
             }
+            // What was known was never acknowledged and is gone, or belonged to a run that was deleted and made again, or there is damage: the whole file tells.
+            journal = new FileStoreJournal(file, runId, keep: false) { Grouped = grouped };
+            reading?.Invoke(journal);
         }
         journal.Drain();
         return Know(journal);

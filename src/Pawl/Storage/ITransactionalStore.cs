@@ -8,6 +8,13 @@ public interface ITransactionalStore : ICheckpointStore
     /// <summary>Opens a transaction for a step of a run.</summary>
     /// <exception cref="IOException">The database cannot be reached.</exception>
     ValueTask<IStepTransaction> BeginAsync(RunLease lease, CancellationToken cancellationToken);
+
+    /// <summary>Creates a run in a transaction of the user's, claimed by nobody: it exists, and wakes workers, when that commits, and never does when it is rolled back.
+    /// Used as its connection is: by one at a time.</summary>
+    /// <returns>The head of the run that has the id already, as the transaction sees it; null when it was created.</returns>
+    /// <exception cref="ArgumentException">The transaction is over, or is not one of the store's own database. Nothing was written, and it can go on.</exception>
+    /// <exception cref="DbException">The database refused, as it may refuse every statement of the transaction: roll it back.</exception>
+    ValueTask<RunHead?> CreateAsync(DbTransaction transaction, Checkpoint created, RunHead head, CancellationToken cancellationToken);
 }
 
 /// <summary>A transaction that a step writes in, and that its checkpoint closes. Disposed without a commit it leaves nothing.</summary>

@@ -26,6 +26,10 @@ public sealed class WaitLaws
         var resumed = await lab.RunAsync("resume", "r1");
         Assert.True(resumed.Code == 4, resumed.All);
         Assert.Contains("pawl approve", resumed.Error, StringComparison.Ordinal);
+        // The plan says what the resume would say.
+        var plan = await lab.RunAsync("resume", "r1", "--plan");
+        Assert.Equal(4, plan.Code);
+        Assert.Contains("waits in 'gate/approval' for a decision", plan.All, StringComparison.Ordinal);
 
         Assert.Equal(0, (await lab.RunAsync("approve", "r1", "--by", "ann", "--reason", "fine")).Code);
         Assert.Equal(3, (await lab.RunAsync("reject", "r1", "gate")).Code);

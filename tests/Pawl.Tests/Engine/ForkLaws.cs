@@ -111,6 +111,20 @@ public class ForkLaws
     });
 
     [Fact]
+    public void A_fork_of_a_schedules_run_belongs_to_no_schedule_and_stands_in_no_queue() => Lab.Do(async lab =>
+    {
+        await lab.Client.ScheduleAsync(new Schedule("nightly", Prices(), "0 3 * * *"), Lab.Token);
+        RunHead? next = null;
+        await foreach (var head in lab.Client.ListAsync(cancellationToken: Lab.Token)) next = head;
+        var fork = await lab.Client.ForkAsync(next!.RunId, new ForkOptions { RunId = "fork", Params = Lab.Values(new { rows = 1 }) }, Lab.Token);
+        Assert.Equal((null, false), (fork.Queue, fork.Tags.ContainsKey("schedule")));
+        (await lab.Resume(Prices(), runId: "fork")).EnsureCompleted();
+        var ahead = 0;
+        await foreach (var head in lab.Client.ListAsync(cancellationToken: Lab.Token)) if (Schedule.IsAhead(head)) ahead++;
+        Assert.Equal(1, ahead);
+    });
+
+    [Fact]
     public void The_plan_of_a_fork_is_what_it_then_does_and_writes_nothing() => Lab.Do(async lab =>
     {
         (await lab.Run(Prices(), new { rows = 10 })).EnsureCompleted();

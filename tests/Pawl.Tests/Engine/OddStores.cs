@@ -61,4 +61,6 @@ sealed class DamagedInbox(ICheckpointStore inner, string damaged) : StoreInFront
 sealed class AwayDatabase(ICheckpointStore inner) : StoreInFront(inner), ITransactionalStore
 {
     public ValueTask<IStepTransaction> BeginAsync(RunLease lease, CancellationToken cancellationToken) => throw new IOException("no connection");
+
+    public ValueTask<RunHead?> CreateAsync(System.Data.Common.DbTransaction transaction, Checkpoint created, RunHead head, CancellationToken cancellationToken) => throw new IOException("no connection");
 }

@@ -28,7 +28,9 @@ public class WaitLaws
         var head = await lab.Head();
         Assert.Equal((RunStatus.Waiting, null, "go"), (head.Status, head.Owner, head.Waits.Single().Signal));
         Assert.Equal(RefusalReason.Waiting, await lab.Refused(Listens()));
+        Assert.Equal("Run 'run' waits in 'w/go' for the signal 'go'.", Assert.Single((await lab.Client.PlanAsync(Listens(), "run", cancellationToken: Lab.Token)).Refusals).Message);
         Assert.True(await lab.Client.SignalAsync("run", "go", "hello", "ann", Lab.Token));
+        Assert.Empty((await lab.Client.PlanAsync(Listens(), "run", cancellationToken: Lab.Token)).Refusals);
         result = await lab.Resume(Listens());
         Assert.Equal((RunStatus.Completed, "hello"), (result.Status, result.Output<string>("w")));
         Assert.Equal(["w", "w/before", "w/go", "w", "w/go"], lab.Began);

@@ -56,6 +56,22 @@ public sealed class FileStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_that_another_process_deleted_and_made_again_is_not_taken_for_the_one_that_was_known()
+    {
+        await using var looks = _directory.Open();
+        await using var changes = _directory.Open();
+        for (var n = 0; n < 20; n++)
+        {
+            // Longer each time: the file system gives the new journal the old one's inode, as if it had grown.
+            var chain = new Chain("etl_1", more: $",\"tags\":{{\"n\":\"{new string('x', n)}\"}}");
+            await changes.CreateAsync(chain.Created, chain.Head, null, Token);
+            Assert.Equal(chain.Head.Hash, (await looks.Find("etl_1"))!.Hash);
+            Assert.Equal(chain.Head.Hash, Assert.Single(await looks.List()).Hash);
+            await changes.DeleteAsync("etl_1", Token);
+        }
+    }
+
+    [Fact]
     public async Task A_run_is_claimed_once_and_each_claim_raises_the_token()
     {
         var chain = new Chain("etl_1");

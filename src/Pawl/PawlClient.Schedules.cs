@@ -1,0 +1,297 @@
+using System.Text.Json;
+using Pawl.Engine;
+using Pawl.Scheduling;
+using Pawl.Storage;
+
+namespace Pawl;
+
+// Schedules. A schedule is its next occurrence: a run in a queue whose time has not come. Whoever begins it makes the one behind it first, so the chain
+// neither breaks nor doubles, and no journal grows.
+public sealed partial class PawlClient
+{
+    // A worker that has taken an occurrence begins it at once; a dead one's is free when its lease ends.
+    static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>Makes a schedule, or changes the one of this name. Durable when this returns; asking again for the same changes nothing.</summary>
+    /// <remarks>A change replaces the run that waits for its time; one that is paused stays so. A crash within the change may leave no schedule: ask again.</remarks>
+    /// <returns>How it is now.</returns>
+    /// <exception cref="InvalidDefinitionException">The cron text, the zone, the name or the params are wrong.</exception>
+    /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
+    public async Task<ScheduleState> ScheduleAsync(Schedule schedule, CancellationToken cancellationToken = default)
+    {
+        var next = NextOf(schedule);
+        var began = Time.GetTimestamp();
+        var isPaused = false;
+        while (true)
+        {
+            var open = await AheadAsync(schedule.Name, cancellationToken);
+            var other = open.FindAll(one => one.Occurrence.Revision != next.Revision);
+            if (other.Count == 0 && open.Count > 0)
+            {
+                var (same, head) = open.MaxBy(one => one.Occurrence.Tick);
+                return await StateAsync(same, head, cancellationToken);
+            }
+            var isHeld = false;
+            foreach (var (_, head) in other)
+            {
+                isPaused |= head.Status == RunStatus.Paused;
+                isHeld |= !await RemoveAsync(head.RunId, cancellationToken);
+            }
+            if (isHeld) await HeldAsync(open, began, cancellationToken);
+            // What began meanwhile has made another: look again.
+            if (other.Count > 0) continue;
+
+            var (record, created) = Begin(next);
+            if ((await Store.CreateAsync(record, created, null, cancellationToken)).Existing is not { } existing)
+                return await StateAsync(next, isPaused ? await PauseAsync(created.RunId, cancellationToken: cancellationToken) : created, cancellationToken);
+            // Left by somebody who died between ending and removing it.
+            if (existing is { Status: RunStatus.Canceled, Error: Replaced }) await Store.DeleteAsync(existing.RunId, cancellationToken);
+            // This time was used already, by what had the name before.
+            else if (await OpenAsync(existing, cancellationToken) is null)
+                next = next.Next(next.Tick) ?? throw new InvalidDefinitionException($"The cron text '{schedule.Cron}' does not come any more.");
+        }
+    }
+
+    /// <summary>Ends a schedule. Runs that have begun go on.</summary>
+    /// <returns>False when there was none of this name.</returns>
+    /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
+    public async Task<bool> UnscheduleAsync(string name, CancellationToken cancellationToken = default) =>
+        await EachAheadAsync(name, _ => false, (head, _) => RemoveAsync(head.RunId, cancellationToken), cancellationToken) > 0;
+
+    /// <summary>Stops a schedule until it is resumed. Runs that have begun go on.</summary>
+    /// <param name="name">The schedule.</param>
+    /// <param name="by">Who asks, for the record.</param>
+    /// <param name="cancellationToken">Stops before it is paused.</param>
+    /// <exception cref="ScheduleNotFoundException">There is none of this name.</exception>
+    /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
+    public Task<ScheduleState> PauseScheduleAsync(string name, string? by = null, CancellationToken cancellationToken = default) =>
+        ChangeAsync(name, head => head.Status == RunStatus.Paused, (_, now, _) => [new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = by is null ? "the schedule was paused" : $"the schedule was paused by {by}" }], cancellationToken);
+
+    /// <summary>Goes on with a paused schedule. Times that have passed meanwhile were missed (<see cref="MissedRuns"/>).</summary>
+    /// <inheritdoc cref="PauseScheduleAsync"/>
+    public Task<ScheduleState> ResumeScheduleAsync(string name, CancellationToken cancellationToken = default) =>
+        ChangeAsync(name, head => head.Status != RunStatus.Paused,
+            (lease, now, occurrence) => [PutBack(lease, now), PassRecords.Waiting([new Wait("", null, occurrence.Tick)], 0, Occurrence.PutBack, now)], cancellationToken);
+
+    /// <summary>Puts a run of a schedule into its queue now, once; the next time stays, and so does a pause.</summary>
+    /// <returns>The head of the new run.</returns>
+    /// <exception cref="ScheduleNotFoundException">There is none of this name.</exception>
+    public async Task<RunHead> TriggerAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var (occurrence, _) = await NextOfAsync(name, cancellationToken);
+        for (var n = 1; ; n++)
+        {
+            var now = Time.GetUtcNow();
+            var record = CheckpointCodec.Encode(occurrence.Trigger(RunIds.Make($"{name}-manual", now, n), now), 1, more: false, "");
+            var head = Transitions.Apply(null, record);
+            if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is null) return head;
+        }
+    }
+
+    /// <summary>Every schedule, by name.</summary>
+    public async Task<IReadOnlyList<ScheduleState>> SchedulesAsync(CancellationToken cancellationToken = default)
+    {
+        var states = new List<ScheduleState>();
+        foreach (var (occurrence, head) in (await AheadAsync(null, cancellationToken)).OrderBy(one => one.Occurrence.Name, StringComparer.Ordinal).ThenByDescending(one => one.Occurrence.Tick))
+            // One whose worker died behind making the next stands beside it for a moment.
+            if (states.Count == 0 || states[^1].Name != occurrence.Name) states.Add(await StateAsync(occurrence, head, cancellationToken));
+        return states;
+    }
+
+    /// <summary>A schedule's next occurrence as it would be made now; nothing is written.</summary>
+    /// <exception cref="InvalidDefinitionException">The cron text, the zone, the name or the params are wrong.</exception>
+    internal Occurrence NextOf(Schedule schedule)
+    {
+        var given = Encode(schedule.Params);
+        ParamBinder.Bind(schedule.Workflow, given);
+        var start = new StartOptions { Tags = new Dictionary<string, string> { [Occurrence.Tag] = schedule.Name } };
+        var queue = new EnqueueOptions { Queue = RunIds.Check(schedule.Queue), Priority = schedule.Priority };
+        return Occurrence.First(schedule, PassRecords.Created(schedule.Name, schedule.Workflow, given, start, Time, queue).Data, Time.GetUtcNow());
+    }
+
+    /// <summary>Before an occurrence begins, or is left out: the one behind it exists from here on. A crash between leaves this one due, and whoever takes it makes the same again.</summary>
+    async Task HandOnAsync(Occurrence occurrence, CancellationToken cancellationToken)
+    {
+        if (occurrence.Next(Time.GetUtcNow()) is not { } next) return;
+        var (record, head) = Begin(next);
+        await Store.CreateAsync(record, head, null, cancellationToken);
+    }
+
+    (Checkpoint, RunHead) Begin(Occurrence occurrence)
+    {
+        var record = CheckpointCodec.Encode(occurrence.Record(Time.GetUtcNow()), 1, more: false, "");
+        return (record, Transitions.Apply(null, record));
+    }
+
+    /// <summary>What a worker that took a run decides about its time.</summary>
+    /// <returns>False when the run is to be executed; else it is settled and its lease given back.</returns>
+    async Task<bool> SettleAsync(RunLease lease, RunHead head)
+    {
+        var isSettled = true;
+        try
+        {
+            if (await OpenAsync(head, CancellationToken.None) is not { } occurrence) return isSettled = false;
+            var now = Time.GetUtcNow();
+            try { await HandOnAsync(occurrence, CancellationToken.None); }
+            catch (InvalidDefinitionException problem)
+            {
+                // Not lost and not taken again at once: a worker that knows the zone may come.
+                Diagnostics.Log.Warning(Options.Logging.CreateLogger("Pawl.Worker"), lease.RunId, problem.Message);
+                await WriteAsync(lease, head, PutBack(lease, now), PassRecords.Waiting([new Wait("", null, now + TimeSpan.FromMinutes(1))], 0, Occurrence.PutBack, now));
+                return true;
+            }
+            var reason = occurrence.TooLate(now) ?? (occurrence.Overlap == OverlapPolicy.Skip && await BeforeAsync(occurrence) is { } other ? $"left out: '{other}' still runs" : null);
+            if (reason is null) return isSettled = false;
+            await WriteAsync(lease, head, new Checkpoint { Kind = CheckpointKind.Canceled, At = now, Reason = reason });
+            return true;
+        }
+        finally
+        {
+            if (isSettled) await ReleaseAsync(lease);
+        }
+    }
+
+    /// <summary>A run of the same schedule that is not over. Of two that were taken at the same moment the earlier is before the later.</summary>
+    async Task<string?> BeforeAsync(Occurrence occurrence)
+    {
+        var query = new RunQuery { Where = TagOf(occurrence.Name), Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting] };
+        await foreach (var head in Store.ListAsync(query, CancellationToken.None))
+        {
+            if (head.RunId == occurrence.RunId) continue;
+            if (head.Status == RunStatus.Pending ? head.Owner is not null && string.CompareOrdinal(head.RunId, occurrence.RunId) < 0 : await OpenAsync(head, CancellationToken.None) is null) return head.RunId;
+        }
+        return null;
+    }
+
+    /// <summary>Occurrences that have not begun, of one schedule or of all.</summary>
+    async Task<List<(Occurrence Occurrence, RunHead Head)>> AheadAsync(string? name, CancellationToken cancellationToken)
+    {
+        var query = new RunQuery { Where = name is null ? null : TagOf(name), Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting, RunStatus.Paused] };
+        var heads = new List<RunHead>();
+        await foreach (var head in Store.ListAsync(query, cancellationToken)) heads.Add(head);
+        var open = new List<(Occurrence, RunHead)>();
+        foreach (var head in heads)
+            if (await OpenAsync(head, cancellationToken) is { } occurrence) open.Add((occurrence, head));
+        return open;
+    }
+
+    /// <summary>The occurrence that a run stands for, as long as nothing of it was executed.</summary>
+    async Task<Occurrence?> OpenAsync(RunHead head, CancellationToken cancellationToken)
+    {
+        if (Transitions.IsFinal(head.Status) || !head.Tags.ContainsKey(Occurrence.Tag)) return null;
+        Occurrence? occurrence = null;
+        await foreach (var record in Store.ReadAsync(head.RunId, 1, cancellationToken))
+        {
+            if (Occurrence.Begins(record)) return null;
+            if (record.Kind != CheckpointKind.Created) continue;
+            using var data = JsonDocument.Parse(record.Data);
+            occurrence = Occurrence.Of(data.RootElement);
+        }
+        return occurrence;
+    }
+
+    static Occurrence? Open(Journal journal) =>
+        Transitions.IsFinal(journal.Head.Status) || journal.Passes.Exists(Occurrence.Begins) ? null : Occurrence.Of(journal.CreatedData!.RootElement);
+
+    async Task<(Occurrence, RunHead)> NextOfAsync(string name, CancellationToken cancellationToken)
+    {
+        var open = await AheadAsync(name, cancellationToken);
+        if (open.Count > 0) return open.MaxBy(one => one.Occurrence.Tick);
+        throw new ScheduleNotFoundException(name, (await AheadAsync(null, cancellationToken)).Select(one => one.Occurrence.Name));
+    }
+
+    async Task<ScheduleState> StateAsync(Occurrence occurrence, RunHead head, CancellationToken cancellationToken)
+    {
+        var last = new List<RunHead>();
+        await foreach (var one in Store.ListAsync(new RunQuery { Where = TagOf(occurrence.Name), Limit = 10 }, cancellationToken))
+            if (await OpenAsync(one, cancellationToken) is null) last.Add(one);
+        return new ScheduleState(occurrence.Name, occurrence.Text, occurrence.Zone, occurrence.Missed, occurrence.Overlap, occurrence.Tick, head.Status == RunStatus.Paused, head,
+            last.MaxBy(one => one.StartedAt ?? one.UpdatedAt));
+    }
+
+    async Task<ScheduleState> ChangeAsync(string name, Func<RunHead, bool> isDone, Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> records, CancellationToken cancellationToken)
+    {
+        await NextOfAsync(name, cancellationToken);
+        await EachAheadAsync(name, isDone, async (head, occurrence) =>
+        {
+            if ((await Store.ClaimAsync(head.RunId, Owner(), cancellationToken)).Lease is not { } lease) return false;
+            try
+            {
+                // As it is now that nobody else can change it.
+                var now = (await Store.FindAsync(head.RunId, cancellationToken))!;
+                if (await OpenAsync(now, cancellationToken) is not null && !isDone(now)) await WriteAsync(lease, now, records(lease, Time.GetUtcNow(), occurrence));
+                return true;
+            }
+            finally
+            {
+                await ReleaseAsync(lease);
+            }
+        }, cancellationToken);
+        var (next, changed) = await NextOfAsync(name, cancellationToken);
+        return await StateAsync(next, changed, cancellationToken);
+    }
+
+    /// <summary>Does something to all occurrences that have not begun, until none is left to do it to: one that begins meanwhile has made another.</summary>
+    async Task<int> EachAheadAsync(string name, Func<RunHead, bool> isDone, Func<RunHead, Occurrence, Task<bool>> change, CancellationToken cancellationToken)
+    {
+        var began = Time.GetTimestamp();
+        for (var changed = 0; ;)
+        {
+            var open = (await AheadAsync(name, cancellationToken)).FindAll(one => !isDone(one.Head));
+            if (open.Count == 0) return changed;
+            var isHeld = false;
+            foreach (var (occurrence, head) in open)
+            {
+                if (await change(head, occurrence)) changed++;
+                else isHeld = true;
+            }
+            if (isHeld) await HeldAsync(open, began, cancellationToken);
+        }
+    }
+
+    async Task HeldAsync(List<(Occurrence Occurrence, RunHead Head)> open, long began, CancellationToken cancellationToken)
+    {
+        if (Time.GetElapsedTime(began) > s_patience && open.Find(one => one.Head.Owner is not null).Head is { Owner: { } owner } held) throw new ResumeRefusedException(Held(held.RunId, owner));
+        await Task.Delay(TimeSpan.FromMilliseconds(50), Time, cancellationToken);
+    }
+
+    const string Replaced = "its schedule was changed or removed";
+
+    /// <summary>Ends an occurrence that has not begun and removes it. Canceled first: from there nobody begins it, so that its id can be given again.</summary>
+    /// <returns>False when another process holds it.</returns>
+    async Task<bool> RemoveAsync(string runId, CancellationToken cancellationToken)
+    {
+        var claim = await Store.ClaimAsync(runId, Owner(), cancellationToken);
+        if (claim.HeldBy is not null) return false;
+        if (claim.Lease is not { } lease) return true;
+        try
+        {
+            var head = (await Store.FindAsync(runId, cancellationToken))!;
+            if (await OpenAsync(head, cancellationToken) is null) return true;
+            await WriteAsync(lease, head, new Checkpoint { Kind = CheckpointKind.Canceled, At = Time.GetUtcNow(), Reason = Replaced });
+        }
+        finally
+        {
+            await ReleaseAsync(lease);
+        }
+        await Store.DeleteAsync(runId, cancellationToken);
+        return true;
+    }
+
+    static Checkpoint PutBack(RunLease lease, DateTimeOffset now) =>
+        new() { Kind = CheckpointKind.Resumed, At = now, Token = lease.Token, Reason = Occurrence.PutBack, Data = "{\"done\":0}"u8.ToArray() };
+
+    /// <summary>Appends records in one act.</summary>
+    async Task WriteAsync(RunLease lease, RunHead head, params Checkpoint[] drafts)
+    {
+        var records = new Checkpoint[drafts.Length];
+        for (var i = 0; i < records.Length; i++)
+        {
+            records[i] = CheckpointCodec.Encode(drafts[i], head.Seq + 1, more: i < records.Length - 1, head.Hash);
+            head = Transitions.Apply(head, records[i]);
+        }
+        await _commits.CommitAsync(new Commit(lease, records, [], head with { Owner = null }));
+    }
+
+    static Dictionary<string, string> TagOf(string name) => new() { [Occurrence.Tag] = name };
+}
