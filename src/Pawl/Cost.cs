@@ -17,6 +17,8 @@ public readonly record struct Cost(TimeSpan Duration, long Calls, long Tokens, d
     /// <summary>Both together.</summary>
     public static Cost operator +(Cost a, Cost b) => new(a.Duration + b.Duration, a.Calls + b.Calls, a.Tokens + b.Tokens, a.CostUsd + b.CostUsd);
 
+    internal Cost Since(Cost before) => new(Duration - before.Duration, Calls - before.Calls, Tokens - before.Tokens, CostUsd - before.CostUsd);
+
     /// <summary>The sum.</summary>
     public static Cost Sum(IEnumerable<Cost> costs) => costs.Aggregate(default(Cost), (sum, cost) => sum + cost);
 

@@ -41,7 +41,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
     public IReadOnlyList<JournalEntry> Order { get { lock (_lock) return [.. _order]; } }
     /// <summary>Shared state behind the newest record. Replaced, never changed: a step keeps the one it began with.</summary>
     public ImmutableDictionary<string, RawJson> State { get; private set; } = ImmutableDictionary<string, RawJson>.Empty;
-    /// <summary>What attempts took since the run's first pass began.</summary>
+    /// <summary>What the run's attempts took; those of the parent of a fork are not among them.</summary>
     public Cost Spent { get { lock (_lock) return _spent.Total; } }
     public IReadOnlyCollection<JournalEntry> Entries { get { lock (_lock) return [.. _entries.Values]; } }
 
@@ -91,8 +91,8 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             case CheckpointKind.Resumed:
                 // A fork, and a migration, set state with the beginning of a pass.
                 Apply(record.State);
-                if (record.Reason == Planning.ForkPlanner.Forked) _spent.Clear();
                 Passes.Add(record);
+                if (CostMeter.IsFork(record)) _spent.Reset();
                 BeginPass(record);
                 break;
             case CheckpointKind.Step:
@@ -129,7 +129,8 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         _entries[entry.Path] = entry;
         // A result that takes the place of another, as a migration's does.
         if (before?.IsDone == true) _order.Remove(before);
-        if (Passes.Count > 0 && record.Attempt > 0) _spent.Add(record);
+        // A result set by hand takes the place of one under its number: nothing was attempted.
+        if (record.Attempt > (before?.Attempt ?? 0)) _spent.Add(record);
         if (entry.IsDone) _order.Add(entry);
         if (!record.Progress.IsEmpty)
         {

@@ -7,41 +7,53 @@ namespace Pawl.Planning;
 /// <summary>Journal → what a run took, step by step and pass by pass, and what it did not have to do again. Pure.</summary>
 sealed class CostLedger
 {
-    readonly CostMeter _meter = new();
     readonly Dictionary<string, StepCost> _steps = [];
+    readonly Dictionary<string, int> _tried = [];
     readonly List<PassCost> _passes = [];
-    bool _waited;
+    Cost _before;
+    bool _nothingLost;
+    bool _forks;
 
     public RunCosts Result(RunHead head) => new() { Head = head, Steps = [.. _steps.Values], Passes = _passes };
 
     /// <summary>Takes the next record. The journal has indexed it.</summary>
     public void Add(Journal journal, Checkpoint record)
     {
-        if (record is { Kind: CheckpointKind.Resumed, Reason: ForkPlanner.Forked })
+        if (record.Kind == CheckpointKind.Resumed)
         {
-            _steps.Clear();
-            _passes.Clear();
-        }
-        else if (record.Kind == CheckpointKind.Resumed)
-        {
-            // Whoever waited and was woken did not lose anything: nothing was saved.
-            var reused = _waited ? default : Cost.Sum(Kept(journal.Entries).Values);
+            if (CostMeter.IsFork(record))
+            {
+                _steps.Clear();
+                _passes.Clear();
+                (_before, _nothingLost) = (default, false);
+            }
+            var reused = _nothingLost ? default : Cost.Sum(Kept(journal.Entries).Values);
             _passes.Add(new PassCost(_passes.Count + 1, record.At, null, default, reused, default));
+            (_nothingLost, _forks) = (false, CostMeter.IsFork(record));
         }
         else if (_passes.Count > 0)
         {
             var pass = _passes[^1];
-            if (record.Kind == CheckpointKind.Step && record.Attempt > 0) pass = pass with { Spent = pass.Spent + Spend(record), Skipped = pass.Skipped + SavedBy(record) };
+            if (record.Kind == CheckpointKind.Step && record.Attempt > 0) pass = pass with { Spent = pass.Spent + Spend(record, journal.Spent), Skipped = pass.Skipped + SavedBy(record) };
+            // A fork's first pass sets outputs, and ends at once: what it has then is what the fork saved.
+            if (record.Kind == CheckpointKind.Paused && _forks) (pass, _nothingLost, _forks) = (pass with { Reused = Cost.Sum(Kept(journal.Entries).Values) }, true, false);
             _passes[^1] = pass with { End = journal.Head.Status == RunStatus.Running ? null : journal.Head.Status };
         }
-        _waited = record.Kind == CheckpointKind.Waiting;
+        // Whoever waited and was woken did not lose anything: nothing was saved.
+        if (record.Kind == CheckpointKind.Waiting) _nothingLost = true;
     }
 
-    Cost Spend(Checkpoint record)
+    Cost Spend(Checkpoint record, Cost all)
     {
-        var cost = _meter.Add(record);
-        var before = _steps.GetValueOrDefault(record.Path!) ?? new StepCost(record.Path!, 0, default);
-        _steps[record.Path!] = before with { Attempts = before.Attempts + 1, Spent = before.Spent + cost };
+        var path = record.Path!;
+        var cost = all.Since(_before);
+        _before = all;
+        var isAttempt = record.Attempt > _tried.GetValueOrDefault(path);
+        _tried[path] = record.Attempt;
+        // A result set by hand.
+        if (!isAttempt && cost == default) return cost;
+        var step = _steps.GetValueOrDefault(path) ?? new StepCost(path, 0, default);
+        _steps[path] = step with { Attempts = step.Attempts + (isAttempt ? 1 : 0), Spent = step.Spent + cost };
         return cost;
     }
 

@@ -12,16 +12,18 @@ sealed class CostMeter
     /// <summary>All records together.</summary>
     public Cost Total { get; private set; }
 
-    /// <summary>Begins anew: what was counted was paid elsewhere.</summary>
-    public void Clear()
+    /// <summary>A fork begins with what its parent did, and paid.</summary>
+    public static bool IsFork(Checkpoint record) => record is { Kind: CheckpointKind.Resumed, Reason: ForkPlanner.Forked };
+
+    /// <summary>Begins anew.</summary>
+    public void Reset()
     {
         _below.Clear();
         Total = default;
     }
 
-    /// <summary>Counts an attempt.</summary>
-    /// <returns>What is its own: without the time counted below it.</returns>
-    public Cost Add(Checkpoint record)
+    /// <summary>Counts an attempt; of its time what is not counted below it.</summary>
+    public void Add(Checkpoint record)
     {
         var path = record.Path!;
         var cost = Cost.Of(record);
@@ -36,6 +38,5 @@ sealed class CostMeter
             }
         }
         Total += cost;
-        return cost;
     }
 }

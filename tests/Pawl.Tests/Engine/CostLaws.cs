@@ -1,3 +1,7 @@
+using System.Text;
+using Pawl.Storage;
+using Pawl.Testing;
+
 namespace Pawl.Tests.Engine;
 
 /// <summary>What a run took, what resumes and skips saved, and the budget that stops a run in a resumable way.</summary>
@@ -224,4 +228,90 @@ public class CostLaws
         Assert.Equal(RunStatus.Completed, (await lab.Resume(workflow)).Status);
         Assert.Equal(default, (await lab.Client.CostsAsync("run", Lab.Token)).Saved);
     });
+
+    [Fact]
+    public void What_the_parent_of_a_fork_spent_is_not_the_forks_but_was_saved_by_it_once() => Lab.Do(async lab =>
+    {
+        var workflow = Row(new Budget { CostUsd = 5 }, steps: 4, fails: "s3");
+        await lab.Run(workflow);
+        var parent = (await lab.Journal()).TakeWhile(record => record.Path != "s3").ToList();
+        // As a fork begins: its parent's records, then a pass that sets an output and is paused.
+        List<Checkpoint> drafts =
+        [
+            parent[0] with { Data = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(parent[0].Data.Span).Replace("\"run_id\":\"run\"", "\"run_id\":\"fork\"", StringComparison.Ordinal)) },
+            .. parent.Skip(1).Select(record => record with { Token = 0 }),
+            new() { Kind = CheckpointKind.Paused, At = lab.Time.GetUtcNow() },
+            new() { Kind = CheckpointKind.Resumed, At = lab.Time.GetUtcNow(), Reason = "forked" },
+            new() { Kind = CheckpointKind.Step, At = lab.Time.GetUtcNow(), Path = "s2", Status = StepStatus.Completed, Attempt = 1, Duration = TimeSpan.FromSeconds(60), Metrics = Encoding.UTF8.GetBytes("""{"cost_usd":2}""") },
+            new() { Kind = CheckpointKind.Paused, At = lab.Time.GetUtcNow() },
+        ];
+        RunHead? head = null;
+        var records = new List<Checkpoint>();
+        foreach (var draft in drafts)
+        {
+            records.Add(CheckpointCodec.Encode(draft, records.Count + 1, more: false, head?.Hash ?? ""));
+            head = RunHead.After(head, records[^1]);
+        }
+        var lease = (await lab.Store.CreateAsync(records[0], RunHead.After(null, records[0]), new RunOwner(1, "host", lab.Time.GetUtcNow()), Lab.Token)).Lease!;
+        await lab.Store.CommitAsync(new Commit(lease, records[1..], [], head), Lab.Token);
+        await lab.Store.ReleaseAsync(lease, Lab.Token);
+
+        var saved = new Cost(TimeSpan.FromMinutes(2), 0, 100, 4);
+        Assert.Equal((default, saved), (await lab.Client.CostsAsync("fork", Lab.Token)) is var made ? (made.Spent, made.Saved) : default);
+        var result = await lab.Resume(Row(new Budget { CostUsd = 5 }, steps: 4), runId: "fork");
+        Assert.Equal(RunStatus.Completed, result.Status);
+        Assert.Equal(saved, result.Saved);
+        var costs = await lab.Client.CostsAsync("fork", Lab.Token);
+        Assert.Equal((4m, saved), (costs.Spent.CostUsd, costs.Saved));
+        Assert.Equal(["s3", "s4"], costs.Steps.Select(step => step.Path));
+    });
+
+    [Fact]
+    public void A_crash_forgets_nothing_of_what_was_spent() => Lab.Do(async lab =>
+    {
+        var workflow = Row(new Budget { CostUsd = 5 });
+        for (var write = 2; ; write++)
+        {
+            var (inner, run) = (new MemoryStore(lab.Time), $"run-{write}");
+            await using var dying = new CrashingStore(inner, new CrashPoint(write, CrashMoment.After));
+            try { await new PawlClient(dying, lab.Options).RunAsync(workflow, start: new StartOptions { RunId = run }, cancellationToken: Lab.Token); }
+            catch (ProcessDiedException) { }
+            if (!dying.IsDead) break;
+            var client = new PawlClient(inner, lab.Options);
+            try { await client.ResumeAsync(workflow, run, cancellationToken: Lab.Token); }
+            catch (ResumeRefusedException refused) { Assert.Equal(RefusalReason.OverBudget, refused.Refusal.Reason); }
+            // 2 USD a step: never a fourth one, and what the ledger says is what the journal holds.
+            var costs = await client.CostsAsync(run, Lab.Token);
+            Assert.Equal((6m, 3), (costs.Spent.CostUsd, costs.Steps.Count));
+        }
+    });
+
+    [Fact]
+    public void The_plan_the_result_and_the_ledger_agree_about_what_a_resume_saves()
+    {
+        var saving = 0;
+        Parallel.For(0, 400, seed =>
+        {
+            // What a marked or a late write had not kept yet is not there to be saved.
+            var random = new RandomWorkflow(seed) { Options = new WorkflowOptions { OnFailure = FailurePolicy.Continue, Concurrency = 1 + seed % 3 } };
+            Lab.Do(async lab =>
+            {
+                await using (var dying = new CrashingStore(lab.Store, new CrashPoint(3 + seed % 7, CrashMoment.Before)))
+                {
+                    try { await new PawlClient(dying, lab.Options).RunAsync(random.Build(), start: new StartOptions { RunId = "run" }, cancellationToken: Lab.Token); }
+                    catch (ProcessDiedException) { }
+                }
+                if (await lab.Client.FindAsync("run", Lab.Token) is not { Status: not RunStatus.Completed }) return;
+                var workflow = random.Build();
+                var plan = await lab.Client.PlanAsync(workflow, "run", cancellationToken: Lab.Token);
+                var result = await lab.Resume(workflow);
+                var costs = await lab.Client.CostsAsync("run", Lab.Token);
+                Assert.True(plan.Saves == result.Saved, $"seed {seed}: the plan says {plan.Saves}, the resume saved {result.Saved}");
+                Assert.True(costs.Saved == result.Saved, $"seed {seed}: the ledger says {costs.Saved}, the resume saved {result.Saved}");
+                Assert.Equal(costs.Spent, Cost.Sum(costs.Steps.Select(step => step.Spent)));
+                if (result.Saved != default) Interlocked.Increment(ref saving);
+            });
+        });
+        Assert.True(saving > 100, $"{saving} resumes saved something");
+    }
 }
