@@ -42,7 +42,7 @@ sealed class ProofSession
     /// <param name="caller">Who asks.</param>
     public static ProofSession Of(Caller caller, string file, ProveSettings settings, IReadOnlyList<string> parameters, string storeKind, params string[] more)
     {
-        var root = RuntimeDirectory.Open(Path.Combine(Path.GetTempPath(), $"pawl-prove-{Posix.EffectiveUser}")).Path;
+        var root = RuntimeDirectory.Open(Path.Combine(Path.GetTempPath(), Sandboxes.RootName)).Path;
         var probe = new ProofSession(caller, file, root, settings, parameters, storeKind);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         string[] facts = [Cli.Version, file, System.IO.File.ReadAllText(file), caller.Directory, storeKind, .. more, .. parameters, .. settings.Compare, "!", .. settings.Ignore];

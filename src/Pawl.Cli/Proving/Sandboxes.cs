@@ -13,6 +13,9 @@ sealed class Sandboxes
     const long MostBytes = 1L << 30;
     const int MostFiles = 100_000;
 
+    /// <summary>The folder of all proofs of this user, in the temporary folder, which may itself be in the folder that is copied.</summary>
+    public static string RootName { get; } = $"pawl-prove-{Posix.EffectiveUser}";
+
     static readonly EnumerationOptions s_everything = new() { AttributesToSkip = 0, ReturnSpecialDirectories = false };
 
     readonly string _origin;
@@ -93,7 +96,7 @@ sealed class Sandboxes
             {
                 var path = Path.Combine(folder, info.Name);
                 // A .git that is a file leads to the repository of a worktree: steps in a copy would change that.
-                if (info.Name == ".checkpoints" || (info.Name == ".git" && info is FileInfo) || without.Contains(path)) continue;
+                if (info.Name == ".checkpoints" || info.Name == RootName || (info.Name == ".git" && info is FileInfo) || without.Contains(path)) continue;
                 yield return new Entry(path, info);
                 if (info is DirectoryInfo && info.LinkTarget is null) open.Push(path);
             }

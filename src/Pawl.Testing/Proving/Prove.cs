@@ -86,7 +86,7 @@ public static class Prove
             {
                 await new PawlClient(process).RunAsync(workflow(), parameters, new StartOptions { RunId = RunId, IfExists = ExistingRun.Join }, cancellationToken);
             }
-            catch (ProcessDiedException)
+            catch (Exception) when (process.IsDead)
             {
                 // Where it died before its run had begun, or behind its end.
             }
