@@ -18,24 +18,33 @@ static partial class Comparison
     /// <param name="unstable">Facts that do not count.</param>
     /// <param name="left">The journal that the killed process left.</param>
     /// <param name="point">Where it was killed.</param>
-    public static Difference? Find(Ending unbroken, Ending broken, IReadOnlyList<Unstable> unstable, IReadOnlyList<Checkpoint> left, ProofPoint point)
+    /// <param name="graph">The workflow's steps, if they are known.</param>
+    public static Difference? Find(Ending unbroken, Ending broken, IReadOnlyList<Unstable> unstable, IReadOnlyList<Checkpoint> left, ProofPoint point, IReadOnlyList<Step> graph)
     {
         var all = Differences(unbroken, broken, [.. unstable.Select(fact => Mask(fact.What))]).ToList();
         if (all.Count == 0) return null;
-        var underWay = unbroken.UnderWay(left, justCommitted: point is { IsBefore: false, Delay: 0, Files: 0 });
+        var underWay = unbroken.UnderWay(left, justCommitted: point is { IsBefore: false, Delay: 0, Files: 0 }, graph);
         var failed = broken.ErrorStep is not null && broken.Status != unbroken.Status;
         var step = underWay.Count switch
         {
             0 when failed => broken.ErrorStep,
             0 => all.Select(pair => pair.Step).FirstOrDefault(name => name is not null),
             1 => underWay[0],
-            // Side by side: the one that is seen to differ.
-            _ => all.Select(pair => pair.Step).FirstOrDefault(name => name is not null && underWay.Contains(name)) ?? underWay[0],
+            _ => AmongSeveral(all, underWay),
         };
         // What the step itself made, and of that files, show best what happened; a status only that something did.
         var first = failed ? all[0] with { Got = $"{all[0].Got} at '{broken.ErrorStep}': {broken.Error}" }
             : all.OrderBy(pair => pair.Name.StartsWith("status", StringComparison.Ordinal)).ThenBy(pair => pair.Step is not null && pair.Step != step).ThenBy(pair => !IsOfWorld(pair.Name)).First();
         return new Difference(first.Name, first.Expected, first.Got, all.Count - 1, step, Remedy(first, failed));
+    }
+
+    /// <summary>Of steps side by side: the one that is known to have made what differs, or whose name what it left bears; otherwise nobody knows.</summary>
+    static string AmongSeveral(List<Pair> all, IReadOnlyList<string> underWay)
+    {
+        var world = all.Where(pair => IsOfWorld(pair.Name)).ToList();
+        return world.Concat(all).Select(pair => pair.Step).FirstOrDefault(step => step is not null && underWay.Contains(step))
+            ?? underWay.FirstOrDefault(step => world.Exists(pair => pair.Name.Contains(step[(step.LastIndexOf('/') + 1)..], StringComparison.Ordinal)))
+            ?? string.Join(" or ", underWay);
     }
 
     sealed record Pair(string Name, string Expected, string Got, string? Step);

@@ -39,14 +39,28 @@ sealed record Ending(RunStatus Status, string? ErrorStep, string? Error, IReadOn
     }
 
     /// <summary>The steps that may have been under way when a process died that left these records.</summary>
-    public IReadOnlyList<string> UnderWay(IReadOnlyList<Checkpoint> left, bool justCommitted)
+    /// <param name="left">The journal that it left.</param>
+    /// <param name="justCommitted">It died right behind the last record: what only that made ready had not begun.</param>
+    /// <param name="graph">The workflow's steps; none when they are not known, and the times of the unbroken run must do.</param>
+    public IReadOnlyList<string> UnderWay(IReadOnlyList<Checkpoint> left, bool justCommitted, IReadOnlyList<Step> graph)
     {
         if (left.All(record => record.Kind != CheckpointKind.Resumed)) return [];
-        var done = left.Where(record => record.Kind == CheckpointKind.Step).Select(record => record.Path!).ToHashSet();
+        List<string> records = [.. left.Where(record => record.Kind == CheckpointKind.Step).Select(record => record.Path!)];
+        var done = records.ToHashSet();
         var open = Laps.Where(lap => !done.Contains(lap.Path)).ToList();
-        var latest = Laps.Where(lap => done.Contains(lap.Path)).Select(lap => lap.To).DefaultIfEmpty(DateTimeOffset.MinValue).Max();
-        // What ended before a step began, in the unbroken run, must be done before it can be under way.
-        return [.. open.Where(lap => open.All(other => other.To > lap.From) && (!justCommitted || lap.From < latest)).Select(lap => lap.Path)];
+        if (graph.Count == 0)
+        {
+            var latest = Laps.Where(lap => done.Contains(lap.Path)).Select(lap => lap.To).DefaultIfEmpty(DateTimeOffset.MinValue).Max();
+            return [.. open.Where(lap => MayHaveBegun(lap, open) && (!justCommitted || lap.From < latest)).Select(lap => lap.Path)];
+        }
+        var before = justCommitted ? records.SkipLast(1).ToHashSet() : done;
+        var ready = graph.Where(step => !done.Contains(step.Id) && step.Needs.Concat(step.After).All(before.Contains)).Select(step => step.Id).ToHashSet();
+        return [.. open.Where(lap => ready.Contains(Top(lap.Path)) && MayHaveBegun(lap, open.Where(other => Top(other.Path) == Top(lap.Path)))).Select(lap => lap.Path)];
+
+        // What ended before it began, in the unbroken run, must be done.
+        static bool MayHaveBegun(Lap lap, IEnumerable<Lap> open) => open.All(other => other.To > lap.From);
+
+        static string Top(string path) => path.IndexOfAny(['/', '[']) is > 0 and var end ? path[..end] : path;
     }
 
     static string? Writer(List<Lap> laps, DateTimeOffset at) =>

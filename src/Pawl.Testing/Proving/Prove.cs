@@ -30,7 +30,7 @@ public static class Prove
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="InvalidOperationException">The unbroken run itself does not complete.</exception>
     public static Task<Proof> ThatAsync(Func<Workflow> workflow, IReadOnlyDictionary<string, object?>? parameters = null, OutsideWorld? world = null, ProveOptions? options = null, CancellationToken cancellationToken = default) =>
-        RunAsync(workflow().Name, (_, _) => Task.FromResult<ProofWorld>(new InProcess(world ?? new OutsideWorld(), new MemoryStore(), workflow, parameters)), options, cancellationToken);
+        RunAsync(workflow().Name, workflow().Steps, (_, _) => Task.FromResult<ProofWorld>(new InProcess(world ?? new OutsideWorld(), new MemoryStore(), workflow, parameters)), options, cancellationToken);
 
     /// <summary>With real processes and a real SIGKILL, before and after each write and in the middle of steps. The program must start its run with the given id and
     /// <see cref="ExistingRun.Join"/>, and open its store through <see cref="CrashOrder.Obey"/>; a test may start its own program again.</summary>
@@ -42,11 +42,11 @@ public static class Prove
     /// <param name="cancellationToken">Stops it, and kills the program.</param>
     /// <exception cref="InvalidOperationException">The unbroken run itself does not complete.</exception>
     public static Task<Proof> ThatProgramAsync(Func<string, ProcessStartInfo> start, Func<string, ICheckpointStore> open, string runId, OutsideWorld? world = null, ProveOptions? options = null, CancellationToken cancellationToken = default) =>
-        RunAsync(runId, (_, _) => Task.FromResult<ProofWorld>(new OfProgram(world ?? new OutsideWorld(), start, open, runId)), options, cancellationToken);
+        RunAsync(runId, [], (_, _) => Task.FromResult<ProofWorld>(new OfProgram(world ?? new OutsideWorld(), start, open, runId)), options, cancellationToken);
 
-    static async Task<Proof> RunAsync(string name, Func<string, CancellationToken, Task<ProofWorld>> newWorld, ProveOptions? options, CancellationToken cancellationToken)
+    static async Task<Proof> RunAsync(string name, IReadOnlyList<Step> steps, Func<string, CancellationToken, Task<ProofWorld>> newWorld, ProveOptions? options, CancellationToken cancellationToken)
     {
-        var prover = new Prover(name, newWorld, (options ?? new ProveOptions()) with { Parallel = 1, Workers = false });
+        var prover = new Prover(name, steps, newWorld, (options ?? new ProveOptions()) with { Parallel = 1, Workers = false });
         await using var client = PawlClient.Open("memory:");
         var run = await client.RunAsync(prover.Workflow, cancellationToken: cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();

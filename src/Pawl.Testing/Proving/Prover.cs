@@ -27,9 +27,10 @@ public sealed record ProveOptions
 
 /// <summary>The proof as a workflow: two unbroken runs, then one step for each point. So it is resumed like any other run.</summary>
 /// <param name="name">The workflow that is proved.</param>
+/// <param name="steps">Its steps, to tell which one was under way; none when they are not known.</param>
 /// <param name="newWorld">Makes a world: by a name of its own.</param>
 /// <param name="options">How.</param>
-public sealed class Prover(string name, Func<string, CancellationToken, Task<ProofWorld>> newWorld, ProveOptions options)
+public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, CancellationToken, Task<ProofWorld>> newWorld, ProveOptions options)
 {
     // A step shorter than this is met by the points around its checkpoint.
     const double ShortestGap = 4;
@@ -89,7 +90,7 @@ public sealed class Prover(string name, Func<string, CancellationToken, Task<Pro
         var ending = await Ending.ReadAsync(world, cancellationToken);
         // What an interrupted process left is no verdict.
         cancellationToken.ThrowIfCancellationRequested();
-        var difference = Comparison.Find(unbroken.Ending, ending, unbroken.Unstable, left, point) ?? problem;
+        var difference = Comparison.Find(unbroken.Ending, ending, unbroken.Unstable, left, point, steps) ?? problem;
         return Told(new PointVerdict(point, Reached: true, difference, difference is not null || options.Keep ? world.Keep() : null));
     }
 
