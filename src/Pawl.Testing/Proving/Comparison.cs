@@ -67,7 +67,8 @@ static partial class Comparison
     static string Remedy(Pair first, bool failed)
     {
         if (failed) return "Let the step begin by removing or accepting what an attempt that was cut off left (mkdir -p, rm -f, 'if not there'), or decide with on_unknown.";
-        if (!IsOfWorld(first.Name)) return "Something outside was done twice: send $PAWL_IDEMPOTENCY_KEY with the request so that the other side can tell a repetition, or ask it first with on_unknown: { probe: … }.";
+        // What no step wrote, but was seen behind the run, is a view of something outside.
+        if (!IsOfWorld(first.Name) || (first.Step is null && first.Expected != Gone)) return "Something outside was done twice: send $PAWL_IDEMPOTENCY_KEY with the request so that the other side can tell a repetition, or ask it first with on_unknown: { probe: … }.";
         if (first.Expected == Gone) return "A cut-off attempt left it behind: give it a fixed name that the next attempt overwrites, or remove left-overs when the step begins.";
         if (first.Got == Gone) return "The step takes away what its own next attempt needs: remove it in a later step, or write the result under a temporary name and rename it.";
         if (first.Got.StartsWith(first.Expected, StringComparison.Ordinal) || IsRepeated(first)) return "It was appended twice: write the whole file under a temporary name and rename it, or look first whether the line is there.";
