@@ -39,6 +39,7 @@ static class Verbs
         new("prune", PruneCommand.Create),
         new("verify", VerifyCommand.Create),
         new("repair", RepairCommand.Create),
+        new("prove", ProveCommand.Create),
         new("doctor", DoctorCommand.Create),
         new("schema", SchemaCommand.Create),
         new("completion", CompletionCommand.Create),

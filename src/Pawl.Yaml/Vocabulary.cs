@@ -83,6 +83,7 @@ internal static class Vocabulary
             new("migrations", new ListOf(new Keys("migration"), "migrations"), "How runs of earlier versions go on under this one."),
             new("budget", new Keys("budget"), "What a run may take, over all its passes: past it the run is paused, and goes on when the budget is raised."),
             new("prices", new MapOf(new Keys("price"), "model"), "Prices of models: what a step's tokens cost when it does not say it."),
+            new("prove", new Keys("prove"), "What 'pawl prove' copies, resets and compares."),
             new("steps", s_steps, "The work.") { IsRequired = true },
         ])
         {
@@ -116,6 +117,14 @@ internal static class Vocabulary
             new("retention", new Keys("retention"), "How long finished runs stay.", "the store's own"),
             new("auto_resume_on_failure", new Either(s_flag, new Whole(0, 100)), "Resumes a failed run by itself; true is at most 3 times.", "false"),
         ]),
+        new("prove", "'prove'",
+        [
+            new("compare", s_texts, "File patterns: these files must be as after an unbroken run.", "every file that the run created or changed"),
+            new("ignore", s_texts, "File patterns: these may differ."),
+            new("exclude", s_texts, "File patterns: not copied into the sandboxes.", "nothing but .checkpoints"),
+            new("setup", s_text, "A bash text that runs in each sandbox before its run: starts a server, fills a database."),
+            new("teardown", s_text, "A bash text that runs in each sandbox behind its run, before files are compared: writes what a server holds into a file, and stops it."),
+        ]) { Foreign = Words(("files", "Write 'compare'."), ("before", "Write 'setup'."), ("after", "Write 'teardown'."), ("skip", "Write 'ignore' or 'exclude'.")) },
         new("retention", "'retention'",
         [
             new("days", new Whole(0, 36_500), "Finished runs older than this may go.", "30"),

@@ -8,7 +8,7 @@ commit=$(git rev-parse --short --verify --quiet HEAD || echo none)
 total=$(files | tr -cd '\0' | wc -c)
 changed=$(git status --porcelain -z -- . | tr -cd '\0' | wc -c)
 
-lines=$(mktemp "$out/.lines.XXXXXX")
+lines=$(mktemp "$out/.$step.XXXXXX")
 trap 'rm -f "$section" "$values" "$lines"' EXIT
 text | over awk "$awk_lib"'
   FNR == 1 { kind = ext(FILENAME); files[kind]++ }

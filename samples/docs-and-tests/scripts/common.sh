@@ -23,6 +23,8 @@ cd "$target"
 begin() {
   echo "begin $step" >> "$out/steps.log"
   sleep "$pause"
+  # What an attempt that was killed left behind.
+  rm -rf "$out/.$step".*
   section=$(mktemp "$out/.$step.XXXXXX")
   values=$(mktemp "$out/.$step.XXXXXX")
   trap 'rm -f "$section" "$values"' EXIT

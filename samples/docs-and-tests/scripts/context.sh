@@ -16,7 +16,7 @@ else
   printf 'No commit yet.\n\n'
 fi
 
-json=$(mktemp "$out/.context.XXXXXX")
+json=$(mktemp "$out/.$step.XXXXXX")
 find "$out" -maxdepth 1 -name '*.values' -print0 | sort -z | over awk '
   function text(s) { gsub(/[\\"]/, "\\\\&", s); gsub(/[[:cntrl:]]/, "?", s); return "\"" s "\"" }
   BEGIN { print "{" }

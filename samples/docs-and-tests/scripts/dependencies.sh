@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Dependencies"
 
-found=$(mktemp "$out/.found.XXXXXX")
+found=$(mktemp "$out/.$step.XXXXXX")
 trap 'rm -f "$section" "$values" "$found"' EXIT
 text '*.csproj' '*.fsproj' '*.props' '*package.json' '*Cargo.toml' '*go.mod' '*requirements*.txt' '*pyproject.toml' '*Gemfile' '*Dockerfile' '.github/workflows/*' | over awk "$awk_lib"'
   function say(package, version) { gsub(/[[:cntrl:]`|]/, "?", package); gsub(/[[:cntrl:]`|]/, "?", version); print name(FILENAME) "\t" package "\t" version }

@@ -31,7 +31,7 @@ mv "$section.log" "$out/CHANGELOG.next.md"
 
 order="analyze documentation headings spelling references structure test-review test-gaps test-run dependencies quality markdown context"
 problems=0
-report=$(mktemp "$out/.report.XXXXXX")
+report=$(mktemp "$out/.$step.XXXXXX")
 trap 'rm -f "$section" "$values" "$report"' EXIT
 {
   printf '# Report on %s\n\n| step | result |\n|---|---|\n' "$(basename "$target" | tr -d '\000-\037\140|')"

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Headings"
 
-found=$(mktemp "$out/.found.XXXXXX")
+found=$(mktemp "$out/.$step.XXXXXX")
 trap 'rm -f "$section" "$values" "$found"' EXIT
 text '*.md' | over awk "$awk_lib"'
   function say(line, what) { print name(file) ":" line " " what }

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Markdown lint"
 
-work=$(mktemp -d "$out/.markdown.XXXXXX")
+work=$(mktemp -d "$out/.$step.XXXXXX")
 trap 'rm -rf "$section" "$values" "$work"' EXIT
 text '*.md' > "$work/files"
 over awk "$awk_lib"'

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Code quality"
 
-found=$(mktemp "$out/.found.XXXXXX")
+found=$(mktemp "$out/.$step.XXXXXX")
 trap 'rm -f "$section" "$values" "$found"' EXIT
 text '*.awk' '*.c' '*.cc' '*.cpp' '*.cs' '*.css' '*.go' '*.h' '*.java' '*.js' '*.json' '*.kt' '*.py' '*.rb' '*.rs' '*.sh' '*.sql' '*.ts' '*.xml' '*.yaml' '*.yml' ':(exclude)*lock.json' |
   over awk "$awk_lib"'

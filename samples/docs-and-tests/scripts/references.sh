@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Links and scripts"
 
-work=$(mktemp -d "$out/.references.XXXXXX")
+work=$(mktemp -d "$out/.$step.XXXXXX")
 trap 'rm -rf "$section" "$values" "$work"' EXIT
 
 # Triples separated by NUL: kind (L a link, A an anchor), file:line, what. Names may hold anything but NUL.

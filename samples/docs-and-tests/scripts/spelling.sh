@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Spelling"
 
-work=$(mktemp -d "$out/.spelling.XXXXXX")
+work=$(mktemp -d "$out/.$step.XXXXXX")
 trap 'rm -rf "$section" "$values" "$work"' EXIT
 system=/dev/null
 for list in /usr/share/dict/words /usr/share/dict/american-english; do [ -r "$list" ] && system=$list; done

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Directory structure"
 
-work=$(mktemp -d "$out/.structure.XXXXXX")
+work=$(mktemp -d "$out/.$step.XXXXXX")
 trap 'rm -rf "$section" "$values" "$work"' EXIT
 files > "$work/files"
 

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Test gaps"
 
-work=$(mktemp -d "$out/.gaps.XXXXXX")
+work=$(mktemp -d "$out/.$step.XXXXXX")
 trap 'rm -rf "$section" "$values" "$work"' EXIT
 
 while IFS= read -r -d '' file; do

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 begin "Tests"
 
-found=$(mktemp "$out/.found.XXXXXX")
+found=$(mktemp "$out/.$step.XXXXXX")
 trap 'rm -f "$section" "$values" "$found"' EXIT
 text '*.bats' '*.cs' '*.go' '*.java' '*.js' '*.jsx' '*.kt' '*.py' '*.rb' '*.rs' '*.sh' '*.ts' '*.tsx' | over awk "$awk_lib"'
   BEGIN {

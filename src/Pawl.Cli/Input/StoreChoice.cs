@@ -29,12 +29,13 @@ sealed record StoreChoice(string Uri, string? Root)
         var options = new PawlOptions { Time = caller.Time, Checkpointing = checkpointing, Logging = logging ?? NullLoggerFactory.Instance };
         try
         {
-            return Kind switch
+            var client = Kind switch
             {
                 "sqlite" => OpenSqlite(caller, options),
                 "postgres" or "postgresql" => await OpenPostgresAsync(caller, options),
                 _ => PawlClient.Open(Root is null ? Uri : $"file:{Root}", options),
             };
+            return caller.Variable("PAWL_CRASH_AT") is null && caller.Variable("PAWL_CRASH_TRACE") is null ? client : Obeying(client, caller, options);
         }
         catch (ArgumentException wrong)
         {
@@ -42,14 +43,16 @@ sealed record StoreChoice(string Uri, string? Root)
         }
     }
 
-    // Methods of their own, so that a call with files loads neither database's assemblies.
+    // For 'pawl prove', which kills this process with it. Methods of their own, so that a plain call with files loads no assembly but the core's.
+    static PawlClient Obeying(PawlClient client, Caller caller, PawlOptions options) => new(Testing.CrashOrder.Obey(client.Store, caller.Variable), options);
+
     PawlClient OpenSqlite(Caller caller, PawlOptions options) =>
         new(SqliteStore.Open(caller.FullPath(Uri["sqlite:".Length..]), new SqliteStoreOptions { Time = caller.Time }), options);
 
     async Task<PawlClient> OpenPostgresAsync(Caller caller, PawlOptions options) =>
         new(await PostgresStore.OpenAsync(Uri, new PostgresStoreOptions { Time = caller.Time }, caller.Stop), options);
 
-    string Kind => Uri.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon ? Uri[..colon] : Uri;
+    public string Kind => Uri.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon ? Uri[..colon] : Uri;
 
     static string? NotEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;
 }

@@ -90,6 +90,16 @@ internal static partial class Posix
         return MemoryMarshal.Read<uint>(status[20..]);
     }
 
+    /// <summary>It is a file with content: no pipe, no socket, no device.</summary>
+    public static bool IsRegular(string path)
+    {
+        if (!OperatingSystem.IsLinux()) return true;
+        const int here = -100, noFollow = 0x100, regular = 0x8000, kind = 0xF000;
+        // stx_mode is at 28.
+        Span<byte> status = stackalloc byte[256];
+        return Statx(here, path, noFollow, 0x1, status) == 0 && (MemoryMarshal.Read<ushort>(status[28..]) & kind) == regular;
+    }
+
     [StructLayout(LayoutKind.Sequential)]
     readonly record struct PollEntry(int Descriptor, short Wanted, short Happened);
 
