@@ -87,7 +87,7 @@ sealed class ProofSession
         string[] command = script is null ? [.. Self, .. words!] : ["/usr/bin/env", "bash", "-eo", "pipefail", "-c", script];
         string[] all = [.. session, "/bin/sh", "-c", """exec "$@" >>"$0" 2>&1 </dev/null""", Path.Combine(world, "log"), .. command];
         var start = new ProcessStartInfo(all[0], all[1..]) { WorkingDirectory = directory };
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("PAWL_", StringComparison.Ordinal) || name.StartsWith("CHECKPOINT_", StringComparison.Ordinal)).ToList())
+        foreach (var name in start.Environment.Keys.Where(name => name is "PAWL_STORE" or CrashOrder.Variable or CrashOrder.TraceVariable || name.StartsWith("CHECKPOINT_", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
         start.Environment["TMPDIR"] = Path.Combine(world, "tmp");
         if (order is not null) start.Environment[CrashOrder.Variable] = order;

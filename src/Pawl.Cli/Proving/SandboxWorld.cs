@@ -120,7 +120,9 @@ sealed class SandboxWorld(ProofSession session, string name) : ProofWorld
         if (text is null) return;
         using var process = session.Start(null, Work, _folder, null, null, text);
         var code = await session.EndAsync(process, cancellationToken);
-        if (code != 0) throw new StepException($"'{hook}' of 'prove' ended with exit code {code} (see {Path.Combine(_folder, "log")}{(Keep() is null ? "" : "")}).", ErrorClass.Permanent);
+        if (code == 0) return;
+        Keep();
+        throw new StepException($"'{hook}' of 'prove' ended with exit code {code} (see {Path.Combine(_folder, "log")}).", ErrorClass.Permanent);
     }
 
     string Content(FileInfo file)
