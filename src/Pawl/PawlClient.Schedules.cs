@@ -172,7 +172,16 @@ public sealed partial class PawlClient
         await foreach (var head in Store.ListAsync(query, cancellationToken)) heads.Add(head);
         var open = new List<(Occurrence, RunHead)>();
         foreach (var head in heads)
-            if (await OpenAsync(head, cancellationToken) is { } occurrence) open.Add((occurrence, head));
+        {
+            try
+            {
+                if (await OpenAsync(head, cancellationToken) is { } occurrence) open.Add((occurrence, head));
+            }
+            catch (JournalCorruptException)
+            {
+                // One run's damage is no matter of the other schedules; who executes or verifies it is told.
+            }
+        }
         return open;
     }
 
@@ -204,7 +213,7 @@ public sealed partial class PawlClient
     async Task<ScheduleState> StateAsync(Occurrence occurrence, RunHead head, CancellationToken cancellationToken)
     {
         var last = new List<RunHead>();
-        await foreach (var one in Store.ListAsync(new RunQuery { Where = TagOf(occurrence.Name), Limit = 10 }, cancellationToken))
+        await foreach (var one in Store.ListAsync(new RunQuery { Where = TagOf(occurrence.Name), Limit = 50 }, cancellationToken))
             if (!IsTakenBack(one) && await OpenAsync(one, cancellationToken) is null) last.Add(one);
         return new ScheduleState(occurrence.Name, occurrence.Text, occurrence.Zone, occurrence.Missed, occurrence.Overlap, occurrence.Tick, head.Status == RunStatus.Paused, head,
             last.MaxBy(one => one.StartedAt ?? one.UpdatedAt));
