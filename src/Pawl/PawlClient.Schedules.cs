@@ -13,7 +13,7 @@ public sealed partial class PawlClient
     static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Makes a schedule, or changes the one of this name. Durable when this returns; asking again for the same changes nothing.</summary>
-    /// <remarks>A change replaces the run that waits for its time; one that is paused stays so. A crash within the change may leave no schedule: ask again.</remarks>
+    /// <remarks>A change takes back the run that waits for its time (it stays in the store as canceled) and makes another; a schedule that is paused stays so. A crash within the change may leave no schedule: ask again.</remarks>
     /// <returns>How it is now.</returns>
     /// <exception cref="InvalidDefinitionException">The cron text, the zone, the name or the params are wrong.</exception>
     /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
@@ -28,27 +28,23 @@ public sealed partial class PawlClient
             var other = open.FindAll(one => one.Occurrence.Revision != next.Revision);
             if (other.Count == 0 && open.Count > 0)
             {
-                var (same, head) = open.MaxBy(one => one.Occurrence.Tick);
-                return await StateAsync(same, head, cancellationToken);
+                var (same, waiting) = open.MaxBy(one => one.Occurrence.Tick);
+                return await StateAsync(same, waiting, cancellationToken);
             }
             var isHeld = false;
-            foreach (var (_, head) in other)
+            foreach (var (_, old) in other)
             {
-                isPaused |= head.Status == RunStatus.Paused;
-                isHeld |= !await RemoveAsync(head.RunId, cancellationToken);
+                isPaused |= old.Status == RunStatus.Paused;
+                isHeld |= !await TakeBackAsync(old.RunId, cancellationToken);
             }
             if (isHeld) await HeldAsync(open, began, cancellationToken);
             // What began meanwhile has made another: look again.
             if (other.Count > 0) continue;
 
-            var (record, created) = Begin(next);
-            if ((await Store.CreateAsync(record, created, null, cancellationToken)).Existing is not { } existing)
-                return await StateAsync(next, isPaused ? await PauseAsync(created.RunId, cancellationToken: cancellationToken) : created, cancellationToken);
-            // Left by somebody who died between ending and removing it.
-            if (existing is { Status: RunStatus.Canceled, Error: Replaced }) await Store.DeleteAsync(existing.RunId, cancellationToken);
+            var (head, isNew) = await PlaceAsync(next, cancellationToken);
+            if (isNew) return await StateAsync(next, isPaused ? await PauseAsync(head.RunId, cancellationToken: cancellationToken) : head, cancellationToken);
             // This time was used already, by what had the name before.
-            else if (await OpenAsync(existing, cancellationToken) is null)
-                next = next.Next(next.Tick) ?? throw new InvalidDefinitionException($"The cron text '{schedule.Cron}' does not come any more.");
+            if (await OpenAsync(head, cancellationToken) is null) next = next.Next(next.Tick) ?? throw new InvalidDefinitionException($"The cron text '{schedule.Cron}' does not come any more.");
         }
     }
 
@@ -56,7 +52,7 @@ public sealed partial class PawlClient
     /// <returns>False when there was none of this name.</returns>
     /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
     public async Task<bool> UnscheduleAsync(string name, CancellationToken cancellationToken = default) =>
-        await EachAheadAsync(name, _ => false, (head, _) => RemoveAsync(head.RunId, cancellationToken), cancellationToken) > 0;
+        await EachAheadAsync(name, _ => false, (head, _) => TakeBackAsync(head.RunId, cancellationToken), cancellationToken) > 0;
 
     /// <summary>Stops a schedule until it is resumed. Runs that have begun go on.</summary>
     /// <param name="name">The schedule.</param>
@@ -112,15 +108,20 @@ public sealed partial class PawlClient
     /// <summary>Before an occurrence begins, or is left out: the one behind it exists from here on. A crash between leaves this one due, and whoever takes it makes the same again.</summary>
     async Task HandOnAsync(Occurrence occurrence, CancellationToken cancellationToken)
     {
-        if (occurrence.Next(Time.GetUtcNow()) is not { } next) return;
-        var (record, head) = Begin(next);
-        await Store.CreateAsync(record, head, null, cancellationToken);
+        if (occurrence.Next(Time.GetUtcNow()) is { } next) await PlaceAsync(next, cancellationToken);
     }
 
-    (Checkpoint, RunHead) Begin(Occurrence occurrence)
+    /// <summary>Makes the run of an occurrence; whoever else makes it makes the same. An id whose run was taken back, and so never began, is passed over.</summary>
+    /// <returns>The run, and whether it is new.</returns>
+    async Task<(RunHead Head, bool IsNew)> PlaceAsync(Occurrence occurrence, CancellationToken cancellationToken)
     {
-        var record = CheckpointCodec.Encode(occurrence.Record(Time.GetUtcNow()), 1, more: false, "");
-        return (record, Transitions.Apply(null, record));
+        for (var n = 1; ; n++)
+        {
+            var record = CheckpointCodec.Encode((n == 1 ? occurrence : occurrence.Again(n)).Record(Time.GetUtcNow()), 1, more: false, "");
+            var head = Transitions.Apply(null, record);
+            if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is not { } existing) return (head, true);
+            if (!IsTakenBack(existing)) return (existing, false);
+        }
     }
 
     /// <summary>What a worker that took a run decides about its time.</summary>
@@ -171,7 +172,16 @@ public sealed partial class PawlClient
         await foreach (var head in Store.ListAsync(query, cancellationToken)) heads.Add(head);
         var open = new List<(Occurrence, RunHead)>();
         foreach (var head in heads)
-            if (await OpenAsync(head, cancellationToken) is { } occurrence) open.Add((occurrence, head));
+        {
+            try
+            {
+                if (await OpenAsync(head, cancellationToken) is { } occurrence) open.Add((occurrence, head));
+            }
+            catch (JournalCorruptException)
+            {
+                // One run's damage is no matter of the other schedules; who executes or verifies it is told.
+            }
+        }
         return open;
     }
 
@@ -203,8 +213,8 @@ public sealed partial class PawlClient
     async Task<ScheduleState> StateAsync(Occurrence occurrence, RunHead head, CancellationToken cancellationToken)
     {
         var last = new List<RunHead>();
-        await foreach (var one in Store.ListAsync(new RunQuery { Where = TagOf(occurrence.Name), Limit = 10 }, cancellationToken))
-            if (await OpenAsync(one, cancellationToken) is null) last.Add(one);
+        await foreach (var one in Store.ListAsync(new RunQuery { Where = TagOf(occurrence.Name), Limit = 50 }, cancellationToken))
+            if (!IsTakenBack(one) && await OpenAsync(one, cancellationToken) is null) last.Add(one);
         return new ScheduleState(occurrence.Name, occurrence.Text, occurrence.Zone, occurrence.Missed, occurrence.Overlap, occurrence.Tick, head.Status == RunStatus.Paused, head,
             last.MaxBy(one => one.StartedAt ?? one.UpdatedAt));
     }
@@ -255,11 +265,13 @@ public sealed partial class PawlClient
         await Task.Delay(TimeSpan.FromMilliseconds(50), Time, cancellationToken);
     }
 
-    const string Replaced = "its schedule was changed or removed";
+    const string TakenBack = "its schedule was changed or removed";
 
-    /// <summary>Ends an occurrence that has not begun and removes it. Canceled first: from there nobody begins it, so that its id can be given again.</summary>
+    static bool IsTakenBack(RunHead head) => head is { Status: RunStatus.Canceled, Error: TakenBack };
+
+    /// <summary>Ends an occurrence that has not begun: from here nobody begins it.</summary>
     /// <returns>False when another process holds it.</returns>
-    async Task<bool> RemoveAsync(string runId, CancellationToken cancellationToken)
+    async Task<bool> TakeBackAsync(string runId, CancellationToken cancellationToken)
     {
         var claim = await Store.ClaimAsync(runId, Owner(), cancellationToken);
         if (claim.HeldBy is not null) return false;
@@ -267,15 +279,13 @@ public sealed partial class PawlClient
         try
         {
             var head = (await Store.FindAsync(runId, cancellationToken))!;
-            if (await OpenAsync(head, cancellationToken) is null) return true;
-            await WriteAsync(lease, head, new Checkpoint { Kind = CheckpointKind.Canceled, At = Time.GetUtcNow(), Reason = Replaced });
+            if (await OpenAsync(head, cancellationToken) is not null) await WriteAsync(lease, head, new Checkpoint { Kind = CheckpointKind.Canceled, At = Time.GetUtcNow(), Reason = TakenBack });
+            return true;
         }
         finally
         {
             await ReleaseAsync(lease);
         }
-        await Store.DeleteAsync(runId, cancellationToken);
-        return true;
     }
 
     static Checkpoint PutBack(RunLease lease, DateTimeOffset now) =>

@@ -15,7 +15,7 @@ static class RunArgument
 
     static Argument<string?> Create(Cli cli, string description, ArgumentArity arity)
     {
-        var argument = new Argument<string?>("RUN") { Description = description, Arity = arity };
+        var argument = new Argument<string?>("RUN") { Description = description, HelpName = "RUN", Arity = arity };
         argument.CompletionSources.Add(context => RunIdsOf(cli, context));
         return argument;
     }

@@ -124,7 +124,7 @@ static class ScheduleCommand
 
     static Argument<string> Name(Cli cli)
     {
-        var name = new Argument<string>("NAME") { Description = "The schedule" };
+        var name = new Argument<string>("NAME") { Description = "The schedule", HelpName = "NAME" };
         name.CompletionSources.Add(context => RunArgument.Ask(cli, context, async client => [.. (await client.SchedulesAsync(cli.Stop)).Select(state => state.Name)]));
         return name;
     }

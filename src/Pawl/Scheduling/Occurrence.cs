@@ -76,6 +76,13 @@ sealed class Occurrence
     /// <summary>The occurrence that a run was made for, or null. It stands for its time until a pass <see cref="Begins"/>.</summary>
     public static Occurrence? Of(JsonElement created) => created.TryGetProperty("schedule", out var schedule) ? new Occurrence(created, schedule) : null;
 
+    /// <summary>The same occurrence under another id, for where its own belongs to one that was taken back.</summary>
+    public Occurrence Again(int n) => Of(Rewrite(_created, $"{RunId}-{n}", w =>
+    {
+        foreach (var member in _created.EnumerateObject())
+            if (IsTime(member)) member.WriteTo(w);
+    }))!;
+
     /// <summary>Whether a record is the first of a pass that executes something.</summary>
     public static bool Begins(Checkpoint record) => record.Kind == CheckpointKind.Resumed && record.Reason != PutBack;
 
@@ -143,7 +150,7 @@ sealed class Occurrence
             foreach (var member in created.EnumerateObject())
             {
                 if (member.Name == "run_id") w.WriteString("run_id", runId);
-                else if (member.Name is not ("not_before" or "schedule")) member.WriteTo(w);
+                else if (!IsTime(member)) member.WriteTo(w);
             }
             time(w);
             w.WriteEndObject();
@@ -151,6 +158,8 @@ sealed class Occurrence
         using var data = JsonDocument.Parse(stream.ToArray());
         return data.RootElement.Clone();
     }
+
+    static bool IsTime(JsonProperty member) => member.Name is "not_before" or "schedule";
 
     /// <summary>Everything that the definition says; not who defined it, with which program.</summary>
     static string RevisionOf(JsonElement created, IEnumerable<string> words)

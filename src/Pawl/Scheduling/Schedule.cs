@@ -24,7 +24,8 @@ public enum OverlapPolicy
 }
 
 /// <summary>When a workflow runs by itself: once for each time, however many workers there are.</summary>
-/// <param name="Name">Letters, digits and <c>. _ -</c>, first a letter or digit, at most 90. Its runs are named <c>NAME-20260131T030000Z</c> and bear the tag <c>schedule</c>.</param>
+/// <param name="Name">Letters, digits and <c>. _ -</c>, first a letter or digit, at most 90. Its runs are named <c>NAME-20260131T030000Z</c> (with <c>-2</c> behind it where a
+/// change took one of this time back) and bear the tag <c>schedule</c>.</param>
 /// <param name="Workflow">The definition. One that carries its source can be executed by any worker, one in code by workers that have it, in this version.</param>
 /// <param name="Cron">Minute, hour, day of month, month, day of week (<c>0 3 * * MON-FRI</c>), or <c>@hourly @daily @weekly @monthly @yearly</c>.</param>
 public sealed record Schedule(string Name, Workflow Workflow, string Cron)

@@ -35,7 +35,7 @@ public sealed class ScheduleCommandLaws
 
         Assert.Equal("nightly", (await lab.RunAsync("schedule", "remove", "nightly", "--json")).Json.GetProperty("removed").GetString());
         Assert.Contains("No schedules", (await lab.RunAsync("schedule", "list")).Out, StringComparison.Ordinal);
-        Assert.Equal(run.GetProperty("run_id").GetString(), Assert.Single((await lab.RunAsync("list", "--json")).Json.GetProperty("runs").EnumerateArray()).GetProperty("run_id").GetString());
+        Assert.Equal(run.GetProperty("run_id").GetString(), Assert.Single((await lab.RunAsync("list", "--status", "pending", "--json")).Json.GetProperty("runs").EnumerateArray()).GetProperty("run_id").GetString());
     }
 
     [Fact]

@@ -226,12 +226,27 @@ public class ScheduleLaws
         // The same time with other params, then another time; several workers at the same moment.
         var changed = hands.Hourly with { Params = new Dictionary<string, object?> { ["day"] = "new" } };
         await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => lab.Client.ScheduleAsync(changed, Lab.Token)));
-        Assert.Equal("hourly-20260101T010000Z", Assert.Single(await Runs(lab)).RunId);
-        Assert.Equal("new", (await lab.Client.ParamsAsync("hourly-20260101T010000Z", Lab.Token))["day"].ToElement().GetString());
+        Assert.Equal([("hourly-20260101T010000Z", RunStatus.Canceled), ("hourly-20260101T010000Z-2", RunStatus.Pending)], (await Runs(lab)).Select(head => (head.RunId, head.Status)));
+        Assert.Equal("its schedule was changed or removed", (await lab.Head("hourly-20260101T010000Z")).Error);
+        Assert.Equal("new", (await lab.Client.ParamsAsync("hourly-20260101T010000Z-2", Lab.Token))["day"].ToElement().GetString());
         await lab.Client.PauseScheduleAsync("hourly", cancellationToken: Lab.Token);
         var state = await lab.Client.ScheduleAsync(changed with { Cron = "30 3 * * *", Zone = "Europe/Berlin" }, Lab.Token);
         Assert.Equal((s_midnight.AddHours(2.5), true, "Europe/Berlin"), (state.Next, state.IsPaused, state.Zone));
-        Assert.Equal("hourly-20260101T023000Z", Assert.Single(await Runs(lab)).RunId);
+        Assert.Null(state.LastRun);
+        Assert.Equal("hourly-20260101T023000Z", Assert.Single(await Runs(lab, RunStatus.Paused)).RunId);
+    });
+
+    [Fact]
+    public void A_time_whose_run_was_taken_back_has_another_when_it_is_the_next_one_again() => Lab.Do(async lab =>
+    {
+        var hands = new Hands(lab);
+        // Three o'clock is taken back, and comes again behind two o'clock of the changed schedule.
+        await lab.Client.ScheduleAsync(hands.Hourly with { Cron = "0 3 * * *" }, Lab.Token);
+        await lab.Client.ScheduleAsync(hands.Hourly with { Cron = "0 2-4 * * *" }, Lab.Token);
+        await using var worker = hands.Start();
+        await lab.Delay(4.5 * 3600);
+        Assert.Equal(["hourly-20260101T020000Z", "hourly-20260101T030000Z-2", "hourly-20260101T040000Z"], hands.Began);
+        Assert.Equal("hourly-20260102T020000Z", Assert.Single(await Runs(lab, RunStatus.Pending)).RunId);
     });
 
     [Fact]
@@ -248,7 +263,7 @@ public class ScheduleLaws
             Assert.Contains("There is no schedule 'hourly'", missing.Message, StringComparison.Ordinal);
             // What had begun goes on, and makes nothing.
             await lab.Delay(5 * 3600);
-            Assert.Equal([("hourly-20260101T010000Z", RunStatus.Completed)], (await Runs(lab)).Select(head => (head.RunId, head.Status)));
+            Assert.Equal([("hourly-20260101T010000Z", RunStatus.Completed), ("hourly-20260101T020000Z", RunStatus.Canceled)], (await Runs(lab)).Select(head => (head.RunId, head.Status)));
         }
         Assert.Equal("hourly-20260101T070000Z", (await lab.Client.ScheduleAsync(hands.Hourly, Lab.Token)).NextRun.RunId);
     });
@@ -261,7 +276,8 @@ public class ScheduleLaws
         // Somebody ran it early by hand.
         (await lab.Resume(hands.Workflow, runId: "hourly-20260101T010000Z")).EnsureCompleted();
         await lab.Client.UnscheduleAsync("hourly", Lab.Token);
-        Assert.Equal("hourly-20260101T020000Z", (await lab.Client.ScheduleAsync(hands.Hourly, Lab.Token)).NextRun.RunId);
+        // The one that was taken back never ran: its time has another run.
+        Assert.Equal("hourly-20260101T020000Z-2", (await lab.Client.ScheduleAsync(hands.Hourly, Lab.Token)).NextRun.RunId);
     });
 
     [Fact]
