@@ -68,7 +68,7 @@ static class PostgresRates
         await using (var vacuum = bare.CreateCommand("vacuum analyze")) await vacuum.ExecuteNonQueryAsync();
         await using var sizes = bare.CreateCommand("""
             select (select count(*) from core_workflow_checkpoints where kind = 'step'),
-                pg_total_relation_size('core_workflow_checkpoints') + pg_total_relation_size('core_workflow_runs'), (select avg(octet_length(line)) from core_workflow_checkpoints where kind = 'step'),
+                pg_total_relation_size('core_workflow_journal') + pg_total_relation_size('core_workflow_runs'), (select avg(octet_length(line)) from core_workflow_checkpoints where kind = 'step'),
                 (select sum(n_tup_hot_upd) from pg_stat_user_tables where relname = 'core_workflow_runs')::float8 / (select sum(n_tup_upd) from pg_stat_user_tables where relname = 'core_workflow_runs')
             """);
         await using var row = await sizes.ExecuteReaderAsync();
@@ -111,9 +111,9 @@ static class PostgresRates
         var created = Checkpoint.FromLine(data);
         await store.CreateAsync(created, RunHead.After(null, created), null, default);
         await using var copy = bare.CreateCommand(string.Create(CultureInfo.InvariantCulture, $"""
-            insert into {schema}.core_workflow_runs (run_id, created_at, labels, head, seq, token, due_at, version, priority, held, portable, workflow, status, queue, hash, part)
+            insert into {schema}.core_workflow_runs (run_id, created_at, labels, head, seq, updated, done, recoveries, token, due_at, version, priority, held, portable, workflow, status, queue, hash, part)
             select 'r' || i, created_at + i * interval '1 ms', array['"team":"t' || i % 1000 || '"'],
-                replace(replace(head::text, '"r0"', '"r' || i || '"'), '"c1"', '"c' || i % 20 || '"')::json, seq, token, due_at, version, priority, held, portable, workflow, case when i % 500 = 499 then 'failed' else status end, queue, hash, json_build_object('customer', 'c' || i % 20)::text
+                replace(replace(head::text, '"r0"', '"r' || i || '"'), '"c1"', '"c' || i % 20 || '"')::json, seq, updated, done, recoveries, token, due_at, version, priority, held, portable, workflow, case when i % 500 = 499 then 'failed' else status end, queue, hash, json_build_object('customer', 'c' || i % 20)::text
             from {schema}.core_workflow_runs, generate_series(1, {count}) i where run_id = 'r0';
             analyze {schema}.core_workflow_runs
             """));

@@ -11,29 +11,33 @@ static class PostgresSchema
     [
         """
         -- One row a run: the right to execute it, its place in its queue, and its head, which is the fold of its journal.
-        -- A step changes no indexed column, so that it touches the row alone (HOT); half of each page is left free for that.
+        -- A step changes five narrow columns, none of them indexed, so that it touches the row alone (HOT) and its log is short; half of each page is left free for that.
         create table {schema}.core_workflow_runs (
-            seq         bigint      not null,                -- the last record
+            run         bigint      generated always as identity unique,   -- what the journal knows it by
             token       bigint      not null,                -- the fencing token: raised by each claim
+            seq         bigint      not null,                -- the last record
+            updated     bigint      not null,                -- its time, in units of 100 ns, which timestamptz does not hold
+            done        int         not null,                -- steps of the first level
+            recoveries  int         not null,                -- deaths in a row
+            version     int         not null,
+            priority    int         not null,
+            messages    int         not null default 0,      -- in its inbox
+            held        boolean     not null,                -- claimed and not given back; good until lease_until
+            portable    boolean     not null,                -- its journal holds its definition
             created_at  timestamptz not null,
             due_at      timestamptz,                         -- when a worker takes it unless it is held; -infinity: it stands in line; null: never by itself
             began_at    timestamptz,                         -- when its first pass began
             lease_until timestamptz,                         -- only this database's clock is compared with it
-            version     int         not null,
-            priority    int         not null,
-            messages    int         not null default 0,      -- in its inbox
-            seen        int,                                 -- of them read when it began to wait; null while it does not
-            held        boolean     not null,                -- claimed and not given back; good until lease_until
-            portable    boolean     not null,                -- its journal holds its definition
+            seen        int,                                 -- messages read when it began to wait; null while it does not
             run_id      text        collate "C" primary key,
+            hash        text        collate "C" not null,    -- of the last record
             workflow    text        collate "C" not null,
             status      text        collate "C" not null,
             queue       text        collate "C",             -- null: no worker takes it by itself
-            hash        text        collate "C" not null,    -- of the last record
             part        text        collate "C" not null,    -- the partition, as JSON
             labels      text[]      collate "C",             -- tags and partition as "key":"value"
             owner       json,
-            head        json        not null
+            head        json        not null                 -- all of the head that no step changes
         ) with (fillfactor = 50);
         create index core_workflow_runs_newest   on {schema}.core_workflow_runs (created_at desc, run_id desc);
         create index core_workflow_runs_workflow on {schema}.core_workflow_runs (workflow, created_at desc, run_id desc);
@@ -45,15 +49,14 @@ static class PostgresSchema
         create index core_workflow_runs_held     on {schema}.core_workflow_runs (queue) where held;
         create index core_workflow_runs_began    on {schema}.core_workflow_runs (queue, began_at) where queue is not null and began_at is not null;
 
-        -- The journals. The line is the truth; the other columns are read from it, for people and for queries.
-        create table {schema}.core_workflow_checkpoints (
+        -- The journals. The line is the truth; the other columns are read from it, for people and for queries. A short key for the run: it stands twice in each record.
+        create table {schema}.core_workflow_journal (
+            run        bigint      not null,
             seq        bigint      not null,
             created_at timestamptz not null,
-            run_id     text        collate "C" not null,
-            kind       text        collate "C" not null,
             step_name  text        collate "C",
             line       bytea       not null,
-            primary key (run_id, seq)
+            primary key (run, seq)
         );
 
         create table {schema}.core_workflow_payloads (
@@ -81,6 +84,11 @@ static class PostgresSchema
         exception when others then
             return null;
         end $$;
+
+        -- The journals under the names of their runs.
+        create view {schema}.core_workflow_checkpoints as
+        select r.run_id, c.seq, c.step_name, c.created_at, {schema}.core_workflow_json(c.line) ->> 'kind' as kind, c.line
+        from {schema}.core_workflow_journal c join {schema}.core_workflow_runs r using (run);
 
         -- The context behind each finished step: computed, so that what is stored grows with the steps, not with their square.
         create view {schema}.core_workflow_snapshots as

@@ -4,7 +4,7 @@ namespace Pawl.Postgres;
 sealed class PostgresSql(string schema)
 {
     readonly string _runs = $"\"{schema}\".core_workflow_runs";
-    readonly string _checkpoints = $"\"{schema}\".core_workflow_checkpoints";
+    readonly string _journal = $"\"{schema}\".core_workflow_journal";
     readonly string _payloads = $"\"{schema}\".core_workflow_payloads";
     readonly string _messages = $"\"{schema}\".core_workflow_messages";
 
@@ -13,18 +13,20 @@ sealed class PostgresSql(string schema)
     // An expired lease is nobody's for whoever asks; for its holder it is good until another takes the run.
     const string Live = $"r.held and r.lease_until > {Now}";
     const string Owner = $"case when {Live} then r.owner::text end";
+    // What a step changes stands in columns, the rest of the head as JSON.
+    const string Head = "r.head::text, r.seq, r.hash, r.updated, r.done, r.recoveries";
 
     /// <summary>Where this schema's news are told: a run that has a message, or nothing when there may be runs to take.</summary>
     public string Channel { get; } = $"pawl_{schema}";
 
-    // $1 run, $2 workflow, $3 version, $4 status, $5 seq, $6 hash, $7 created, $8 queue, $9 priority, $10 due, $11 portable, $12 labels, $13 head, $14 owner, $15 lease time, $16 kind, $17 line, $18 partition
+    // $1 run, $2 workflow, $3 version, $4 status, $5 seq, $6 hash, $7 created, $8 queue, $9 priority, $10 due, $11 portable, $12 labels, $13 head, $14 owner, $15 lease time, $16 updated, $17 line, $18 partition
     public string Create => $"""
         with run as (
-            insert into {_runs} (run_id, workflow, version, status, seq, hash, created_at, queue, priority, due_at, portable, labels, head, token, held, owner, lease_until, part)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $8 is null then null when $10 <= {Now} then '-infinity' else $10 end, $11, $12, $13::json,
+            insert into {_runs} (run_id, workflow, version, status, seq, hash, updated, done, recoveries, created_at, queue, priority, due_at, portable, labels, head, token, held, owner, lease_until, part)
+            values ($1, $2, $3, $4, $5, $6, $16, 0, 0, $7, $8, $9, case when $8 is null then null when $10 <= {Now} then '-infinity' else $10 end, $11, $12, $13::json,
                 case when $14::json is null then 0 else 1 end, $14::json is not null, $14::json, case when $14::json is not null then {Now} + $15 end, $18)
-            on conflict do nothing returning run_id, token),
-        record as (insert into {_checkpoints} (run_id, seq, created_at, kind, line) select run_id, $5, $7, $16, $17 from run)
+            on conflict do nothing returning run, token),
+        record as (insert into {_journal} (run, seq, created_at, line) select run, $5, $7, $17 from run)
         select token, case when $8 is not null and token = 0 then pg_notify('{Channel}', '') end from run
         """;
 
@@ -53,14 +55,23 @@ sealed class PostgresSql(string schema)
     // A run with a lease, in words that no index but the key's answers to: the plan is made once, for every load.
     const string Leased = "r.lease_until is not null";
 
-    /// <summary>Writes those records whose token is the run's and that follow the run's last one, each by itself; answers which, from 1.</summary>
+    /// <summary>Writes a record if its token is the run's and it follows the run's last one.</summary>
+    // $1 run, $2 token, $3 seq, $4 hash, $5 updated, $6 done, $7 recoveries, $8 created, $9 step, $10 line
+    public string OneStep => $"""
+        with run as (
+            update {_runs} r set seq = $3, hash = $4, updated = $5, done = $6, recoveries = $7
+            where r.run_id = $1 and r.token = $2 and r.seq = $3 - 1 and {Leased} returning r.run)
+        insert into {_journal} (run, seq, created_at, step_name, line) select run, $3, $8, $9, $10 from run
+        """;
+
+    /// <summary>Writes those of many records, each by itself; answers which, from 1.</summary>
     public string Steps => $"""
         with run as (
-            update {_runs} r set seq = c.seq, hash = c.hash, head = c.head::json
-            from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) with ordinality c (run_id, token, seq, hash, head, created_at, kind, step_name, line, n)
+            update {_runs} r set seq = c.seq, hash = c.hash, updated = c.updated, done = c.done, recoveries = c.recoveries
+            from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) with ordinality c (run_id, token, seq, hash, updated, done, recoveries, created_at, step_name, line, n)
             where r.run_id = c.run_id and r.token = c.token and r.seq = c.seq - 1 and {Leased}
-            returning c.n, c.run_id, c.seq, c.created_at, c.kind, c.step_name, c.line),
-        record as (insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line) select run_id, seq, created_at, kind, step_name, line from run)
+            returning c.n, r.run, c.seq, c.created_at, c.step_name, c.line),
+        record as (insert into {_journal} (run, seq, created_at, step_name, line) select run, seq, created_at, step_name, line from run)
         select n from run
         """;
 
@@ -68,21 +79,22 @@ sealed class PostgresSql(string schema)
     public string Commit => $"""
         with run as (
             update {_runs} r set
-                seq = coalesce(c.last, r.seq), hash = coalesce(c.hash, r.hash), status = coalesce(c.status, r.status), head = coalesce(c.head::json, r.head),
+                seq = coalesce(c.last, r.seq), hash = coalesce(c.hash, r.hash), updated = coalesce(c.updated, r.updated), done = coalesce(c.done, r.done),
+                recoveries = coalesce(c.recoveries, r.recoveries), status = coalesce(c.status, r.status), head = coalesce(c.head::json, r.head),
                 began_at = coalesce(r.began_at, least(c.began_at, {Now})), seen = case when c.last is null then r.seen else c.seen end,
                 due_at = case when c.last is null then r.due_at when r.queue is null then null when r.messages > c.seen or c.due_at <= {Now} then '-infinity' else c.due_at end,
                 held = not c.release, owner = case when not c.release then r.owner end, lease_until = case when not c.release then r.lease_until end
             from (select *, lag(records, 1, 0) over (order by n) as records_before, lag(payloads, 1, 0) over (order by n) as payloads_before
-                from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) with ordinality
-                    a (run_id, token, first, last, hash, status, head, due_at, began_at, seen, release, records, payloads, n)) c
+                from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) with ordinality
+                    a (run_id, token, first, last, hash, updated, done, recoveries, status, head, due_at, began_at, seen, release, records, payloads, n)) c
             where r.run_id = c.run_id and r.token = c.token and r.seq = coalesce(c.first - 1, r.seq) and {Leased}
-            returning c.n, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
+            returning c.n, r.run, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
         record as (
-            insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line)
-            select run_id, ($14)[i], ($15)[i], ($16)[i], ($17)[i], ($18)[i] from run, generate_series(records_before + 1, records) i),
+            insert into {_journal} (run, seq, created_at, step_name, line)
+            select run, ($17)[i], ($18)[i], ($19)[i], ($20)[i] from run, generate_series(records_before + 1, records) i),
         payload as (
             insert into {_payloads} (run_id, sha256, content)
-            select run_id, ($19)[i], ($20)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
+            select run_id, ($21)[i], ($22)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
         select n, case when awake then pg_notify('{Channel}', '') end from run
         """;
 
@@ -151,7 +163,7 @@ sealed class PostgresSql(string schema)
             where one.status <> 'pending' or one.nth <= room.starts
             order by place limit (select free from room))
         update {_runs} r set token = r.token + 1, held = true, owner = $3::json, lease_until = {Now} + $4
-        from chosen where r.run_id = chosen.run_id and not ({Live}) returning r.run_id, r.token, r.head::text, null::text, chosen.place
+        from chosen where r.run_id = chosen.run_id and not ({Live}) returning chosen.place, r.run_id, r.token, {Head}, null::text
         """;
 
     // $1 run, $2 name, $3 time, $4 sender, $5 body. The first column: it was put in; the second: there is such a run.
@@ -166,14 +178,14 @@ sealed class PostgresSql(string schema)
 
     public string Inbox => $"select name, body, sent_at, sent_by from {_messages} where run_id = $1 order by n";
 
-    public string Read => $"select line from {_checkpoints} where run_id = $1 and seq >= $2 order by seq";
+    public string Read => $"select c.line from {_runs} r join {_journal} c on c.run = r.run where r.run_id = $1 and c.seq >= $2 order by c.seq";
 
     public string Payload => $"select content from {_payloads} where run_id = $1 and sha256 = $2";
 
     // The row is looked at as it was before.
     public string Delete => $"""
-        with run as (delete from {_runs} r where r.run_id = $1 and not ({Live}) returning r.run_id),
-        record as (delete from {_checkpoints} c using run where c.run_id = run.run_id),
+        with run as (delete from {_runs} r where r.run_id = $1 and not ({Live}) returning r.run, r.run_id),
+        record as (delete from {_journal} c using run where c.run = run.run),
         payload as (delete from {_payloads} p using run where p.run_id = run.run_id),
         message as (delete from {_messages} m using run where m.run_id = run.run_id)
         select exists (select from run), {Owner} from {_runs} r where r.run_id = $1
@@ -181,7 +193,7 @@ sealed class PostgresSql(string schema)
 
     /// <summary>Conditions are added by number, so that each list has the plan that fits it.</summary>
     public string List(IReadOnlyList<string> conditions, string limit) => $"""
-        select r.head::text, {Owner} from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)}
+        select {Head}, {Owner} from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)}
         order by r.created_at desc, r.run_id desc {limit}
         """;
 }
