@@ -113,11 +113,12 @@ sealed class PostgresSql(string schema)
     // $1 queue, $2 places, $3 owner, $4 lease time, $5 portable, $6 workflows, $7 versions, $8 concurrency, $9 rate, $10 window, $11 fair by
     const string CanExecute = "($5 and r.portable or (r.workflow, r.version) in (select * from unnest($6, $7)))";
 
+    // $2 bounds what free bounds too: it is a number when the plan is made, and the plan knows then that few rows come.
     /// <summary>The choice of <c>WorkChoice</c>, claimed. The line's index gives each status in order; what others are taking at this moment is passed over.</summary>
     public string Take => Taking($"""
-        select line.*, 0::bigint as turn from unnest(array['pending', 'running', 'waiting', 'failed']) s (status), room, lateral (
+        select line.*, 0::bigint as turn from {Statuses}, room, lateral (
             select r.run_id, r.status, r.priority, r.created_at from {_runs} r
-            where r.queue = $1 and r.status = s.status and r.due_at = '-infinity' and not r.held and {CanExecute}
+            where r.queue = $1 and r.status = s.status and {InLine} and {CanExecute}
             order by r.priority desc, r.created_at, r.run_id
             limit case when s.status = 'pending' then least(room.free, room.starts) else room.free end for update skip locked) line
         union all
@@ -127,26 +128,42 @@ sealed class PostgresSql(string schema)
             order by r.priority desc, r.created_at, r.run_id limit room.free for update skip locked) orphan
         """);
 
-    /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other. Of each partition no more are looked at than could be taken.</summary>
+    /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other. What is read follows the number
+    /// of partitions, not of runs: of each the first few; and of more partitions than <see cref="Partitions"/> those in front of the line, and as many that follow
+    /// the one whose run began last, round and round, so that none is left out for long.</summary>
     public string TakeInTurns => Taking($"""
         select one.run_id, one.status, one.priority, one.created_at,
             row_number() over (partition by one.value order by one.priority desc, one.created_at, one.run_id) + coalesce(busy.runs, 0) as turn
         from (
             select line.*, {Value("part.part")} as value from (
                 with recursive part as (
-                    (select r.part from {_runs} r where r.queue = $1 and r.due_at = '-infinity' and not r.held order by r.part limit 1)
-                    union all
-                    select (select r.part from {_runs} r where r.queue = $1 and r.due_at = '-infinity' and not r.held and r.part > part.part order by r.part limit 1)
-                    from part where part.part is not null)
-                select part from part where part is not null) part, unnest(array['pending', 'running', 'waiting', 'failed']) s (status), room, lateral (
+                    select {NextPart($"(select r.part from {_runs} r where r.queue = $1 and r.began_at is not null order by r.began_at desc limit 1)")} as part
+                    union
+                    select {NextPart("part.part")} from part where part.part is not null)
+                (select part from part where part is not null limit {Partitions})
+                union
+                select front.part from {Statuses}, lateral (
+                    select r.part from {_runs} r where r.queue = $1 and r.status = s.status and {InLine} and {CanExecute} order by r.priority desc, r.created_at, r.run_id limit $2) front) part,
+                {Statuses}, lateral (
                     select r.run_id, r.status, r.priority, r.created_at from {_runs} r
-                    where r.queue = $1 and r.part = part.part and r.status = s.status and r.due_at = '-infinity' and not r.held and {CanExecute}
-                    order by r.priority desc, r.created_at, r.run_id limit room.free) line
+                    where r.queue = $1 and r.part = part.part and r.status = s.status and {InLine} and {CanExecute}
+                    order by r.priority desc, r.created_at, r.run_id limit $2) line
             union all
             select r.run_id, r.status, r.priority, r.created_at, {Value("r.part")} from {_runs} r
             where r.queue = $1 and r.held and r.lease_until <= {Now} and r.due_at = '-infinity' and {CanExecute}) one
         left join (select {Value("r.part")} as value, count(*) as runs from {_runs} r where r.queue = $1 and {Live} group by 1) busy using (value)
         """);
+
+    const int Partitions = 250;
+    const string InLine = "r.due_at = '-infinity' and not r.held";
+    const string Statuses = "unnest(array['pending', 'running', 'waiting', 'failed']) s (status)";
+
+    /// <summary>The next partition that has something in line; behind the last one comes the first. One look into the index of turns.</summary>
+    string NextPart(string behind)
+    {
+        var first = $"select r.part from {_runs} r where r.queue = $1 and {InLine}";
+        return $"coalesce(({first} and r.part > {behind} order by r.part limit 1), ({first} order by r.part limit 1))";
+    }
 
     static string Value(string part) => $"coalesce({part}::json ->> $11, '')";
 
@@ -161,9 +178,9 @@ sealed class PostgresSql(string schema)
             select one.run_id, row_number() over (order by one.turn, one.priority desc, one.created_at, one.run_id) as place
             from (select *, row_number() over (partition by status = 'pending' order by turn, priority desc, created_at, run_id) as nth from candidate) one, room
             where one.status <> 'pending' or one.nth <= room.starts
-            order by place limit (select free from room))
+            order by place limit $2)
         update {_runs} r set token = r.token + 1, held = true, owner = $3::json, lease_until = {Now} + $4
-        from chosen where r.run_id = chosen.run_id and not ({Live}) returning chosen.place, r.run_id, r.token, {Head}, null::text
+        from chosen, room where chosen.place <= room.free and r.run_id = chosen.run_id and not ({Live}) returning chosen.place, r.run_id, r.token, {Head}, null::text
         """;
 
     // $1 run, $2 name, $3 time, $4 sender, $5 body. The first column: it was put in; the second: there is such a run.
