@@ -130,15 +130,13 @@ sealed class PostgresCommit : IAsyncDisposable
         readonly List<string> _runIds, _hashes;
         readonly List<long> _tokens, _seqs, _updated;
         readonly List<int> _done, _recoveries;
-        readonly List<DateTime> _times;
-        readonly List<string?> _steps;
         readonly List<ReadOnlyMemory<byte>> _lines;
 
         public Steps(string sql, NpgsqlConnection connection) : base(sql, connection)
         {
             (_runIds, _tokens, _seqs, _hashes) = (Texts(), Numbers(), Numbers(), Texts());
             (_updated, _done, _recoveries) = (Numbers(), Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer));
-            (_times, _steps, _lines) = (Column<DateTime>(NpgsqlDbType.TimestampTz), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+            _lines = Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea);
         }
 
         public override void Add(in Commit commit)
@@ -151,8 +149,6 @@ sealed class PostgresCommit : IAsyncDisposable
             _updated.Add(head.UpdatedAt.UtcTicks);
             _done.Add(head.Done);
             _recoveries.Add(head.Recoveries);
-            _times.Add(record.At.UtcDateTime);
-            _steps.Add(PostgresHead.Readable(record.Path));
             _lines.Add(record.Line);
         }
     }
@@ -170,9 +166,7 @@ sealed class PostgresCommit : IAsyncDisposable
         // Where the commit's records end in the columns of records, its payloads in those of payloads.
         readonly List<int> _recordEnds, _payloadEnds;
         readonly List<long> _seqs;
-        readonly List<DateTime> _times;
         readonly List<string> _hexes;
-        readonly List<string?> _steps;
         readonly List<ReadOnlyMemory<byte>> _lines, _contents;
 
         public Anything(string sql, NpgsqlConnection connection) : base(sql, connection)
@@ -182,7 +176,7 @@ sealed class PostgresCommit : IAsyncDisposable
             (_recoveries, _statuses, _heads) = (Column<int?>(NpgsqlDbType.Integer), NullableTexts(), NullableTexts());
             (_dues, _begans, _seens) = (Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<int?>(NpgsqlDbType.Integer));
             (_releases, _recordEnds, _payloadEnds) = (Column<bool>(NpgsqlDbType.Boolean), Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer));
-            (_seqs, _times, _steps, _lines) = (Numbers(), Column<DateTime>(NpgsqlDbType.TimestampTz), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+            (_seqs, _lines) = (Numbers(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
             (_hexes, _contents) = (Texts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
         }
 
@@ -207,8 +201,6 @@ sealed class PostgresCommit : IAsyncDisposable
             foreach (var record in records)
             {
                 _seqs.Add(record.Seq);
-                _times.Add(record.At.UtcDateTime);
-                _steps.Add(PostgresHead.Readable(record.Path));
                 _lines.Add(record.Line);
             }
             foreach (var payload in payloads)

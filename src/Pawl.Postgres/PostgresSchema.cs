@@ -49,13 +49,11 @@ static class PostgresSchema
         create index core_workflow_runs_held     on {schema}.core_workflow_runs (queue) where held;
         create index core_workflow_runs_began    on {schema}.core_workflow_runs (queue, began_at) where queue is not null and began_at is not null;
 
-        -- The journals. The line is the truth; the other columns are read from it, for people and for queries. A short key for the run: it stands twice in each record.
+        -- The journals: each record is its line, whatever else is known of it can be read from that. A short key for the run, since it stands twice in each record.
         create table {schema}.core_workflow_journal (
-            run        bigint      not null,
-            seq        bigint      not null,
-            created_at timestamptz not null,
-            step_name  text        collate "C",
-            line       bytea       not null,
+            run  bigint not null,
+            seq  bigint not null,
+            line bytea  not null,
             primary key (run, seq)
         );
 
@@ -85,10 +83,10 @@ static class PostgresSchema
             return null;
         end $$;
 
-        -- The journals under the names of their runs.
+        -- The journals as people and queries want them. The line is parsed once for all columns.
         create view {schema}.core_workflow_checkpoints as
-        select r.run_id, c.seq, c.step_name, c.created_at, {schema}.core_workflow_json(c.line) ->> 'kind' as kind, c.line
-        from {schema}.core_workflow_journal c join {schema}.core_workflow_runs r using (run);
+        select r.run_id, c.seq, parsed.record ->> 'path' as step_name, (parsed.record ->> 'at')::timestamptz as created_at, parsed.record ->> 'kind' as kind, parsed.record, c.line
+        from {schema}.core_workflow_journal c join {schema}.core_workflow_runs r using (run), lateral (select {schema}.core_workflow_json(c.line) as record offset 0) parsed;
 
         -- The context behind each finished step: computed, so that what is stored grows with the steps, not with their square.
         create view {schema}.core_workflow_snapshots as
@@ -100,16 +98,16 @@ static class PostgresSchema
         from {schema}.core_workflow_checkpoints step
         cross join lateral (
             select jsonb_object_agg(param.key, param.value order by earlier.seq) filter (where param.key is not null) as params,
-                (array_agg({schema}.core_workflow_json(earlier.line) -> 'data' -> 'partition' order by earlier.seq))[1] as partition
-            from {schema}.core_workflow_checkpoints earlier
-            left join lateral jsonb_each({schema}.core_workflow_json(earlier.line) -> 'data' -> 'params') param on true
+                (array_agg(earlier.record -> 'data' -> 'partition' order by earlier.seq))[1] as partition
+            from {schema}.core_workflow_checkpoints earlier left join lateral jsonb_each(earlier.record -> 'data' -> 'params') param on true
             where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind in ('created', 'resumed')) given
         cross join lateral (
-            select jsonb_object_agg(earlier.step_name, coalesce(json -> 'output', json -> 'output_ref') order by earlier.seq) filter (where json ?| array['output', 'output_ref']) as outputs,
-                jsonb_object_agg(earlier.step_name, json -> 'metrics' order by earlier.seq) filter (where json ? 'metrics') as metrics
-            from {schema}.core_workflow_checkpoints earlier, {schema}.core_workflow_json(earlier.line) json
-            where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind = 'step' and json ->> 'status' = 'completed') done
-        where step.kind = 'step' and {schema}.core_workflow_json(step.line) ->> 'status' = 'completed'
+            select jsonb_object_agg(earlier.step_name, coalesce(earlier.record -> 'output', earlier.record -> 'output_ref') order by earlier.seq)
+                    filter (where earlier.record ?| array['output', 'output_ref']) as outputs,
+                jsonb_object_agg(earlier.step_name, earlier.record -> 'metrics' order by earlier.seq) filter (where earlier.record ? 'metrics') as metrics
+            from {schema}.core_workflow_checkpoints earlier
+            where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind = 'step' and earlier.record ->> 'status' = 'completed') done
+        where step.kind = 'step' and step.record ->> 'status' = 'completed'
         order by step.run_id, step.step_name, step.seq desc;
         """,
     ];

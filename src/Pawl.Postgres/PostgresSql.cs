@@ -26,7 +26,7 @@ sealed class PostgresSql(string schema)
             values ($1, $2, $3, $4, $5, $6, $16, 0, 0, $7, $8, $9, case when $8 is null then null when $10 <= {Now} then '-infinity' else $10 end, $11, $12, $13::json,
                 case when $14::json is null then 0 else 1 end, $14::json is not null, $14::json, case when $14::json is not null then {Now} + $15 end, $18)
             on conflict do nothing returning run, token),
-        record as (insert into {_journal} (run, seq, created_at, line) select run, $5, $7, $17 from run)
+        record as (insert into {_journal} (run, seq, line) select run, $5, $17 from run)
         select token, case when $8 is not null and token = 0 then pg_notify('{Channel}', '') end from run
         """;
 
@@ -56,22 +56,22 @@ sealed class PostgresSql(string schema)
     const string Leased = "r.lease_until is not null";
 
     /// <summary>Writes a record if its token is the run's and it follows the run's last one.</summary>
-    // $1 run, $2 token, $3 seq, $4 hash, $5 updated, $6 done, $7 recoveries, $8 created, $9 step, $10 line
+    // $1 run, $2 token, $3 seq, $4 hash, $5 updated, $6 done, $7 recoveries, $8 line
     public string OneStep => $"""
         with run as (
             update {_runs} r set seq = $3, hash = $4, updated = $5, done = $6, recoveries = $7
             where r.run_id = $1 and r.token = $2 and r.seq = $3 - 1 and {Leased} returning r.run)
-        insert into {_journal} (run, seq, created_at, step_name, line) select run, $3, $8, $9, $10 from run
+        insert into {_journal} (run, seq, line) select run, $3, $8 from run
         """;
 
     /// <summary>Writes those of many records, each by itself; answers which, from 1.</summary>
     public string Steps => $"""
         with run as (
             update {_runs} r set seq = c.seq, hash = c.hash, updated = c.updated, done = c.done, recoveries = c.recoveries
-            from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) with ordinality c (run_id, token, seq, hash, updated, done, recoveries, created_at, step_name, line, n)
+            from unnest($1, $2, $3, $4, $5, $6, $7, $8) with ordinality c (run_id, token, seq, hash, updated, done, recoveries, line, n)
             where r.run_id = c.run_id and r.token = c.token and r.seq = c.seq - 1 and {Leased}
-            returning c.n, r.run, c.seq, c.created_at, c.step_name, c.line),
-        record as (insert into {_journal} (run, seq, created_at, step_name, line) select run, seq, created_at, step_name, line from run)
+            returning c.n, r.run, c.seq, c.line),
+        record as (insert into {_journal} (run, seq, line) select run, seq, line from run)
         select n from run
         """;
 
@@ -90,11 +90,11 @@ sealed class PostgresSql(string schema)
             where r.run_id = c.run_id and r.token = c.token and r.seq = coalesce(c.first - 1, r.seq) and {Leased}
             returning c.n, r.run, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
         record as (
-            insert into {_journal} (run, seq, created_at, step_name, line)
-            select run, ($17)[i], ($18)[i], ($19)[i], ($20)[i] from run, generate_series(records_before + 1, records) i),
+            insert into {_journal} (run, seq, line)
+            select run, ($17)[i], ($18)[i] from run, generate_series(records_before + 1, records) i),
         payload as (
             insert into {_payloads} (run_id, sha256, content)
-            select run_id, ($21)[i], ($22)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
+            select run_id, ($19)[i], ($20)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
         select n, case when awake then pg_notify('{Channel}', '') end from run
         """;
 

@@ -13,8 +13,6 @@ sealed class PostgresStep : IDisposable
     readonly NpgsqlParameter<string> _run, _hash;
     readonly NpgsqlParameter<long> _token, _seq, _updated;
     readonly NpgsqlParameter<int> _done, _recoveries;
-    readonly NpgsqlParameter<DateTime> _time;
-    readonly NpgsqlParameter<string?> _step;
     readonly NpgsqlParameter<ReadOnlyMemory<byte>> _line;
 
     public PostgresStep(NpgsqlDataSource source, PostgresSql sql)
@@ -25,7 +23,7 @@ sealed class PostgresStep : IDisposable
             _command = new NpgsqlCommand(sql.OneStep, _connection);
             (_run, _token, _seq, _hash) = (Value<string>(NpgsqlDbType.Text), Value<long>(NpgsqlDbType.Bigint), Value<long>(NpgsqlDbType.Bigint), Value<string>(NpgsqlDbType.Text));
             (_updated, _done, _recoveries) = (Value<long>(NpgsqlDbType.Bigint), Value<int>(NpgsqlDbType.Integer), Value<int>(NpgsqlDbType.Integer));
-            (_time, _step, _line) = (Value<DateTime>(NpgsqlDbType.TimestampTz), Value<string?>(NpgsqlDbType.Text), Value<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+            _line = Value<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea);
             PostgresCommit.Plan(_connection).ExecuteNonQuery();
             _command.Prepare();
         }
@@ -45,7 +43,7 @@ sealed class PostgresStep : IDisposable
         var (record, head) = (commit.Records[0], commit.Head!);
         (_run.TypedValue, _token.TypedValue, _seq.TypedValue, _hash.TypedValue) = (commit.Lease.RunId, commit.Lease.Token, record.Seq, record.Hash);
         (_updated.TypedValue, _done.TypedValue, _recoveries.TypedValue) = (head.UpdatedAt.UtcTicks, head.Done, head.Recoveries);
-        (_time.TypedValue, _step.TypedValue, _line.TypedValue) = (record.At.UtcDateTime, PostgresHead.Readable(record.Path), record.Line);
+        _line.TypedValue = record.Line;
         return _command.ExecuteNonQuery() == 1;
     }
 
