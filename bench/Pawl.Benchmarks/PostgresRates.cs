@@ -31,44 +31,67 @@ static class PostgresRates
     static async Task RatesAsync(PostgresStore store, NpgsqlDataSource bare)
     {
         await using (var create = bare.CreateCommand("create table bare (id bigint generated always as identity primary key, line text not null)")) await create.ExecuteNonQueryAsync();
-        var (single, one, many) = (0.0, 0.0, 0.0);
+        // Answered on the caller's thread, as the store's lone commits are: the fastest that the driver can do. A connection of its own, since one that was used otherwise is slower.
+        using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(bare.ConnectionString) { Password = PostgresServer.Password, Pooling = false }.ConnectionString);
+        connection.Open();
+        await using var ask = bare.CreateCommand("select pg_backend_pid()");
+        var server = ProcessorTime.ParentOf((int)(await ask.ExecuteScalarAsync())!);
+        var (single, one, many) = (new Best(), new Best(), new Best());
         for (var round = 0; round < 8; round++)
         {
-            single = Math.Max(single, await InsertsAsync(bare));
-            one = Math.Max(one, await StepsAsync(store, 1, Steps, $"one{round}"));
-            many = Math.Max(many, await StepsAsync(store, Runs, StepsPerRun, $"many{round}"));
+            single.Add(Steps, server, () => Inserts(connection));
+            await one.AddAsync(Steps, server, () => StepsAsync(store, 1, Steps, $"one{round}"));
+            await many.AddAsync(Runs * StepsPerRun, server, () => StepsAsync(store, Runs, StepsPerRun, $"many{round}"));
         }
-        Report.Row("PostgreSQL, one run of 2,000 steps", Report.Number(one, "steps/s"), Report.Number(single, "one-row commits/s"), Report.Number(one / single * 100, "%"), "≥ 80 %", one / single >= 0.8);
-        Report.Row("PostgreSQL, 128 runs of 300 steps at once", Report.Number(many, "steps/s"), Report.Number(single, "one-row commits/s"), Report.Number(many / single, "×", 1), "≥ 10 ×", many / single >= 10);
+        Report.Row("PostgreSQL, one run of 2,000 steps", Report.Number(one.Rate, "steps/s"), Report.Number(single.Rate, "one-row commits/s"), Report.Number(one.Rate / single.Rate * 100, "%"), "≥ 80 %", one.Rate / single.Rate >= 0.8);
+        Report.Row("PostgreSQL, 128 runs of 300 steps at once", Report.Number(many.Rate, "steps/s"), Report.Number(single.Rate, "one-row commits/s"), Report.Number(many.Rate / single.Rate, "×", 1), "≥ 10 ×", many.Rate / single.Rate >= 10);
+        Report.Row("PostgreSQL, processor time a step, one run: client + server", one.Processor, $"{single.Processor} a commit", "-", "-", true);
+        Report.Row("PostgreSQL, processor time a step, 128 runs: client + server", many.Processor, $"{single.Processor} a commit", "-", "-", true);
     }
 
     // As many bytes as a step's line has.
-    static async Task<double> InsertsAsync(NpgsqlDataSource bare)
+    static void Inserts(NpgsqlConnection connection)
     {
-        await using var connection = await bare.OpenConnectionAsync();
-        await using var insert = new NpgsqlCommand("insert into bare (line) values ($1)", connection) { Parameters = { new NpgsqlParameter<string> { TypedValue = new string('x', 190) } } };
-        await insert.PrepareAsync();
-        var clock = Stopwatch.GetTimestamp();
-        for (var i = 0; i < Steps; i++) await insert.ExecuteNonQueryAsync();
-        return Steps / Stopwatch.GetElapsedTime(clock).TotalSeconds;
+        using var insert = new NpgsqlCommand("insert into bare (line) values ($1)", connection) { Parameters = { new NpgsqlParameter<string> { TypedValue = new string('x', 190) } } };
+        insert.Prepare();
+        for (var i = 0; i < Steps; i++) insert.ExecuteNonQuery();
     }
 
-    static async Task<double> StepsAsync(PostgresStore store, int runs, int steps, string name)
+    static async Task StepsAsync(PostgresStore store, int runs, int steps, string name)
     {
         // The store is not the client's to close.
         var client = new PawlClient(store);
         var workflow = EngineOverhead.Loop(steps);
-        var clock = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, runs).Select(async number => (await client.RunAsync(workflow, null, new StartOptions { RunId = $"{name}_{number}" })).EnsureCompleted()));
-        return runs * steps / Stopwatch.GetElapsedTime(clock).TotalSeconds;
+        await Task.WhenAll(Enumerable.Range(0, runs).Select(async number => (await client.RunAsync(workflow, null, new StartOptions { RunId = $"{name}_20260110_120000_{number}" })).EnsureCompleted()));
+    }
+
+    /// <summary>The best of some rounds: the rate, and the processor time that others' work on the machine changes least.</summary>
+    sealed class Best
+    {
+        double _client = double.MaxValue, _server = double.MaxValue;
+
+        public double Rate { get; private set; }
+
+        public string Processor => $"{Report.Number(_client, "", 0)}+ {Report.Number(_server, "µs", 0)}";
+
+        public void Add(int steps, int server, Action work) => AddAsync(steps, server, () => { work(); return Task.CompletedTask; }).GetAwaiter().GetResult();
+
+        public async Task AddAsync(int steps, int server, Func<Task> work)
+        {
+            var (clock, processor) = (Stopwatch.GetTimestamp(), new ProcessorTime(server));
+            await work();
+            Rate = Math.Max(Rate, steps / Stopwatch.GetElapsedTime(clock).TotalSeconds);
+            var (client, ofServer) = processor.Each(steps);
+            (_client, _server) = (Math.Min(_client, client), Math.Min(_server, ofServer));
+        }
     }
 
     static async Task BytesAsync(NpgsqlDataSource bare)
     {
         await using (var vacuum = bare.CreateCommand("vacuum analyze")) await vacuum.ExecuteNonQueryAsync();
         await using var sizes = bare.CreateCommand("""
-            select (select count(*) from core_workflow_checkpoints where kind = 'step'),
-                pg_total_relation_size('core_workflow_checkpoints') + pg_total_relation_size('core_workflow_runs'), (select avg(octet_length(line)) from core_workflow_checkpoints where kind = 'step'),
+            select (select count(*) from core_workflow_journal where strpos(convert_from(line, 'UTF8'), '"kind":"step"') > 0),
+                pg_total_relation_size('core_workflow_journal') + pg_total_relation_size('core_workflow_runs'), (select avg(octet_length(line)) from core_workflow_journal),
                 (select sum(n_tup_hot_upd) from pg_stat_user_tables where relname = 'core_workflow_runs')::float8 / (select sum(n_tup_upd) from pg_stat_user_tables where relname = 'core_workflow_runs')
             """);
         await using var row = await sizes.ExecuteReaderAsync();
@@ -99,7 +122,7 @@ static class PostgresRates
                 times.Add(took.Order().ElementAt(took.Count / 2));
             }
             Report.Row($"PostgreSQL, claim of 10 runs of 100,000 queued{(fair is null ? "" : ", taking turns")}", Report.Number(times[1], "ms", 2), Report.Number(times[0], "ms of 1,000", 2), Report.Number(times[1] / times[0], "×", 1),
-                fair is null ? "≤ 1.5 ×" : "≤ 100 ms", fair is null ? times[1] <= times[0] * 1.5 : times[1] <= 100);
+                "≤ 1.5 ×", times[1] <= times[0] * 1.5);
         }
     }
 
@@ -111,9 +134,9 @@ static class PostgresRates
         var created = Checkpoint.FromLine(data);
         await store.CreateAsync(created, RunHead.After(null, created), null, default);
         await using var copy = bare.CreateCommand(string.Create(CultureInfo.InvariantCulture, $"""
-            insert into {schema}.core_workflow_runs (run_id, created_at, labels, head, seq, token, due_at, version, priority, held, portable, workflow, status, queue, hash, part)
+            insert into {schema}.core_workflow_runs (run_id, created_at, labels, head, seq, updated, done, recoveries, token, due_at, version, priority, held, portable, workflow, status, queue, hash, part)
             select 'r' || i, created_at + i * interval '1 ms', array['"team":"t' || i % 1000 || '"'],
-                replace(replace(head::text, '"r0"', '"r' || i || '"'), '"c1"', '"c' || i % 20 || '"')::json, seq, token, due_at, version, priority, held, portable, workflow, case when i % 500 = 499 then 'failed' else status end, queue, hash, json_build_object('customer', 'c' || i % 20)::text
+                replace(replace(head::text, '"r0"', '"r' || i || '"'), '"c1"', '"c' || i % 20 || '"')::json, seq, updated, done, recoveries, token, due_at, version, priority, held, portable, workflow, case when i % 500 = 499 then 'failed' else status end, queue, hash, json_build_object('customer', 'c' || i % 20)::text
             from {schema}.core_workflow_runs, generate_series(1, {count}) i where run_id = 'r0';
             analyze {schema}.core_workflow_runs
             """));

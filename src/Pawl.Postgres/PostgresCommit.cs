@@ -28,9 +28,7 @@ sealed class PostgresCommit : IAsyncDisposable
         var connection = await source.OpenConnectionAsync();
         try
         {
-            // One plan for all values, since planning costs more than the work; each run by its key, in the order in which the commits stand.
-            const string Plan = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
-            await using (var plan = new NpgsqlCommand(Plan, connection)) await plan.ExecuteNonQueryAsync();
+            await using (var plan = Plan(connection)) await plan.ExecuteNonQueryAsync();
             var commit = new PostgresCommit(connection, sql);
             await commit._steps.Command.PrepareAsync();
             await commit._anything.Command.PrepareAsync();
@@ -43,11 +41,17 @@ sealed class PostgresCommit : IAsyncDisposable
         }
     }
 
+    /// <summary>One plan for all values, since planning costs more than the work; each run by its key, in the order in which the commits stand.</summary>
+    public static NpgsqlCommand Plan(NpgsqlConnection connection) =>
+        new("set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off", connection);
+
     public async ValueTask<CommitResult[]> ExecuteAsync(IReadOnlyList<Commit> commits)
     {
         // Rows are locked in one order by all who lock several.
-        var order = Enumerable.Range(0, commits.Count).OrderBy(i => commits[i].Lease.RunId, StringComparer.Ordinal).ToArray();
-        Columns columns = commits.All(Steps.Fit) ? _steps : _anything;
+        var order = new int[commits.Count];
+        for (var i = 0; i < order.Length; i++) order[i] = i;
+        Array.Sort(order, (one, other) => string.CompareOrdinal(commits[one].Lease.RunId, commits[other].Lease.RunId));
+        Columns columns = commits.All(commit => PostgresHead.IsStep(commit)) ? _steps : _anything;
         foreach (var i in order) columns.Add(commits[i]);
         var results = new CommitResult[commits.Count];
         Array.Fill(results, CommitResult.Conflict);
@@ -120,35 +124,31 @@ sealed class PostgresCommit : IAsyncDisposable
         protected List<long> Numbers() => Column<long>(NpgsqlDbType.Bigint);
     }
 
-    /// <summary>One record each, behind which the run goes on: nothing changes but its end and its head.</summary>
+    /// <summary>One record each, behind which the run goes on.</summary>
     sealed class Steps : Columns
     {
-        readonly List<string> _runIds, _hashes, _heads, _kinds;
-        readonly List<long> _tokens, _seqs;
-        readonly List<DateTime> _times;
-        readonly List<string?> _steps;
+        readonly List<string> _runIds, _hashes;
+        readonly List<long> _tokens, _seqs, _updated;
+        readonly List<int> _done, _recoveries;
         readonly List<ReadOnlyMemory<byte>> _lines;
 
         public Steps(string sql, NpgsqlConnection connection) : base(sql, connection)
         {
-            (_runIds, _tokens, _seqs, _hashes, _heads) = (Texts(), Numbers(), Numbers(), Texts(), Texts());
-            (_times, _kinds, _steps, _lines) = (Column<DateTime>(NpgsqlDbType.TimestampTz), Texts(), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+            (_runIds, _tokens, _seqs, _hashes) = (Texts(), Numbers(), Numbers(), Texts());
+            (_updated, _done, _recoveries) = (Numbers(), Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer));
+            _lines = Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea);
         }
-
-        public static bool Fit(Commit commit) =>
-            commit is { Records: [{ Kind: not (CheckpointKind.Created or CheckpointKind.Resumed) }], Payloads.Count: 0, Head.Status: RunStatus.Running, Release: false };
 
         public override void Add(in Commit commit)
         {
-            var record = commit.Records[0];
+            var (record, head) = (commit.Records[0], commit.Head!);
             _runIds.Add(commit.Lease.RunId);
             _tokens.Add(commit.Lease.Token);
             _seqs.Add(record.Seq);
             _hashes.Add(record.Hash);
-            _heads.Add(PostgresHead.Write(commit.Head!));
-            _times.Add(record.At.UtcDateTime);
-            _kinds.Add(PostgresHead.Kind(record.Kind));
-            _steps.Add(PostgresHead.Readable(record.Path));
+            _updated.Add(head.UpdatedAt.UtcTicks);
+            _done.Add(head.Done);
+            _recoveries.Add(head.Recoveries);
             _lines.Add(record.Line);
         }
     }
@@ -158,26 +158,25 @@ sealed class PostgresCommit : IAsyncDisposable
     {
         readonly List<string> _runIds;
         readonly List<long> _tokens;
-        readonly List<long?> _firsts, _lasts;
+        readonly List<long?> _firsts, _lasts, _updated;
         readonly List<string?> _hashes, _statuses, _heads;
         readonly List<DateTime?> _dues, _begans;
-        readonly List<int?> _seens;
+        readonly List<int?> _done, _recoveries, _seens;
         readonly List<bool> _releases;
         // Where the commit's records end in the columns of records, its payloads in those of payloads.
         readonly List<int> _recordEnds, _payloadEnds;
         readonly List<long> _seqs;
-        readonly List<DateTime> _times;
-        readonly List<string> _kinds, _hexes;
-        readonly List<string?> _steps;
+        readonly List<string> _hexes;
         readonly List<ReadOnlyMemory<byte>> _lines, _contents;
 
         public Anything(string sql, NpgsqlConnection connection) : base(sql, connection)
         {
             (_runIds, _tokens, _firsts, _lasts) = (Texts(), Numbers(), Column<long?>(NpgsqlDbType.Bigint), Column<long?>(NpgsqlDbType.Bigint));
-            (_hashes, _statuses, _heads) = (NullableTexts(), NullableTexts(), NullableTexts());
+            (_hashes, _updated, _done) = (NullableTexts(), Column<long?>(NpgsqlDbType.Bigint), Column<int?>(NpgsqlDbType.Integer));
+            (_recoveries, _statuses, _heads) = (Column<int?>(NpgsqlDbType.Integer), NullableTexts(), NullableTexts());
             (_dues, _begans, _seens) = (Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<DateTime?>(NpgsqlDbType.TimestampTz), Column<int?>(NpgsqlDbType.Integer));
             (_releases, _recordEnds, _payloadEnds) = (Column<bool>(NpgsqlDbType.Boolean), Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer));
-            (_seqs, _times, _kinds, _steps, _lines) = (Numbers(), Column<DateTime>(NpgsqlDbType.TimestampTz), Texts(), NullableTexts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
+            (_seqs, _lines) = (Numbers(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
             (_hexes, _contents) = (Texts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
         }
 
@@ -190,8 +189,11 @@ sealed class PostgresCommit : IAsyncDisposable
             _firsts.Add(head is null ? null : records[0].Seq);
             _lasts.Add(head is null ? null : records[^1].Seq);
             _hashes.Add(head is null ? null : records[^1].Hash);
+            _updated.Add(head?.UpdatedAt.UtcTicks);
+            _done.Add(head?.Done);
+            _recoveries.Add(head?.Recoveries);
             _statuses.Add(head is null ? null : PostgresHead.Status(head.Status));
-            _heads.Add(head is null ? null : PostgresHead.Write(head));
+            _heads.Add(head is null || records.All(PostgresHead.IsStep) ? null : PostgresHead.Write(head));
             _dues.Add(head is null ? null : PostgresHead.Due(head));
             _begans.Add(head?.StartedAt?.UtcDateTime);
             _seens.Add(head is null ? null : PostgresHead.Seen(head));
@@ -199,9 +201,6 @@ sealed class PostgresCommit : IAsyncDisposable
             foreach (var record in records)
             {
                 _seqs.Add(record.Seq);
-                _times.Add(record.At.UtcDateTime);
-                _kinds.Add(PostgresHead.Kind(record.Kind));
-                _steps.Add(PostgresHead.Readable(record.Path));
                 _lines.Add(record.Line);
             }
             foreach (var payload in payloads)

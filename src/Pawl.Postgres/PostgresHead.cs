@@ -16,20 +16,29 @@ static class PostgresHead
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
-    public static string Write(RunHead head) => JsonSerializer.Serialize(head.Owner is null ? head : head with { Owner = null }, s_json);
+    /// <summary>All that no step changes; the rest has columns, which a step can change without writing this anew.</summary>
+    public static string Write(RunHead head) => JsonSerializer.Serialize(head with { Seq = 0, Hash = "", UpdatedAt = default, Done = 0, Recoveries = 0, Owner = null }, s_json);
 
-    public static RunHead Read(string json) => JsonSerializer.Deserialize<RunHead>(json, s_json)!;
+    /// <summary>Whether a record leaves the JSON as it is: behind these kinds the fold (<c>Transitions</c>) differs in nothing but what has columns.</summary>
+    public static bool IsStep(Checkpoint record) => record.Kind is CheckpointKind.Step or CheckpointKind.Timer or CheckpointKind.Compensated or CheckpointKind.Compensating;
 
-    /// <summary>Columns <c>head, owner</c>, the owner null where nobody holds the run.</summary>
-    public static RunHead Read(NpgsqlDataReader row, int column) =>
-        Read(row.GetString(column)) with { Owner = row.IsDBNull(column + 1) ? null : PostgresOwner.Read(row.GetString(column + 1)).ToRunOwner() };
+    /// <summary>One such record and nothing else.</summary>
+    public static bool IsStep(in Commit commit) => commit is { Records.Count: 1, Payloads.Count: 0, Release: false } && IsStep(commit.Records[0]);
+
+    /// <summary>Columns <c>head, seq, hash, updated, done, recoveries, owner</c>, the owner null where nobody holds the run.</summary>
+    public static RunHead Read(NpgsqlDataReader row, int column) => JsonSerializer.Deserialize<RunHead>(row.GetString(column), s_json)! with
+    {
+        Seq = row.GetInt64(column + 1),
+        Hash = row.GetString(column + 2),
+        UpdatedAt = new DateTimeOffset(row.GetInt64(column + 3), TimeSpan.Zero),
+        Done = row.GetInt32(column + 4),
+        Recoveries = row.GetInt32(column + 5),
+        Owner = row.IsDBNull(column + 6) ? null : PostgresOwner.Read(row.GetString(column + 6)).ToRunOwner(),
+    };
 
     static readonly string[] s_statuses = [.. Enum.GetNames<RunStatus>().Select(name => name.ToLowerInvariant())];
-    static readonly string[] s_kinds = [.. Enum.GetNames<CheckpointKind>().Select(name => name.ToLowerInvariant())];
 
     public static string Status(RunStatus status) => s_statuses[(int)status];
-
-    public static string Kind(CheckpointKind kind) => s_kinds[(int)kind];
 
     /// <summary>When a worker takes it by time; the earliest time there is: at once. A time that had come by the clock of its writer has come, whatever the database's clock says.</summary>
     public static DateTime? Due(RunHead head) => head.Status switch

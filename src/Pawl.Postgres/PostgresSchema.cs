@@ -11,29 +11,33 @@ static class PostgresSchema
     [
         """
         -- One row a run: the right to execute it, its place in its queue, and its head, which is the fold of its journal.
-        -- A step changes no indexed column, so that it touches the row alone (HOT); half of each page is left free for that.
+        -- A step changes five narrow columns, none of them indexed, so that it touches the row alone (HOT) and its log is short; half of each page is left free for that.
         create table {schema}.core_workflow_runs (
-            seq         bigint      not null,                -- the last record
+            run         bigint      generated always as identity unique,   -- what the journal knows it by
             token       bigint      not null,                -- the fencing token: raised by each claim
+            seq         bigint      not null,                -- the last record
+            updated     bigint      not null,                -- its time, in units of 100 ns, which timestamptz does not hold
+            done        int         not null,                -- steps of the first level
+            recoveries  int         not null,                -- deaths in a row
+            version     int         not null,
+            priority    int         not null,
+            messages    int         not null default 0,      -- in its inbox
+            held        boolean     not null,                -- claimed and not given back; good until lease_until
+            portable    boolean     not null,                -- its journal holds its definition
             created_at  timestamptz not null,
             due_at      timestamptz,                         -- when a worker takes it unless it is held; -infinity: it stands in line; null: never by itself
             began_at    timestamptz,                         -- when its first pass began
             lease_until timestamptz,                         -- only this database's clock is compared with it
-            version     int         not null,
-            priority    int         not null,
-            messages    int         not null default 0,      -- in its inbox
-            seen        int,                                 -- of them read when it began to wait; null while it does not
-            held        boolean     not null,                -- claimed and not given back; good until lease_until
-            portable    boolean     not null,                -- its journal holds its definition
+            seen        int,                                 -- messages read when it began to wait; null while it does not
             run_id      text        collate "C" primary key,
+            hash        text        collate "C" not null,    -- of the last record
             workflow    text        collate "C" not null,
             status      text        collate "C" not null,
             queue       text        collate "C",             -- null: no worker takes it by itself
-            hash        text        collate "C" not null,    -- of the last record
             part        text        collate "C" not null,    -- the partition, as JSON
             labels      text[]      collate "C",             -- tags and partition as "key":"value"
             owner       json,
-            head        json        not null
+            head        json        not null                 -- all of the head that no step changes
         ) with (fillfactor = 50);
         create index core_workflow_runs_newest   on {schema}.core_workflow_runs (created_at desc, run_id desc);
         create index core_workflow_runs_workflow on {schema}.core_workflow_runs (workflow, created_at desc, run_id desc);
@@ -45,15 +49,12 @@ static class PostgresSchema
         create index core_workflow_runs_held     on {schema}.core_workflow_runs (queue) where held;
         create index core_workflow_runs_began    on {schema}.core_workflow_runs (queue, began_at) where queue is not null and began_at is not null;
 
-        -- The journals. The line is the truth; the other columns are read from it, for people and for queries.
-        create table {schema}.core_workflow_checkpoints (
-            seq        bigint      not null,
-            created_at timestamptz not null,
-            run_id     text        collate "C" not null,
-            kind       text        collate "C" not null,
-            step_name  text        collate "C",
-            line       bytea       not null,
-            primary key (run_id, seq)
+        -- The journals: each record is its line, whatever else is known of it can be read from that. A short key for the run, since it stands twice in each record.
+        create table {schema}.core_workflow_journal (
+            run  bigint not null,
+            seq  bigint not null,
+            line bytea  not null,
+            primary key (run, seq)
         );
 
         create table {schema}.core_workflow_payloads (
@@ -82,6 +83,11 @@ static class PostgresSchema
             return null;
         end $$;
 
+        -- The journals as people and queries want them. The line is parsed once for all columns.
+        create view {schema}.core_workflow_checkpoints as
+        select r.run_id, c.seq, parsed.record ->> 'path' as step_name, (parsed.record ->> 'at')::timestamptz as created_at, parsed.record ->> 'kind' as kind, parsed.record, c.line
+        from {schema}.core_workflow_journal c join {schema}.core_workflow_runs r using (run), lateral (select {schema}.core_workflow_json(c.line) as record offset 0) parsed;
+
         -- The context behind each finished step: computed, so that what is stored grows with the steps, not with their square.
         create view {schema}.core_workflow_snapshots as
         select distinct on (step.run_id, step.step_name)
@@ -92,16 +98,16 @@ static class PostgresSchema
         from {schema}.core_workflow_checkpoints step
         cross join lateral (
             select jsonb_object_agg(param.key, param.value order by earlier.seq) filter (where param.key is not null) as params,
-                (array_agg({schema}.core_workflow_json(earlier.line) -> 'data' -> 'partition' order by earlier.seq))[1] as partition
-            from {schema}.core_workflow_checkpoints earlier
-            left join lateral jsonb_each({schema}.core_workflow_json(earlier.line) -> 'data' -> 'params') param on true
+                (array_agg(earlier.record -> 'data' -> 'partition' order by earlier.seq))[1] as partition
+            from {schema}.core_workflow_checkpoints earlier left join lateral jsonb_each(earlier.record -> 'data' -> 'params') param on true
             where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind in ('created', 'resumed')) given
         cross join lateral (
-            select jsonb_object_agg(earlier.step_name, coalesce(json -> 'output', json -> 'output_ref') order by earlier.seq) filter (where json ?| array['output', 'output_ref']) as outputs,
-                jsonb_object_agg(earlier.step_name, json -> 'metrics' order by earlier.seq) filter (where json ? 'metrics') as metrics
-            from {schema}.core_workflow_checkpoints earlier, {schema}.core_workflow_json(earlier.line) json
-            where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind = 'step' and json ->> 'status' = 'completed') done
-        where step.kind = 'step' and {schema}.core_workflow_json(step.line) ->> 'status' = 'completed'
+            select jsonb_object_agg(earlier.step_name, coalesce(earlier.record -> 'output', earlier.record -> 'output_ref') order by earlier.seq)
+                    filter (where earlier.record ?| array['output', 'output_ref']) as outputs,
+                jsonb_object_agg(earlier.step_name, earlier.record -> 'metrics' order by earlier.seq) filter (where earlier.record ? 'metrics') as metrics
+            from {schema}.core_workflow_checkpoints earlier
+            where earlier.run_id = step.run_id and earlier.seq <= step.seq and earlier.kind = 'step' and earlier.record ->> 'status' = 'completed') done
+        where step.kind = 'step' and step.record ->> 'status' = 'completed'
         order by step.run_id, step.step_name, step.seq desc;
         """,
     ];

@@ -4,7 +4,7 @@ namespace Pawl.Postgres;
 sealed class PostgresSql(string schema)
 {
     readonly string _runs = $"\"{schema}\".core_workflow_runs";
-    readonly string _checkpoints = $"\"{schema}\".core_workflow_checkpoints";
+    readonly string _journal = $"\"{schema}\".core_workflow_journal";
     readonly string _payloads = $"\"{schema}\".core_workflow_payloads";
     readonly string _messages = $"\"{schema}\".core_workflow_messages";
 
@@ -13,18 +13,20 @@ sealed class PostgresSql(string schema)
     // An expired lease is nobody's for whoever asks; for its holder it is good until another takes the run.
     const string Live = $"r.held and r.lease_until > {Now}";
     const string Owner = $"case when {Live} then r.owner::text end";
+    // What a step changes stands in columns, the rest of the head as JSON.
+    const string Head = "r.head::text, r.seq, r.hash, r.updated, r.done, r.recoveries";
 
     /// <summary>Where this schema's news are told: a run that has a message, or nothing when there may be runs to take.</summary>
     public string Channel { get; } = $"pawl_{schema}";
 
-    // $1 run, $2 workflow, $3 version, $4 status, $5 seq, $6 hash, $7 created, $8 queue, $9 priority, $10 due, $11 portable, $12 labels, $13 head, $14 owner, $15 lease time, $16 kind, $17 line, $18 partition
+    // $1 run, $2 workflow, $3 version, $4 status, $5 seq, $6 hash, $7 created, $8 queue, $9 priority, $10 due, $11 portable, $12 labels, $13 head, $14 owner, $15 lease time, $16 updated, $17 line, $18 partition
     public string Create => $"""
         with run as (
-            insert into {_runs} (run_id, workflow, version, status, seq, hash, created_at, queue, priority, due_at, portable, labels, head, token, held, owner, lease_until, part)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $8 is null then null when $10 <= {Now} then '-infinity' else $10 end, $11, $12, $13::json,
+            insert into {_runs} (run_id, workflow, version, status, seq, hash, updated, done, recoveries, created_at, queue, priority, due_at, portable, labels, head, token, held, owner, lease_until, part)
+            values ($1, $2, $3, $4, $5, $6, $16, 0, 0, $7, $8, $9, case when $8 is null then null when $10 <= {Now} then '-infinity' else $10 end, $11, $12, $13::json,
                 case when $14::json is null then 0 else 1 end, $14::json is not null, $14::json, case when $14::json is not null then {Now} + $15 end, $18)
-            on conflict do nothing returning run_id, token),
-        record as (insert into {_checkpoints} (run_id, seq, created_at, kind, line) select run_id, $5, $7, $16, $17 from run)
+            on conflict do nothing returning run, token),
+        record as (insert into {_journal} (run, seq, line) select run, $5, $17 from run)
         select token, case when $8 is not null and token = 0 then pg_notify('{Channel}', '') end from run
         """;
 
@@ -56,14 +58,23 @@ sealed class PostgresSql(string schema)
     // A run with a lease, in words that no index but the key's answers to: the plan is made once, for every load.
     const string Leased = "r.lease_until is not null";
 
-    /// <summary>Writes those records whose token is the run's and that follow the run's last one, each by itself; answers which, from 1.</summary>
+    /// <summary>Writes a record if its token is the run's and it follows the run's last one.</summary>
+    // $1 run, $2 token, $3 seq, $4 hash, $5 updated, $6 done, $7 recoveries, $8 line
+    public string OneStep => $"""
+        with run as (
+            update {_runs} r set seq = $3, hash = $4, updated = $5, done = $6, recoveries = $7
+            where r.run_id = $1 and r.token = $2 and r.seq = $3 - 1 and {Leased} returning r.run)
+        insert into {_journal} (run, seq, line) select run, $3, $8 from run
+        """;
+
+    /// <summary>Writes those of many records, each by itself; answers which, from 1.</summary>
     public string Steps => $"""
         with run as (
-            update {_runs} r set seq = c.seq, hash = c.hash, head = c.head::json
-            from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) with ordinality c (run_id, token, seq, hash, head, created_at, kind, step_name, line, n)
+            update {_runs} r set seq = c.seq, hash = c.hash, updated = c.updated, done = c.done, recoveries = c.recoveries
+            from unnest($1, $2, $3, $4, $5, $6, $7, $8) with ordinality c (run_id, token, seq, hash, updated, done, recoveries, line, n)
             where r.run_id = c.run_id and r.token = c.token and r.seq = c.seq - 1 and {Leased}
-            returning c.n, c.run_id, c.seq, c.created_at, c.kind, c.step_name, c.line),
-        record as (insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line) select run_id, seq, created_at, kind, step_name, line from run)
+            returning c.n, r.run, c.seq, c.line),
+        record as (insert into {_journal} (run, seq, line) select run, seq, line from run)
         select n from run
         """;
 
@@ -71,18 +82,19 @@ sealed class PostgresSql(string schema)
     public string Commit => $"""
         with run as (
             update {_runs} r set
-                seq = coalesce(c.last, r.seq), hash = coalesce(c.hash, r.hash), status = coalesce(c.status, r.status), head = coalesce(c.head::json, r.head),
+                seq = coalesce(c.last, r.seq), hash = coalesce(c.hash, r.hash), updated = coalesce(c.updated, r.updated), done = coalesce(c.done, r.done),
+                recoveries = coalesce(c.recoveries, r.recoveries), status = coalesce(c.status, r.status), head = coalesce(c.head::json, r.head),
                 began_at = coalesce(r.began_at, least(c.began_at, {Now})), seen = case when c.last is null then r.seen else c.seen end,
                 due_at = case when c.last is null then r.due_at when r.queue is null then null when r.messages > c.seen or c.due_at <= {Now} then '-infinity' else c.due_at end,
                 held = not c.release, owner = case when not c.release then r.owner end, lease_until = case when not c.release then r.lease_until end
             from (select *, lag(records, 1, 0) over (order by n) as records_before, lag(payloads, 1, 0) over (order by n) as payloads_before
-                from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) with ordinality
-                    a (run_id, token, first, last, hash, status, head, due_at, began_at, seen, release, records, payloads, n)) c
+                from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) with ordinality
+                    a (run_id, token, first, last, hash, updated, done, recoveries, status, head, due_at, began_at, seen, release, records, payloads, n)) c
             where r.run_id = c.run_id and r.token = c.token and r.seq = coalesce(c.first - 1, r.seq) and {Leased}
-            returning c.n, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
+            returning c.n, r.run, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
         record as (
-            insert into {_checkpoints} (run_id, seq, created_at, kind, step_name, line)
-            select run_id, ($14)[i], ($15)[i], ($16)[i], ($17)[i], ($18)[i] from run, generate_series(records_before + 1, records) i),
+            insert into {_journal} (run, seq, line)
+            select run, ($17)[i], ($18)[i] from run, generate_series(records_before + 1, records) i),
         payload as (
             insert into {_payloads} (run_id, sha256, content)
             select run_id, ($19)[i], ($20)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
@@ -104,11 +116,12 @@ sealed class PostgresSql(string schema)
     // $1 queue, $2 places, $3 owner, $4 lease time, $5 portable, $6 workflows, $7 versions, $8 concurrency, $9 rate, $10 window, $11 fair by
     const string CanExecute = "($5 and r.portable or (r.workflow, r.version) in (select * from unnest($6, $7)))";
 
+    // $2 bounds what free bounds too: it is a number when the plan is made, and the plan knows then that few rows come.
     /// <summary>The choice of <c>WorkChoice</c>, claimed. The line's index gives each status in order; what others are taking at this moment is passed over.</summary>
     public string Take => Taking($"""
-        select line.*, 0::bigint as turn from unnest(array['pending', 'running', 'waiting', 'failed']) s (status), room, lateral (
+        select line.*, 0::bigint as turn from {Statuses}, room, lateral (
             select r.run_id, r.status, r.priority, r.created_at from {_runs} r
-            where r.queue = $1 and r.status = s.status and r.due_at = '-infinity' and not r.held and {CanExecute}
+            where r.queue = $1 and r.status = s.status and {InLine} and {CanExecute}
             order by r.priority desc, r.created_at, r.run_id
             limit case when s.status = 'pending' then least(room.free, room.starts) else room.free end for update skip locked) line
         union all
@@ -118,26 +131,42 @@ sealed class PostgresSql(string schema)
             order by r.priority desc, r.created_at, r.run_id limit room.free for update skip locked) orphan
         """);
 
-    /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other. Of each partition no more are looked at than could be taken.</summary>
+    /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other. What is read follows the number
+    /// of partitions, not of runs: of each the first few; and of more partitions than <see cref="Partitions"/> those in front of the line, and as many that follow
+    /// the one whose run began last, round and round, so that none is left out for long.</summary>
     public string TakeInTurns => Taking($"""
         select one.run_id, one.status, one.priority, one.created_at,
             row_number() over (partition by one.value order by one.priority desc, one.created_at, one.run_id) + coalesce(busy.runs, 0) as turn
         from (
             select line.*, {Value("part.part")} as value from (
                 with recursive part as (
-                    (select r.part from {_runs} r where r.queue = $1 and r.due_at = '-infinity' and not r.held order by r.part limit 1)
-                    union all
-                    select (select r.part from {_runs} r where r.queue = $1 and r.due_at = '-infinity' and not r.held and r.part > part.part order by r.part limit 1)
-                    from part where part.part is not null)
-                select part from part where part is not null) part, unnest(array['pending', 'running', 'waiting', 'failed']) s (status), room, lateral (
+                    select {NextPart($"(select r.part from {_runs} r where r.queue = $1 and r.began_at is not null order by r.began_at desc limit 1)")} as part
+                    union
+                    select {NextPart("part.part")} from part where part.part is not null)
+                (select part from part where part is not null limit {Partitions})
+                union
+                select front.part from {Statuses}, lateral (
+                    select r.part from {_runs} r where r.queue = $1 and r.status = s.status and {InLine} and {CanExecute} order by r.priority desc, r.created_at, r.run_id limit $2) front) part,
+                {Statuses}, lateral (
                     select r.run_id, r.status, r.priority, r.created_at from {_runs} r
-                    where r.queue = $1 and r.part = part.part and r.status = s.status and r.due_at = '-infinity' and not r.held and {CanExecute}
-                    order by r.priority desc, r.created_at, r.run_id limit room.free) line
+                    where r.queue = $1 and r.part = part.part and r.status = s.status and {InLine} and {CanExecute}
+                    order by r.priority desc, r.created_at, r.run_id limit $2) line
             union all
             select r.run_id, r.status, r.priority, r.created_at, {Value("r.part")} from {_runs} r
             where r.queue = $1 and r.held and r.lease_until <= {Now} and r.due_at = '-infinity' and {CanExecute}) one
         left join (select {Value("r.part")} as value, count(*) as runs from {_runs} r where r.queue = $1 and {Live} group by 1) busy using (value)
         """);
+
+    const int Partitions = 250;
+    const string InLine = "r.due_at = '-infinity' and not r.held";
+    const string Statuses = "unnest(array['pending', 'running', 'waiting', 'failed']) s (status)";
+
+    /// <summary>The next partition that has something in line; behind the last one comes the first. One look into the index of turns.</summary>
+    string NextPart(string behind)
+    {
+        var first = $"select r.part from {_runs} r where r.queue = $1 and {InLine}";
+        return $"coalesce(({first} and r.part > {behind} order by r.part limit 1), ({first} order by r.part limit 1))";
+    }
 
     static string Value(string part) => $"coalesce({part}::json ->> $11, '')";
 
@@ -152,9 +181,9 @@ sealed class PostgresSql(string schema)
             select one.run_id, row_number() over (order by one.turn, one.priority desc, one.created_at, one.run_id) as place
             from (select *, row_number() over (partition by status = 'pending' order by turn, priority desc, created_at, run_id) as nth from candidate) one, room
             where one.status <> 'pending' or one.nth <= room.starts
-            order by place limit (select free from room))
+            order by place limit $2)
         update {_runs} r set token = r.token + 1, held = true, owner = $3::json, lease_until = {Now} + $4
-        from chosen where r.run_id = chosen.run_id and not ({Live}) returning r.run_id, r.token, r.head::text, null::text, chosen.place
+        from chosen, room where chosen.place <= room.free and r.run_id = chosen.run_id and not ({Live}) returning chosen.place, r.run_id, r.token, {Head}, null::text
         """;
 
     // $1 run, $2 name, $3 time, $4 sender, $5 body. The first column: it was put in; the second: there is such a run.
@@ -169,14 +198,14 @@ sealed class PostgresSql(string schema)
 
     public string Inbox => $"select name, body, sent_at, sent_by from {_messages} where run_id = $1 order by n";
 
-    public string Read => $"select line from {_checkpoints} where run_id = $1 and seq >= $2 order by seq";
+    public string Read => $"select c.line from {_runs} r join {_journal} c on c.run = r.run where r.run_id = $1 and c.seq >= $2 order by c.seq";
 
     public string Payload => $"select content from {_payloads} where run_id = $1 and sha256 = $2";
 
     // The row is looked at as it was before.
     public string Delete => $"""
-        with run as (delete from {_runs} r where r.run_id = $1 and not ({Live}) returning r.run_id),
-        record as (delete from {_checkpoints} c using run where c.run_id = run.run_id),
+        with run as (delete from {_runs} r where r.run_id = $1 and not ({Live}) returning r.run, r.run_id),
+        record as (delete from {_journal} c using run where c.run = run.run),
         payload as (delete from {_payloads} p using run where p.run_id = run.run_id),
         message as (delete from {_messages} m using run where m.run_id = run.run_id)
         select exists (select from run), {Owner} from {_runs} r where r.run_id = $1
@@ -184,7 +213,7 @@ sealed class PostgresSql(string schema)
 
     /// <summary>Conditions are added by number, so that each list has the plan that fits it.</summary>
     public string List(IReadOnlyList<string> conditions, string limit) => $"""
-        select r.head::text, {Owner} from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)}
+        select {Head}, {Owner} from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)}
         order by r.created_at desc, r.run_id desc {limit}
         """;
 }

@@ -56,6 +56,8 @@ public sealed partial class PostgresStore : ITransactionalStore
 
     sealed class StepTransaction(NpgsqlConnection connection, NpgsqlTransaction transaction, PostgresSql sql) : IStepTransaction
     {
+        bool _isEnded;
+
         public DbTransaction Transaction => transaction;
 
         public async ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken)
@@ -77,6 +79,9 @@ public sealed partial class PostgresStore : ITransactionalStore
         /// <summary>What was not committed is rolled back with the connection.</summary>
         public async ValueTask DisposeAsync()
         {
+            // Once only: the driver uses its transaction objects again, and a second time would end that of whoever has the connection now.
+            if (_isEnded) return;
+            _isEnded = true;
             try { await transaction.DisposeAsync(); }
             catch (NpgsqlException)
             {

@@ -34,7 +34,7 @@ public sealed partial class PostgresStore
                 {
                     var ofQueue = new List<(long Place, TakenRun Run)>();
                     while (await rows.ReadAsync(cancellationToken))
-                        ofQueue.Add((rows.GetInt64(4), new TakenRun(new RunLease(rows.GetString(0), rows.GetInt64(1)), PostgresHead.Read(rows, 2))));
+                        ofQueue.Add((rows.GetInt64(0), new TakenRun(new RunLease(rows.GetString(1), rows.GetInt64(2)), PostgresHead.Read(rows, 3))));
                     taken.AddRange(ofQueue.OrderBy(run => run.Place).Select(run => run.Run));
                 }
                 while (await rows.NextResultAsync(cancellationToken));

@@ -18,6 +18,7 @@ public sealed partial class PostgresStore : ICheckpointStore
     readonly PostgresListener _listener;
     // Connections that commit, each with its prepared statements: one for each group that the engine sends at a time. More would only take the rest of the pool.
     readonly ConcurrentBag<PostgresCommit> _committing = [];
+    readonly ConcurrentBag<PostgresStep> _alone = [];
     readonly SemaphoreSlim _places = new(2);
 
     PostgresStore(NpgsqlDataSource source, bool owned, PostgresStoreOptions options, StoreInfo info)
@@ -92,7 +93,7 @@ public sealed partial class PostgresStore : ICheckpointStore
             var token = await QueryAsync(within, _sql.Create, row => row.GetInt64(0), cancellationToken,
                 Text(head.RunId), Text(head.Workflow), Value(head.Version), Text(PostgresHead.Status(head.Status)), Value(head.Seq), Text(head.Hash), Value(head.CreatedAt.UtcDateTime),
                 Text(head.Queue), Value(head.Priority), Time(PostgresHead.Due(head)), Value(head.Portable), Labels(PostgresHead.Labels(head)), Text(PostgresHead.Write(head)),
-                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Text(PostgresHead.Kind(created.Kind)), Bytes(created.Line), Text(PostgresHead.Part(head)));
+                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Value(head.UpdatedAt.UtcTicks), Bytes(created.Line), Text(PostgresHead.Part(head)));
             if (token is [var given]) return new CreateResult(claimant is null ? null : new RunLease(head.RunId, given), null);
             // Removed between the two looks: then it can be created after all.
             if (await QueryAsync(within, _sql.List(["r.run_id = $1"], ""), row => PostgresHead.Read(row, 0), cancellationToken, Text(head.RunId)) is [var existing]) return new CreateResult(null, existing);
@@ -140,14 +141,10 @@ public sealed partial class PostgresStore : ICheckpointStore
         for (var attempt = 1; ; attempt++)
         {
             await _places.WaitAsync(CancellationToken.None);
-            PostgresCommit? committing = null;
             try
             {
-                if (!_committing.TryTake(out committing)) committing = await PostgresCommit.OpenAsync(_source, _sql);
-                var results = await committing.ExecuteAsync(commits);
-                _committing.Add(committing);
-                committing = null;
-                return results;
+                if (commits is [var commit] && PostgresHead.IsStep(commit) && WriteStep(commit)) return s_committed;
+                return await WriteAsync(commits);
             }
             catch (NpgsqlException error)
             {
@@ -156,9 +153,44 @@ public sealed partial class PostgresStore : ICheckpointStore
             }
             finally
             {
-                if (committing is not null) await committing.DisposeAsync();
                 _places.Release();
             }
+        }
+    }
+
+    static readonly CommitResult[] s_committed = [CommitResult.Committed];
+
+    bool WriteStep(in Commit commit)
+    {
+        if (!_alone.TryTake(out var alone)) alone = new PostgresStep(_source, _sql);
+        var isAnswered = false;
+        try
+        {
+            var isWritten = alone.Execute(commit);
+            isAnswered = true;
+            return isWritten;
+        }
+        finally
+        {
+            // One that failed may be lost: the next commit opens another.
+            if (isAnswered) _alone.Add(alone);
+            else alone.Dispose();
+        }
+    }
+
+    async ValueTask<IReadOnlyList<CommitResult>> WriteAsync(IReadOnlyList<Commit> commits)
+    {
+        if (!_committing.TryTake(out var committing)) committing = await PostgresCommit.OpenAsync(_source, _sql);
+        try
+        {
+            var results = await committing.ExecuteAsync(commits);
+            _committing.Add(committing);
+            committing = null;
+            return results;
+        }
+        finally
+        {
+            if (committing is not null) await committing.DisposeAsync();
         }
     }
 
@@ -197,6 +229,7 @@ public sealed partial class PostgresStore : ICheckpointStore
     {
         await _listener.DisposeAsync();
         while (_committing.TryTake(out var committing)) await committing.DisposeAsync();
+        while (_alone.TryTake(out var alone)) alone.Dispose();
         _places.Dispose();
         if (_owned) await _source.DisposeAsync();
     }

@@ -124,6 +124,15 @@ sealed class SqliteDb : IDisposable
         }
     }
 
+    /// <summary>Runs a statement that answers with the key of the one row it changed.</summary>
+    /// <returns>0 when it changed none.</returns>
+    public long Key(string sql, params ReadOnlySpan<SqlValue> values)
+    {
+        using var rows = Query(sql, values);
+        // All of the change is made before the first row is answered.
+        return rows.Read() ? rows.Number(0) : 0;
+    }
+
     /// <summary>Runs statements that are used once.</summary>
     public void Script(string sql)
     {

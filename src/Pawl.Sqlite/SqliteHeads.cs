@@ -15,38 +15,39 @@ static class SqliteHeads
     const string Insert = """
         INSERT INTO core_workflow_runs (workflow_name, version, created_at, parent_run_id, queue, priority, portable, tags, partition, status, seq, hash, pass_token,
             done, total, started_at, updated_at, error_step, error, wake_at, seen, waits, recoveries, dead_letter, run_id)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING RETURNING id
         """;
 
     // Fencing token and place in the journal are checked by the write itself.
     const string Guard = "WHERE run_id = ? AND token = ? AND seq = ? AND owner IS NOT NULL";
-    const string Step = $"UPDATE core_workflow_runs SET seq = ?, hash = ?, done = ?, recoveries = ?, updated_at = ? {Guard}";
+    const string Step = $"UPDATE core_workflow_runs SET seq = ?, hash = ?, done = ?, recoveries = ?, updated_at = ? {Guard} RETURNING id";
     const string Whole = $"""
         UPDATE core_workflow_runs SET status = ?, seq = ?, hash = ?, pass_token = ?, done = ?, total = ?, started_at = ?, updated_at = ?, error_step = ?, error = ?,
-            wake_at = ?, seen = ?, waits = ?, recoveries = ?, dead_letter = ? {Guard}
+            wake_at = ?, seen = ?, waits = ?, recoveries = ?, dead_letter = ? {Guard} RETURNING id
         """;
 
-    /// <returns>False when the id is taken.</returns>
-    public static bool Add(SqliteDb db, RunHead head)
+    /// <returns>The key of its row; 0 when the id is taken.</returns>
+    public static long Add(SqliteDb db, RunHead head)
     {
-        if (db.Run(Insert, head.Workflow, head.Version, (DateTimeOffset?)head.CreatedAt, head.ParentRunId, head.Queue, head.Priority, head.Portable, Write(head.Tags), Write(head.Partition),
+        var id = db.Key(Insert, head.Workflow, head.Version, (DateTimeOffset?)head.CreatedAt, head.ParentRunId, head.Queue, head.Priority, head.Portable, Write(head.Tags), Write(head.Partition),
             Name(head.Status), head.Seq, head.Hash, head.Token, head.Done, head.Total, head.StartedAt, (DateTimeOffset?)head.UpdatedAt, head.ErrorStep, head.Error,
-            head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.DeadLetter, head.RunId) == 0) return false;
+            head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.DeadLetter, head.RunId);
+        if (id == 0) return 0;
         foreach (var (name, value) in head.Tags.Concat(head.Partition))
             db.Run("INSERT OR IGNORE INTO core_workflow_labels (name, value, created_at, run_id) VALUES (?, ?, ?, ?)", name, value, (DateTimeOffset?)head.CreatedAt, head.RunId);
-        return true;
+        return id;
     }
 
-    /// <returns>False when the run is not there, has another token, is nobody's, or has another last record.</returns>
-    public static bool Change(SqliteDb db, in Commit commit)
+    /// <returns>The key of its row; 0 when the run is not there, has another token, is nobody's, or has another last record.</returns>
+    public static long Change(SqliteDb db, in Commit commit)
     {
         var (lease, head, before) = (commit.Lease, commit.Head!, commit.Records[0].Seq - 1);
         // Records of steps follow a running head and leave it running.
         foreach (var record in commit.Records)
             if (record.Kind is not (CheckpointKind.Step or CheckpointKind.Timer))
-                return db.Run(Whole, Name(head.Status), head.Seq, head.Hash, head.Token, head.Done, head.Total, head.StartedAt, (DateTimeOffset?)head.UpdatedAt, head.ErrorStep, head.Error,
-                    head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.DeadLetter, lease.RunId, lease.Token, before) == 1;
-        return db.Run(Step, head.Seq, head.Hash, head.Done, head.Recoveries, (DateTimeOffset?)head.UpdatedAt, lease.RunId, lease.Token, before) == 1;
+                return db.Key(Whole, Name(head.Status), head.Seq, head.Hash, head.Token, head.Done, head.Total, head.StartedAt, (DateTimeOffset?)head.UpdatedAt, head.ErrorStep, head.Error,
+                    head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.DeadLetter, lease.RunId, lease.Token, before);
+        return db.Key(Step, head.Seq, head.Hash, head.Done, head.Recoveries, (DateTimeOffset?)head.UpdatedAt, lease.RunId, lease.Token, before);
     }
 
     /// <summary>A head out of a row of <see cref="Columns"/>.</summary>

@@ -46,8 +46,8 @@ static class SqliteSchema
     }
 
     // Times are ISO 8601 in UTC with seven decimals, so that they sort as text. owner, holder and lease_until are the claim; messages counts the inbox; the rest
-    // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, so that a commit writes three pages. No
-    // column of the journal is computed from its line: SQLite would read the line's JSON at each insert.
+    // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, and the journal has none besides its key: a
+    // commit writes two pages, one of the run and one of its records.
     const string First = """
         CREATE TABLE core_workflow_schema (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL);
 
@@ -79,11 +79,13 @@ static class SqliteSchema
         ) WITHOUT ROWID;
         CREATE INDEX core_workflow_labels_run ON core_workflow_labels (run_id);
 
-        -- The journal: line is the record, byte for byte.
-        CREATE TABLE core_workflow_checkpoints (
-            id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, seq INTEGER NOT NULL,
-            step_name TEXT, created_at TEXT NOT NULL, line TEXT NOT NULL, UNIQUE (run_id, seq)
-        );
+        -- The journals: line is the record, byte for byte, and whatever else is known of it can be read from that. id is the run's id and the record's number: run << 32 | seq.
+        CREATE TABLE core_workflow_journal (id INTEGER PRIMARY KEY, line TEXT NOT NULL);
+        CREATE VIEW core_workflow_checkpoints AS
+        SELECT r.run_id, c.id & 0xffffffff AS seq, json_extract(c.line, '$.path') AS step_name, strftime('%Y-%m-%d %H:%M:%f', json_extract(c.line, '$.at')) AS created_at,
+            json_extract(c.line, '$.kind') AS kind, c.line
+        FROM core_workflow_runs r JOIN core_workflow_journal c ON c.id BETWEEN r.id << 32 AND (r.id << 32) + 0xffffffff;
+
         CREATE TABLE core_workflow_payloads (
             run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, sha256 TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (run_id, sha256)
         );

@@ -133,8 +133,8 @@ public sealed partial class SqliteStore
         try
         {
             using var rows = db.Query("""
-                SELECT c.seq, c.line, r.seq FROM core_workflow_runs r LEFT JOIN core_workflow_checkpoints c ON c.run_id = r.run_id AND c.seq >= ?
-                WHERE r.run_id = ? ORDER BY c.seq LIMIT ?
+                SELECT c.id & 0xffffffff, c.line, r.seq FROM core_workflow_runs r
+                LEFT JOIN core_workflow_journal c ON c.id BETWEEN (r.id << 32) + ? AND (r.id << 32) + 0xffffffff WHERE r.run_id = ? ORDER BY c.id LIMIT ?
                 """, from, runId, RecordsPage);
             while (rows.Read())
             {

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 
 namespace Pawl.Storage;
 
@@ -98,8 +97,9 @@ public sealed partial class SqliteStore : ICheckpointStore
     {
         RunIds.Check(head.RunId);
         if (created.Seq != 1 || created.More) throw new ArgumentException("The created record is not the first line of a journal.", nameof(created));
-        if (!SqliteHeads.Add(db, head)) return Find(db, head.RunId);
-        Append(db, head.RunId, created);
+        var id = SqliteHeads.Add(db, head);
+        if (id == 0) return Find(db, head.RunId);
+        Append(db, id, created);
         return null;
     }
 
@@ -143,7 +143,8 @@ public sealed partial class SqliteStore : ICheckpointStore
     static CommitResult Apply(SqliteDb db, in Commit commit)
     {
         var (runId, token) = (commit.Lease.RunId, commit.Lease.Token);
-        if (commit.Records.Count == 0 || !SqliteHeads.Change(db, commit))
+        var id = commit.Records.Count == 0 ? 0 : SqliteHeads.Change(db, commit);
+        if (id == 0)
         {
             // A release; or a stale token, a gap, or a commit whose answer was lost: the row tells.
             using var rows = db.Query("SELECT seq, hash, owner FROM core_workflow_runs WHERE run_id = ? AND token = ?", runId, token);
@@ -156,15 +157,14 @@ public sealed partial class SqliteStore : ICheckpointStore
         {
             foreach (var payload in commit.Payloads)
                 db.Run("INSERT OR IGNORE INTO core_workflow_payloads (run_id, sha256, content) VALUES (?, ?, ?)", runId, payload.Ref.Sha256, SqlValue.Blob(payload.Content));
-            foreach (var record in commit.Records) Append(db, runId, record);
+            foreach (var record in commit.Records) Append(db, id, record);
         }
         if (commit.Release) db.Run($"UPDATE core_workflow_runs SET {Free} WHERE run_id = ? AND token = ?", runId, token);
         return CommitResult.Committed;
     }
 
-    static void Append(SqliteDb db, string runId, Checkpoint record) =>
-        db.Run("INSERT INTO core_workflow_checkpoints (run_id, seq, step_name, created_at, line) VALUES (?, ?, ?, ?, ?)",
-            runId, record.Seq, record.Path, record.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture), SqlValue.Text(record.Line));
+    static void Append(SqliteDb db, long run, Checkpoint record) =>
+        db.Run("INSERT INTO core_workflow_journal (id, line) VALUES (?, ?)", (run << 32) + record.Seq, SqlValue.Text(record.Line));
 
     /// <inheritdoc/>
     public async ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken)
@@ -190,7 +190,8 @@ public sealed partial class SqliteStore : ICheckpointStore
         {
             using (var rows = db.Query($"SELECT {HolderColumns} FROM core_workflow_runs WHERE run_id = ?", runId))
                 if (rows.Read() && SqliteHeads.Owner(rows, 0, Now) is { } holder) return (false, holder);
-            // Its records, payloads, messages and labels go with it, by their foreign keys.
+            db.Run("DELETE FROM core_workflow_journal WHERE id BETWEEN (SELECT id << 32 FROM core_workflow_runs WHERE run_id = ?1) AND (SELECT (id << 32) + 0xffffffff FROM core_workflow_runs WHERE run_id = ?1)", runId);
+            // Its payloads, messages and labels go with it, by their foreign keys.
             return (db.Run("DELETE FROM core_workflow_runs WHERE run_id = ?", runId) == 1, null);
         });
         return holder is null ? isGone : throw new ResumeRefusedException(new Refusal(RefusalReason.Held, $"Run '{runId}' is executed by {holder}.", "Cancel it first."));

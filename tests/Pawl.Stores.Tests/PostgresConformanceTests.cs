@@ -20,6 +20,14 @@ public class PostgresConformanceTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public Task The_postgres_store_answers_as_the_memory_store_to_random_histories()
+    {
+        var schema = postgres.NewSchema();
+        var sequences = int.TryParse(Environment.GetEnvironmentVariable("PAWL_MODEL_SEQUENCES"), out var asked) ? asked : 100;
+        return StoreModel.CheckAsync(async () => await PostgresStore.OpenAsync(postgres.Server.ConnectionString, new PostgresStoreOptions { Schema = schema }), seed: 12, sequences, cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task The_server_under_test_flushes_what_it_acknowledges()
     {
         await using var source = NpgsqlDataSource.Create(postgres.Server.ConnectionString);

@@ -170,6 +170,38 @@ public class PostgresStoreTests(PostgresFixture postgres)
         foreach (var run in runs) Assert.Equal(run.Head, (await store.FindAsync(run.Head.RunId, Ended))! with { Owner = null, Tags = run.Head.Tags, Partition = run.Head.Partition, Waits = run.Head.Waits });
     }
 
+    public static TheoryData<CheckpointKind, StepStatus> Steps { get; } = [.. from kind in Enum.GetValues<CheckpointKind>() where PostgresHead.IsStep(new Checkpoint { Kind = kind }) from status in Enum.GetValues<StepStatus>() select (kind, status)];
+
+    [Theory, MemberData(nameof(Steps))]
+    public void A_record_that_leaves_the_heads_JSON_alone_changes_nothing_in_it(CheckpointKind kind, StepStatus status)
+    {
+        var created = new Checkpoint { Kind = CheckpointKind.Created, Data = """{"format":1,"run_id":"r","workflow":"w","steps":["a","b"],"queue":"q","tags":{"k":"v"}}"""u8.ToArray() };
+        var head = RunHead.After(RunHead.After(null, created), new Checkpoint { Kind = CheckpointKind.Resumed, Token = 3 }) with { Recoveries = 2, Done = 1 };
+        var record = new Checkpoint { Kind = kind, Path = "a", Status = status, At = DateTimeOffset.UnixEpoch, Tolerated = true, Reason = "so", Error = new StepError("type", "message", ErrorClass.Permanent), Data = """{"due":"2026-01-10T12:00:00Z"}"""u8.ToArray() };
+        var next = RunHead.After(head, record);
+        Assert.Equal(head, next with { Seq = head.Seq, Hash = head.Hash, UpdatedAt = head.UpdatedAt, Done = head.Done, Recoveries = head.Recoveries });
+    }
+
+    [Fact]
+    public async Task Of_more_partitions_than_one_look_reads_none_is_left_out_and_the_most_urgent_goes_first()
+    {
+        await using var store = await OpenAsync(postgres.NewSchema());
+        await Task.WhenAll(Enumerable.Range(0, 600).Select(i => EnqueueAsync(i, "other")));
+        await Task.WhenAll(Enumerable.Range(600, 300).Select(i => EnqueueAsync(i, "mine", i == 850 ? 5 : 0)));
+        var work = new WorkQuery { Queues = [new QueueDemand(new QueueOptions("q") { FairBy = "customer" }, 40)], Workflows = [new WorkflowKey("mine", 1)] };
+        var taken = new List<string>();
+        while (await store.TakeAsync(work, StoredRun.Owner(), Ended) is { Count: > 0 } more) taken.AddRange(more.Select(run => run.Head.RunId));
+        Assert.Equal("r850", taken[0]);
+        Assert.Equal(Enumerable.Range(600, 300).Select(i => $"r{i}"), taken.Order());
+
+        async Task EnqueueAsync(int i, string workflow, int priority = 0)
+        {
+            var data = $$$"""{"format":1,"run_id":"r{{{i}}}","workflow":"{{{workflow}}}","steps":[],"queue":"q","priority":{{{priority}}},"partition":{"customer":"c{{{i:D4}}}"}}""";
+            var created = CheckpointCodec.Encode(new Checkpoint { Kind = CheckpointKind.Created, At = DateTimeOffset.UnixEpoch, Data = System.Text.Encoding.UTF8.GetBytes(data) }, 1, false, "");
+            await store.CreateAsync(created, RunHead.After(null, created), null, Ended);
+        }
+    }
+
     [Fact]
     public async Task A_thousand_messages_at_once_wake_a_thousand_runs_each_once()
     {
@@ -214,5 +246,6 @@ public class PostgresStoreTests(PostgresFixture postgres)
         Assert.Contains("first\": 1", snapshots[0], StringComparison.Ordinal);
         Assert.Contains("second\": \"two\"", snapshots[0], StringComparison.Ordinal);
         Assert.DoesNotContain("second", Assert.Single(await QueryAsync<string>($"select context_snapshot::text from {schema}.core_workflow_snapshots where step_name like '%first'")), StringComparison.Ordinal);
+        Assert.Contains("r|3|step|first", await QueryAsync<string>($"select concat_ws('|', run_id, seq, kind, regexp_replace(step_name, '^.*/', '')) from {schema}.core_workflow_checkpoints where created_at <= now()"));
     }
 }

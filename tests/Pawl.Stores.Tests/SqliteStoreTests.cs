@@ -119,7 +119,7 @@ public sealed class SqliteStoreTests : IDisposable
         Assert.Equal("a|step1|{\"params\":{\"dry\":true,\"key\":\"value\"},\"outputs\":{\"step1\":{\"records\":1000,\"price\":1.10,\"ok\":true}},\"quality_metrics\":{\"step1\":{\"passed\":true}},\"partition\":{\"date\":\"2026-01-10\"}}", rows[0]);
         using var second = JsonDocument.Parse(rows[1].Split('|')[2]);
         Assert.Equal("text", second.RootElement.GetProperty("outputs").GetProperty("step2").GetString());
-        Assert.Throws<SqliteException>(() => Query("INSERT INTO core_workflow_checkpoints (run_id, seq, created_at, line) VALUES ('a', 4, '', '{}')"));
+        Assert.Throws<SqliteException>(() => Query("INSERT INTO core_workflow_journal (id, line) SELECT (id << 32) + 4, '{}' FROM core_workflow_runs"));
     }
 
     [Fact]
@@ -209,11 +209,11 @@ public sealed class SqliteStoreTests : IDisposable
     public async Task A_record_that_was_removed_or_changed_by_hand_is_reported()
     {
         await using var store = _directory.Open();
-        foreach (var (id, damage) in new[] { ("gap", "DELETE FROM core_workflow_checkpoints WHERE run_id = 'gap' AND seq = 3"), ("end", "DELETE FROM core_workflow_checkpoints WHERE run_id = 'end' AND seq = 4"), ("text", "UPDATE core_workflow_checkpoints SET line = 'x' WHERE run_id = 'text' AND seq = 3") })
+        foreach (var (id, damage) in new[] { ("gap", "DELETE FROM core_workflow_journal WHERE id = 3"), ("end", "DELETE FROM core_workflow_journal WHERE id = 4"), ("text", "UPDATE core_workflow_journal SET line = 'x' WHERE id = 3") })
         {
             var run = await SqliteRun.BeginAsync(store, id);
             await run.CommitAsync(store, SqliteRun.Step("x"), SqliteRun.Step("y"));
-            Query(damage);
+            Query(damage.Replace("id = ", $"id = (SELECT id << 32 FROM core_workflow_runs WHERE run_id = '{id}') + ", StringComparison.Ordinal));
             var error = await Assert.ThrowsAsync<JournalCorruptException>(async () => await store.ReadAsync(id, 1, Token).CountAsync(Token));
             Assert.Equal((id, id == "end" ? 4 : 3), (error.RunId, error.Line));
         }

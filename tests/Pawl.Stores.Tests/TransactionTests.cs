@@ -119,6 +119,19 @@ public sealed class TransactionTests(PostgresFixture postgres) : IDisposable
     }
 
     [Fact]
+    public async Task A_transaction_disposed_twice_leaves_the_next_one_on_its_connection_alone()
+    {
+        var schema = postgres.NewSchema();
+        await using var store = (PostgresStore)await OpenAsync("postgres", schema);
+        var run = await StoredRun.BeginAsync(store, "r");
+        var first = await store.BeginAsync(run.Lease, Token);
+        await first.DisposeAsync();
+        await using var second = await store.BeginAsync(run.Lease, Token);
+        await first.DisposeAsync();
+        Assert.Equal(CommitResult.Committed, await second.CommitAsync(run.Next("s"), Token));
+    }
+
+    [Fact]
     public async Task A_store_without_transactions_says_which_one_has_them()
     {
         await using var client = new PawlClient(new MemoryStore());

@@ -371,6 +371,7 @@ sealed class JournalEntry(string path, Checkpoint record)
     public string? Reason => record.Reason;
     public StepError? Error => record.Error;
     public PayloadRef? OutputRef => record.OutputRef;
+    public ReadOnlyMemory<byte> Metrics => record.Metrics;
     public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
 
     /// <summary>The result no longer counts; the attempts made stay counted.</summary>

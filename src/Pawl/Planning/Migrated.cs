@@ -37,11 +37,15 @@ sealed record Migrated(int From, int To, IReadOnlyDictionary<string, string> Map
     }
 
     /// <summary>The records of new outputs, which follow the beginning of the pass in one commit. The steps bear their present names there.</summary>
-    public IEnumerable<Checkpoint> Records(Journal journal, IReadOnlyDictionary<string, string> map, DateTimeOffset now) => Outputs.Select(pair => new Checkpoint
+    public IEnumerable<Checkpoint> Records(Journal journal, IReadOnlyDictionary<string, string> map, DateTimeOffset now) => Outputs.Select(pair =>
     {
-        Kind = CheckpointKind.Step, At = now, Path = pair.Key, Status = StepStatus.Completed, Reason = Reason, Output = pair.Value.Utf8,
-        // No attempt was made for it: its number is the old one, and it took nothing.
-        Attempt = journal.Find(map.GetValueOrDefault(pair.Key, pair.Key))!.Attempt,
+        // No attempt was made for it: its number is the old one, and what it took was counted then.
+        var old = journal.Find(map.GetValueOrDefault(pair.Key, pair.Key))!;
+        return new Checkpoint
+        {
+            Kind = CheckpointKind.Step, At = now, Path = pair.Key, Status = StepStatus.Completed, Reason = Reason, Output = pair.Value.Utf8,
+            Attempt = old.Attempt, Duration = old.Duration, Metrics = old.Metrics,
+        };
     });
 
     /// <summary>The version that the last pass ran with.</summary>

@@ -41,6 +41,7 @@ public class MigrationLaws
         var result = (await lab.Resume(Third())).EnsureCompleted();
         Assert.Equal(["save"], lab.Began);
         Assert.Equal("Fetched { Rows = 10, Unit = eur }  EUR", result.Output<string>("save"));
+        Assert.Equal(plan.Saves, result.Saved);
         Assert.Empty(await lab.Client.VerifyAsync("run", Lab.Token));
         Assert.Equal((2, 2), ((await lab.Head()).Done, (await lab.Head()).Total));
     });
