@@ -46,7 +46,7 @@ sealed class ProveCommand
         var prover = new Prover(workflow.Name, workflow.Steps, session.NewWorldAsync, new ProveOptions { Points = points, Parallel = parallel, Workers = true, Keep = _cli.Get(_keep), OnPoint = progress.On });
         var run = await session.RunAsync(prover, progress.GoingOn);
         progress.End();
-        if (run.Status == RunStatus.Failed) throw new ProofException(run.Error ?? "The proof failed.");
+        if (run.Status == RunStatus.Failed) return NothingToCompareWith(run.Error);
         if (run.Status != RunStatus.Completed)
         {
             _cli.Say("The proof was interrupted; what is done is kept. Go on with the same command.");
@@ -60,6 +60,20 @@ sealed class ProveCommand
         return proof.Failures.Any() ? ExitCode.Failed : ExitCode.Done;
     }
 
+    int NothingToCompareWith(string? why)
+    {
+        _cli.Warn(why ?? "The proof failed.");
+        _cli.Json(w =>
+        {
+            w.WriteStartObject();
+            w.WriteString("error", why);
+            w.WriteString("reason", "failed");
+            w.WriteNumber("exit_code", ExitCode.Failed);
+            w.WriteEndObject();
+        });
+        return ExitCode.Failed;
+    }
+
     int? Number(string name, Option<string?> option) => _cli.Get(option) is not { } text ? null
         : int.TryParse(text, out var number) && number > 0 ? number : throw new UsageException($"{name} '{text}': write a whole number from 1.");
 
@@ -70,6 +84,3 @@ sealed class ProveCommand
         return globs;
     }
 }
-
-/// <summary>There is nothing to compare with: the message says why.</summary>
-sealed class ProofException(string message) : Exception(message);
