@@ -183,6 +183,17 @@ public class PostgresStoreTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_run_given_back_before_it_began_does_not_count_against_its_queues_rate()
+    {
+        await using var store = await OpenAsync(postgres.NewSchema());
+        var created = CheckpointCodec.Encode(new Checkpoint { Kind = CheckpointKind.Created, At = DateTimeOffset.UnixEpoch, Data = """{"format":1,"run_id":"r","workflow":"w","steps":[],"queue":"q"}"""u8.ToArray() }, 1, false, "");
+        var lease = (await store.CreateAsync(created, RunHead.After(null, created), StoredRun.Owner(), Ended)).Lease!;
+        await store.ReleaseAsync(lease, Ended);
+        var work = new WorkQuery { Queues = [new QueueDemand(new QueueOptions("q") { Rate = 1 }, 1)], Workflows = [new WorkflowKey("w", 1)] };
+        Assert.Single(await store.TakeAsync(work, StoredRun.Owner(), Ended));
+    }
+
+    [Fact]
     public async Task Of_more_partitions_than_one_look_reads_none_is_left_out_and_the_most_urgent_goes_first()
     {
         await using var store = await OpenAsync(postgres.NewSchema());

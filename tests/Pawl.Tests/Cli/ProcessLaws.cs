@@ -15,7 +15,7 @@ public sealed class ProcessLaws : IDisposable
     public ProcessLaws()
     {
         Directory.CreateDirectory(In("bin"));
-        File.CreateSymbolicLink(In("bin/pawl"), Path.Combine(AppContext.BaseDirectory, "Pawl.Cli"));
+        File.CreateSymbolicLink(In("bin/pawl"), PawlCommand.Path);
         // The second step waits for a file, and says when it begins and that it ran.
         File.WriteAllText(In("workflow.yaml"), """
             name: slow

@@ -39,7 +39,7 @@ public sealed class ProveLaws : IDisposable
     [Fact]
     public async Task The_mended_twin_holds_in_both_stores_and_leaves_nothing_behind()
     {
-        var answer = await ProveAsync("mended.yaml", "--points", "20");
+        var answer = await ProveAsync("mended.yaml", "--points", "12");
         Assert.True(answer.Code == 0, answer.All);
         Assert.StartsWith("✓ mended holds: killed at ", answer.Out.Split('\n')[^2], StringComparison.Ordinal);
         var sqlite = await ProveAsync("mended.yaml", "--store", "sqlite:any.db", "--points", "6", "--json");
@@ -128,7 +128,7 @@ public sealed class ProveLaws : IDisposable
 
     Process Start(params string[] args)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Pawl.Cli"), ["prove", .. args]) { WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(PawlCommand.Path, ["prove", .. args]) { WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["TMPDIR"] = _temporary;
         return Process.Start(start)!;
     }

@@ -109,7 +109,7 @@ public abstract class KillSweep(string name, string workflow, int boundaries, in
 
     Process Start(params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Pawl.Cli"), arguments)
+        var start = new ProcessStartInfo(PawlCommand.Path, arguments)
         {
             WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
         };
