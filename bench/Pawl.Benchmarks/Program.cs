@@ -10,6 +10,7 @@ var benchmarks = new (string Name, Func<Task> Run)[]
     ("file-many", FileStoreRates.ManyRunsAsync),
     ("flat", LongRun.FlatCostAsync),
     ("diff", Comparison.DiffAsync),
+    ("travel", TimeTravel.RunAsync),
     ("postgres", PostgresRates.RunAsync),
     ("sqlite-one", SqliteRates.OneRunAsync),
     ("sqlite-many", SqliteRates.ManyRunsAsync),

@@ -217,9 +217,10 @@ static class ResumePlanner
     public static HashSet<string> Ancestors(Workflow workflow, string step)
     {
         var found = new HashSet<string>();
+        var byId = workflow.Steps.ToDictionary(one => one.Id);
         var open = new Stack<string>([step]);
         while (open.TryPop(out var id))
-            foreach (var need in workflow.Steps.FirstOrDefault(one => one.Id == id) is { } at ? at.Needs.Concat(at.After) : [])
+            foreach (var need in byId.TryGetValue(id, out var at) ? at.Needs.Concat(at.After) : [])
                 if (found.Add(need)) open.Push(need);
         return found;
     }
