@@ -43,11 +43,14 @@ static class ForkPlanner
         // Cut within a pass: to the fork that pass was paused here.
         if (at.Head.Status == RunStatus.Running) drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
         var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path));
-        drafts.Add(new Checkpoint { Kind = CheckpointKind.Resumed, At = now, Reason = Forked, State = values.State, Data = PassRecords.Write(w =>
+        drafts.Add(new Checkpoint
+        {
+            Kind = CheckpointKind.Resumed, At = now, Reason = Forked, State = values.State, Data = PassRecords.Write(w =>
         {
             w.WriteNumber("done", done);
             if (values.Params.Count > 0) PassRecords.Values(w, "params", values.Params);
-        }) });
+        })
+        });
         foreach (var (path, output) in values.Outputs)
             drafts.Add(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = path, Status = StepStatus.Completed, Attempt = at.Find(path)?.Attempt ?? 0, Output = output.Utf8, Reason = "set by the fork" });
         drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
@@ -70,7 +73,9 @@ static class ForkPlanner
         tags.Remove(Scheduling.Occurrence.Tag);
         foreach (var (name, value) in fork.Tags ?? new Dictionary<string, string>()) tags[name] = value;
         (tags[FromTag], tags[AtTag]) = (parentId, seq.ToString(CultureInfo.InvariantCulture));
-        return new Checkpoint { Kind = CheckpointKind.Created, At = now, Data = PassRecords.Write(w =>
+        return new Checkpoint
+        {
+            Kind = CheckpointKind.Created, At = now, Data = PassRecords.Write(w =>
         {
             foreach (var member in data.RootElement.EnumerateObject())
             {
@@ -85,7 +90,8 @@ static class ForkPlanner
             w.WriteNumber("seq", seq);
             w.WriteString("hash", parent[(int)seq - 1].Hash);
             w.WriteEndObject();
-        }) };
+        })
+        };
     }
 }
 

@@ -82,8 +82,12 @@ public class ForkLaws
         var big = new string('x', 600_000);
         var workflow = Workflow.Create("w").Also(builder =>
         {
-            builder.Step("big", _ => Task.FromResult(StepResult.Ok(big) with { Attachments = [new byte[] { 1, 2, 3 }], Info = RawJson.Parse(
-                """{"log":{"sha256":"039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81","bytes":3},"other":{"sha256":"0000000000000000000000000000000000000000000000000000000000000000","bytes":1}}""") }));
+            builder.Step("big", _ => Task.FromResult(StepResult.Ok(big) with
+            {
+                Attachments = [new byte[] { 1, 2, 3 }],
+                Info = RawJson.Parse(
+                """{"log":{"sha256":"039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81","bytes":3},"other":{"sha256":"0000000000000000000000000000000000000000000000000000000000000000","bytes":1}}""")
+            }));
             builder.Step("after", ctx => Task.FromResult(ctx.Output<string>("big").Length));
         }).Build();
         (await lab.Run(workflow)).EnsureCompleted();
