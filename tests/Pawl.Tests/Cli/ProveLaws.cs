@@ -80,7 +80,7 @@ public sealed class ProveLaws : IDisposable
             prove: { compare: "out/**" }
             steps:
               - id: make
-                run: mkdir out
+                run: mkdir out; sleep 0.4
               - id: use
                 run: pwd > out/where.txt
             """);
