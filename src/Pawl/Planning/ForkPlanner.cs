@@ -13,6 +13,9 @@ static class ForkPlanner
     /// <summary>The reason of the pass that makes a fork: what stands before it is the parent's, and was paid there.</summary>
     public const string Forked = "forked";
 
+    /// <summary>The reason of a result that a fork was given.</summary>
+    public const string SetByFork = "set by the fork";
+
     /// <summary>The tags that tell where a fork came from.</summary>
     public const string FromTag = "forked_from", AtTag = "forked_at";
 
@@ -52,7 +55,7 @@ static class ForkPlanner
         })
         });
         foreach (var (path, output) in values.Outputs)
-            drafts.Add(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = path, Status = StepStatus.Completed, Attempt = at.Find(path)?.Attempt ?? 0, Output = output.Utf8, Reason = "set by the fork" });
+            drafts.Add(new Checkpoint { Kind = CheckpointKind.Step, At = now, Path = path, Status = StepStatus.Completed, Attempt = at.Find(path)?.Attempt ?? 0, Output = output.Utf8, Reason = SetByFork });
         drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
         return drafts;
     }

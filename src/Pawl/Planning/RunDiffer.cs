@@ -113,6 +113,7 @@ static class RunDiffer
             var (other, head) = step.Left is null ? ("first", left.Journal.Head) : ("second", right.Journal.Head);
             return [head.Status is RunStatus.Completed ? $"the {other} run has no such step" : $"the {other} run did not come to it: it is {head.Status.ToString().ToLowerInvariant()} at checkpoint {head.Seq}"];
         }
+        if (step.Left.Reason == ForkPlanner.SetByFork || step.Right.Reason == ForkPlanner.SetByFork) return [$"its output was {ForkPlanner.SetByFork}"];
         List<string> causes = [];
         if (left.PrintOf(step.Path) is { } before && right.PrintOf(step.Path) is { } after && before != after) causes.Add("its definition changed");
         causes.AddRange(step.Inputs.Select(value => $"it read {Describe(value, "nothing")}"));

@@ -32,6 +32,8 @@ public sealed class ForkCommandLaws
         Assert.Equal("check\nsave\n", File.ReadAllText(lab.Path_("ran")));
         Assert.Equal("saved 20 us\n", File.ReadAllText(lab.Path_("saved")));
         Assert.Contains("f1 is a fork of r1@3", fork.Error, StringComparison.Ordinal);
+        Assert.Contains("its output was set by the fork", (await lab.RunAsync("diff", "r1", "f1")).Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("saves )", fork.Error, StringComparison.Ordinal);
     }
 
     [Fact]
