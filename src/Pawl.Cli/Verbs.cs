@@ -34,6 +34,7 @@ static class Verbs
         new("enqueue", EnqueueCommand.Create),
         new("schedule", ScheduleCommand.Create),
         new("requeue", RequeueCommand.Create),
+        new("ui", UiCommand.Create),
         new("worker", WorkerCommand.Create),
         new("delete", DeleteCommand.Create),
         new("prune", PruneCommand.Create),

@@ -20,6 +20,12 @@ public sealed partial class PostgresStore
         if (query.Workflow is { } workflow) Add("r.workflow = {0}", Text(workflow));
         if (query.Statuses is { } statuses) Add("r.status = any({0})", new NpgsqlParameter { Value = statuses.Select(PostgresHead.Status).ToArray() });
         if (query.Since is { } since) Add("r.created_at >= {0}", Value(since.UtcDateTime));
+        if (query.Behind is { } place)
+        {
+            values.Add(Value(place.CreatedAt.UtcDateTime));
+            values.Add(Text(place.RunId));
+            conditions.Add($"(r.created_at, r.run_id) < (${values.Count - 1}, ${values.Count})");
+        }
         if (query.Where is { Count: > 0 } words) Add("r.labels is not null and r.labels @> {0}", new NpgsqlParameter { Value = words.Select(PostgresHead.Label).ToArray() });
         var limit = "";
         if (query.Limit < int.MaxValue)

@@ -37,7 +37,7 @@ public sealed partial class SqliteStore
     public async IAsyncEnumerable<RunHead> ListAsync(RunQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.CompletedTask;
-        RunHead? last = null;
+        var last = query.Behind;
         for (var left = query.Limit; left > 0;)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -51,12 +51,12 @@ public sealed partial class SqliteStore
                 yield return head;
             }
             if (page.Count < wanted) break;
-            (last, left) = (page[^1], left - page.Count);
+            (last, left) = (new RunPlace(page[^1].CreatedAt, page[^1].RunId), left - page.Count);
         }
     }
 
     /// <summary>The newest heads behind one. For each status SQLite reads an index in its order, and merges them; a label has an index of its own.</summary>
-    List<RunHead> Page(SqliteDb db, RunQuery query, RunHead? behind, int count)
+    List<RunHead> Page(SqliteDb db, RunQuery query, RunPlace? behind, int count)
     {
         var values = new List<SqlValue>();
         var sql = new StringBuilder();
@@ -75,7 +75,7 @@ public sealed partial class SqliteStore
             if (status is not null) And("r.status = ?", status);
             if (query.Workflow is { } workflow) And(status is not null && !byLabel ? "+r.workflow_name = ?" : "r.workflow_name = ?", workflow);
             if (query.Since is { } since) And($"{time} >= ?", (DateTimeOffset?)since);
-            if (behind is not null) And($"({time}, {run}) < (?, ?)", (DateTimeOffset?)behind.CreatedAt, behind.RunId);
+            if (behind is { } place) And($"({time}, {run}) < (?, ?)", (DateTimeOffset?)place.CreatedAt, place.RunId);
         }
         // No status is none.
         if (sql.Length == 0) return [];

@@ -98,6 +98,22 @@ public static partial class StoreConformance
             for (var limit = 0; limit <= 7; limit++)
                 Expect.Holds((await ListAsync(store, new RunQuery { Workflow = workflow, Limit = limit }, cancellation)).SequenceEqual(ids.Take(limit)), $"a limit of {limit} gives others");
         });
+        yield return Law("Pages behind one another are the whole list", async (store, cancellation) =>
+        {
+            var workflow = LawRun.NewId();
+            foreach (var second in new[] { 5, 3, 3, 3, 9, 1, 3 }) await LawRun.BeginAsync(store, cancellation, workflow: workflow, second: second);
+            var all = await ListAsync(store, new RunQuery { Workflow = workflow }, cancellation);
+            for (var size = 1; size <= 3; size++)
+            {
+                var (pages, query) = (new List<string>(), new RunQuery { Workflow = workflow, Statuses = [RunStatus.Running, RunStatus.Failed], Limit = size });
+                while (await Expect.ListAsync(store.ListAsync(query, cancellation)) is { Count: > 0 } page)
+                {
+                    pages.AddRange(page.Select(head => head.RunId));
+                    query = query with { Behind = new RunPlace(page[^1].CreatedAt, page[^1].RunId) };
+                }
+                Expect.Holds(pages.SequenceEqual(all), $"pages of {size} are not");
+            }
+        });
         yield return Law("Conditions of a query hold together", async (store, cancellation) =>
         {
             var workflow = LawRun.NewId();

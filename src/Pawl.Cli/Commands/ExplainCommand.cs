@@ -16,7 +16,7 @@ static class ExplainCommand
         return Verbs.On(new Command("explain", "Why each step ran, was skipped or was reused") { run, step }, async () =>
         {
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var story = await RunStory.ReadAsync(client, await RunArgument.OrNewestAsync(cli, client, cli.Get(run)), cli.Stop);
+            var story = await Stories.ReadAsync(client, await RunArgument.OrNewestAsync(cli, client, cli.Get(run)), cli.Stop);
             var steps = cli.Get(step) is { } path ? [story.Require(path), .. story.Below(path)] : story.All.ToList();
             foreach (var one in steps) Tell(cli, story, one);
             Write(cli, story, steps);

@@ -55,7 +55,7 @@ static class GraphCommand
     static async Task<Graph> OfRunAsync(Cli cli, string runId, bool critical, List<(string Path, TimeSpan Duration)> given)
     {
         await using var client = await cli.Store.OpenAsync(cli.Caller);
-        var story = await RunStory.ReadAsync(client, runId, cli.Stop);
+        var story = await Stories.ReadAsync(client, runId, cli.Stop);
         var edges = story.Defined.Select(step => (step.Path, step.Before)).ToList();
         CheckNames(given, edges);
         var estimates = (critical ? await Estimates.ReadAsync(client, story.Head.Workflow, cli.Stop) : Estimates.None)

@@ -23,7 +23,7 @@ static class LogsCommand
         {
             await using var client = await cli.Store.OpenAsync(cli.Caller);
             var runId = await RunArgument.OrNewestAsync(cli, client, cli.Get(run));
-            var story = await RunStory.ReadAsync(client, runId, cli.Stop);
+            var story = await Stories.ReadAsync(client, runId, cli.Stop);
             if (cli.Get(step) is { } wanted) story.Require(wanted);
             var logs = new List<Log>();
             var seq = await ShowAsync(cli, client, runId, cli.Get(step), 1, logs);

@@ -32,7 +32,7 @@ static class RunArgument
     public static IEnumerable<string> StepsOf(Cli cli, CompletionContext context, Argument<string?> run) => Ask(cli, context, async client =>
     {
         if (await OrNewestAsync(cli, client, context.ParseResult.GetValue(run)) is not { } runId) return [];
-        return [.. (await RunStory.ReadAsync(client, runId, cli.Stop)).All.Select(step => step.Path)];
+        return [.. (await Stories.ReadAsync(client, runId, cli.Stop)).All.Select(step => step.Path)];
     });
 
     /// <summary>Completion is silent about every trouble.</summary>

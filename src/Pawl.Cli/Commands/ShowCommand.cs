@@ -20,7 +20,7 @@ static class ShowCommand
         return Verbs.On(new Command("show", "One checkpoint of a run, or the state there") { run, which, snapshot }, async () =>
         {
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var story = await RunStory.ReadAsync(client, cli.Get(run)!, cli.Stop);
+            var story = await Stories.ReadAsync(client, cli.Get(run)!, cli.Stop);
             var record = Which(story, cli.Get(which));
             if (cli.Get(snapshot)) ShowSnapshot(cli, await client.SnapshotAsync(story.Head.RunId, record.Seq, cli.Stop));
             else await ShowCheckpointAsync(cli, client, story.Head.RunId, record);

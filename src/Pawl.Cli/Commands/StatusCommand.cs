@@ -16,7 +16,7 @@ static class StatusCommand
     public static async Task<int> ShowAsync(Cli cli, string? runId)
     {
         await using var client = await cli.Store.OpenAsync(cli.Caller);
-        var story = await RunStory.ReadAsync(client, await RunArgument.OrNewestAsync(cli, client, runId), cli.Stop);
+        var story = await Stories.ReadAsync(client, await RunArgument.OrNewestAsync(cli, client, runId), cli.Stop);
         var head = story.Head;
         var next = head.Status is RunStatus.Completed or RunStatus.Canceled ? [] : story.Ready.ToList();
 

@@ -18,6 +18,9 @@ public sealed record RunQuery
     /// <summary>Tags or partition values that must be there.</summary>
     public IReadOnlyDictionary<string, string>? Where { get; init; }
 
+    /// <summary>Only runs that a list has behind this place: the next page.</summary>
+    public RunPlace? Behind { get; init; }
+
     /// <summary>At most this many. Default: all.</summary>
     public int Limit { get; init; } = int.MaxValue;
 
@@ -27,10 +30,16 @@ public sealed record RunQuery
         && (Workflow is null || head.Workflow == Workflow)
         && (Statuses is null || Statuses.Contains(head.Status))
         && (Since is null || head.CreatedAt >= Since)
+        && (Behind is not { } place || head.CreatedAt < place.CreatedAt || (head.CreatedAt == place.CreatedAt && string.CompareOrdinal(head.RunId, place.RunId) < 0))
         && (Where is null || Where.All(pair =>
             (head.Tags.TryGetValue(pair.Key, out var tag) && tag == pair.Value)
             || (head.Partition.TryGetValue(pair.Key, out var part) && part == pair.Value)));
 }
+
+/// <summary>A place in a list of runs, which is ordered by the time of creation and then by id, newest first.</summary>
+/// <param name="CreatedAt">When the run was created.</param>
+/// <param name="RunId">The run; it need not exist any more.</param>
+public readonly record struct RunPlace(DateTimeOffset CreatedAt, string RunId);
 
 /// <summary>Which runs a worker takes. A run must be in one of the queues, and the worker must be able to execute it.</summary>
 public sealed record WorkQuery

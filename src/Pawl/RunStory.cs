@@ -1,44 +1,53 @@
 using System.Text.Json;
 using Pawl.Storage;
 
-namespace Pawl.Cli.View;
+namespace Pawl;
 
 /// <summary>What a journal tells about one step.</summary>
-sealed class StepStory(string path)
+public sealed class StepStory
 {
-    public string Path => path;
-    public string Kind { get; set; } = "code";
-    public string? Title { get; set; }
-    public IReadOnlyList<string> Before { get; set; } = [];
+    internal StepStory(string path) => Path = path;
+
+    /// <summary>The step.</summary>
+    public string Path { get; }
+
+    /// <summary>As the definition has it: <c>code</c>, <c>shell</c>, <c>group</c>, …</summary>
+    public string Kind { get; internal set; } = "code";
+
+    /// <summary>For people, or null.</summary>
+    public string? Title { get; internal set; }
+
+    /// <summary>The steps that it comes after.</summary>
+    public IReadOnlyList<string> Before { get; internal set; } = [];
 
     /// <summary>Its records, each with the pass (from 1) that wrote it.</summary>
-    public List<(int Pass, Checkpoint Record)> Records { get; } = [];
+    public IReadOnlyList<(int Pass, Checkpoint Record)> Records => Told;
 
     /// <summary>Passes that found it done and used the result.</summary>
-    public List<int> ReusedIn { get; } = [];
+    public IReadOnlyList<int> ReusedIn => Reused;
 
     /// <summary>The record that counts; null when there is none, or a later pass decides anew.</summary>
-    public Checkpoint? Current { get; set; }
+    public Checkpoint? Current { get; internal set; }
 
+    /// <summary>A resume uses what it left.</summary>
     public bool IsDone => Current is { Status: StepStatus.Completed } or { Status: StepStatus.Skipped, Cause: not SkipCause.Blocked } or { Status: StepStatus.Failed, Tolerated: true };
 
     /// <summary>Done, and a resume does not keep it: it ran because of a failure.</summary>
     public bool AfterFailure => Current is { } record && record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
 
-    public string State => Current switch
-    {
-        { Status: StepStatus.Skipped, Cause: SkipCause.Blocked } => "blocked",
-        { Status: { } status } => Words.Of(status),
-        _ => "pending",
-    };
+    internal List<(int Pass, Checkpoint Record)> Told { get; } = [];
+    internal List<int> Reused { get; } = [];
 }
 
-/// <summary>A journal, read for people: each step with its attempts over all passes.</summary>
-sealed class RunStory
+/// <summary>A journal, read for people: each step with its attempts over all passes. Immutable once made.</summary>
+public sealed class RunStory
 {
     readonly Dictionary<string, StepStory> _steps = [];
     readonly List<string> _defined = [];
 
+    /// <summary>Reads a journal.</summary>
+    /// <param name="head">The run.</param>
+    /// <param name="records">Its journal from the beginning; it may end early.</param>
     public RunStory(RunHead head, IReadOnlyList<Checkpoint> records)
     {
         Head = head;
@@ -46,8 +55,13 @@ sealed class RunStory
         foreach (var record in records) Apply(record);
     }
 
+    /// <summary>The run.</summary>
     public RunHead Head { get; }
+
+    /// <summary>Its journal.</summary>
     public IReadOnlyList<Checkpoint> Records { get; }
+
+    /// <summary>How many passes began.</summary>
     public int Passes { get; private set; }
 
     /// <summary>The steps of the definition in its order.</summary>
@@ -59,19 +73,14 @@ sealed class RunStory
     /// <summary>Steps that are not done and that nothing holds back.</summary>
     public IEnumerable<StepStory> Ready => Defined.Where(step => !step.IsDone && step.Before.All(id => !_steps.TryGetValue(id, out var before) || before.IsDone));
 
+    /// <summary>Every path that the journal or the definition names.</summary>
+    public IEnumerable<string> Paths => _steps.Keys;
+
+    /// <summary>The step with this path, or null.</summary>
     public StepStory? Find(string path) => _steps.GetValueOrDefault(path);
 
+    /// <summary>What was recorded below a step, oldest first.</summary>
     public IEnumerable<StepStory> Below(string path) => _steps.Values.Where(step => step.Path.Length > path.Length && IsUnder(step.Path, path)).OrderBy(step => step.Records.Count > 0 ? step.Records[0].Record.Seq : 0);
-
-    public static async Task<RunStory> ReadAsync(PawlClient client, string runId, CancellationToken stop)
-    {
-        if (!RunIds.IsValid(runId)) throw new UsageException($"'{Human.Line(runId, 80)}' is not a run id. 'pawl list' shows what is there.");
-        var head = await client.FindAsync(runId, stop) ?? throw new RunNotFoundException(runId);
-        return new RunStory(head, await client.HistoryAsync(runId, stop));
-    }
-
-    public StepStory Require(string path) =>
-        Find(path) ?? throw new UsageException($"There is no step '{Human.Line(path, 80)}' in run '{Head.RunId}'.{Nearest.Hint(path, _steps.Keys)} Its steps are: {string.Join(", ", _defined)}.");
 
     void Apply(Checkpoint record)
     {
@@ -85,11 +94,11 @@ sealed class RunStory
                 break;
             case CheckpointKind.Step:
                 var step = Step(record.Path!);
-                step.Records.Add((Passes, record));
+                step.Told.Add((Passes, record));
                 step.Current = record;
                 break;
             case CheckpointKind.Compensated when record.Status == StepStatus.Completed:
-                Step(record.Path!).Records.Add((Passes, record));
+                Step(record.Path!).Told.Add((Passes, record));
                 foreach (var undone in Under(record.Path!)) undone.Current = null;
                 break;
         }
@@ -108,7 +117,7 @@ sealed class RunStory
             if (data.RootElement.TryGetProperty("rerun", out var rerun))
                 foreach (var step in rerun.EnumerateArray().SelectMany(path => Under(path.GetString()!))) step.Current = null;
         }
-        if (Passes > 1) foreach (var step in _steps.Values.Where(step => step.IsDone)) step.ReusedIn.Add(Passes);
+        if (Passes > 1) foreach (var step in _steps.Values.Where(step => step.IsDone)) step.Reused.Add(Passes);
     }
 
     void Define(Checkpoint record)
@@ -131,7 +140,7 @@ sealed class RunStory
         foreach (var old in Under(from))
         {
             var step = Step(to + old.Path[from.Length..]);
-            step.Records.AddRange(old.Records);
+            step.Told.AddRange(old.Told);
             step.Current = old.Current;
             _steps.Remove(old.Path);
         }

@@ -1,0 +1,126 @@
+using System.Runtime.CompilerServices;
+using Pawl.Storage;
+
+namespace Pawl.Dashboard;
+
+/// <summary>Tells who watches that something changed. However many watch one thing, the store is read once for each look.</summary>
+sealed class Feed(PawlClient client, TimeSpan every)
+{
+    readonly Lock _lock = new();
+    readonly Dictionary<string, Look> _looks = [];
+
+    /// <summary>Marks of the runs list, each time it changed; the newest at once.</summary>
+    public IAsyncEnumerable<string> Runs(CancellationToken stop) => WatchAsync("", RunsMarkAsync, stop);
+
+    /// <summary>Marks of one run, each time it changed; the newest at once. Ends when the run is removed.</summary>
+    public IAsyncEnumerable<string> Run(string runId, CancellationToken stop) =>
+        WatchAsync(runId, async () => await client.FindAsync(runId, CancellationToken.None) is { } head ? ListEndpoints.Mark(head) : null, stop);
+
+    // What a list shows first, and what is alive: a run that ends changes both.
+    async Task<string?> RunsMarkAsync()
+    {
+        const int newest = 100, alive = 500;
+        var sum = 17UL;
+        await foreach (var head in client.ListAsync(new RunQuery { Limit = newest }, CancellationToken.None)) Add(head);
+        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Running, RunStatus.Waiting, RunStatus.Pending, RunStatus.Paused], Limit = alive }, CancellationToken.None)) Add(head);
+        return $"{sum:x}";
+
+        void Add(RunHead head) => sum = (sum * 31) ^ (ulong)string.GetHashCode(ListEndpoints.Mark(head), StringComparison.Ordinal);
+    }
+
+    async IAsyncEnumerable<string> WatchAsync(string key, Func<Task<string?>> read, [EnumeratorCancellation] CancellationToken stop)
+    {
+        Look look;
+        lock (_lock)
+        {
+            if (!_looks.TryGetValue(key, out look!)) _looks[key] = look = new Look(read, every);
+            look.Watchers++;
+        }
+        try
+        {
+            for (var seen = 0L; ;)
+            {
+                var (number, mark) = await look.NextAsync(seen, stop);
+                if (mark is null) yield break;
+                seen = number;
+                yield return mark;
+            }
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                if (--look.Watchers == 0)
+                {
+                    _looks.Remove(key);
+                    look.Dispose();
+                }
+            }
+        }
+    }
+
+    /// <summary>One thing that is looked at, and the mark that it had last.</summary>
+    sealed class Look : IDisposable
+    {
+        readonly CancellationTokenSource _stop = new();
+        readonly Lock _lock = new();
+        TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        (long Number, string? Mark) _now;
+
+        public Look(Func<Task<string?>> read, TimeSpan every) => _ = RunAsync(read, every);
+
+        public int Watchers { get; set; }
+
+        public async Task<(long, string?)> NextAsync(long seen, CancellationToken stop)
+        {
+            while (true)
+            {
+                Task changed;
+                lock (_lock)
+                {
+                    if (_now.Number > seen) return _now;
+                    changed = _changed.Task;
+                }
+                await changed.WaitAsync(stop);
+            }
+        }
+
+        async Task RunAsync(Func<Task<string?>> read, TimeSpan every)
+        {
+            using var timer = new PeriodicTimer(every);
+            try
+            {
+                do
+                {
+                    try { Put(await read()); }
+                    catch (IOException)
+                    {
+                        // The store is away; the next look may find it.
+                    }
+                } while (await timer.WaitForNextTickAsync(_stop.Token));
+            }
+            catch (OperationCanceledException)
+            {
+                // Nobody watches any more.
+            }
+        }
+
+        void Put(string? mark)
+        {
+            TaskCompletionSource changed;
+            lock (_lock)
+            {
+                if (_now.Number > 0 && _now.Mark == mark) return;
+                (_now, changed) = ((_now.Number + 1, mark), _changed);
+                _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+            changed.SetResult();
+        }
+
+        public void Dispose()
+        {
+            _stop.Cancel();
+            _stop.Dispose();
+        }
+    }
+}

@@ -1,0 +1,159 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Pawl.Storage;
+
+namespace Pawl.Dashboard;
+
+/// <summary>What is there: runs, decisions that are asked for, workflows, queues, schedules.</summary>
+static class ListEndpoints
+{
+    const int MostOnPage = 500;
+
+    // More than this are "many" to a person; counting them all would read them all.
+    const int MostCounted = 1000;
+
+    // A search reads so many heads for one page, and tells where to go on.
+    const int MostSearched = 5000;
+
+    public static void Map(RouteGroupBuilder api, PawlClient client, DashboardOptions options)
+    {
+        api.MapGet("/info", (HttpContext context) => Json.Answer(context, new
+        {
+            store = client.Store.Info.Uri, durability = client.Store.Info.Durability, remark = client.Store.Info.Remark,
+            version = typeof(PawlClient).Assembly.GetName().Version?.ToString(3), options.ReadOnly, actor = options.Actor(context),
+            workflows = options.Workflows.Select(workflow => new { workflow.Name, workflow.Version, workflow.Description }),
+        }));
+        api.MapGet("/runs", async (HttpContext context, CancellationToken stop) => await RunsAsync(context, client, stop));
+        api.MapGet("/counts", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await CountsAsync(client, stop)));
+        api.MapGet("/approvals", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await ApprovalsAsync(client, stop) }));
+        api.MapGet("/workflows", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await WorkflowsAsync(client, stop) }));
+        api.MapGet("/queues", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await QueuesAsync(client, stop)));
+        api.MapGet("/schedules", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await client.SchedulesAsync(stop) }));
+    }
+
+    static async Task<IResult> RunsAsync(HttpContext context, PawlClient client, CancellationToken stop)
+    {
+        var asked = context.Request.Query;
+        var limit = int.TryParse(asked["limit"], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, MostOnPage) : 50;
+        var text = asked["text"].ToString().Trim();
+        var query = Query(asked) with { Limit = text.Length == 0 ? limit + 1 : MostSearched };
+        var (items, searched, last) = (new List<RunHead>(), 0, default(RunHead));
+        await foreach (var head in client.ListAsync(query, stop))
+        {
+            searched++;
+            if (text.Length > 0 && !Contains(head, text)) { last = head; continue; }
+            if (items.Count == limit) break;
+            items.Add(head);
+            last = head;
+        }
+        var more = text.Length == 0 ? searched > limit : searched == MostSearched || items.Count == limit;
+        var next = more && last is not null ? Place(last) : null;
+        return Json.Answer(context, new { items, next }, string.Join('.', items.Select(Mark).Append(next).Aggregate(17UL, (sum, mark) => (sum * 31) ^ Hash(mark))));
+    }
+
+    /// <summary>What a change of a run changes.</summary>
+    public static string Mark(RunHead head) => $"{head.RunId}@{head.Seq}.{head.Token}.{(head.Owner is null ? 0 : 1)}";
+
+    // Of one process's life is enough: a tag that differs costs one answer.
+    static ulong Hash(string? text) => (ulong)string.GetHashCode(text, StringComparison.Ordinal);
+
+    static RunQuery Query(IQueryCollection asked)
+    {
+        var statuses = asked["status"].SelectMany(value => value!.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Select(Status).ToList();
+        var where = new Dictionary<string, string>();
+        foreach (var pair in asked["where"])
+        {
+            var cut = pair!.IndexOf('=', StringComparison.Ordinal);
+            if (cut < 1) throw new BadRequestException($"'{pair}': a tag is asked for as key=value.");
+            where[pair[..cut]] = pair[(cut + 1)..];
+        }
+        return new RunQuery
+        {
+            Statuses = statuses.Count > 0 ? statuses : null,
+            Workflow = asked["workflow"] is [{ Length: > 0 } workflow] ? workflow : null,
+            Since = asked["since"] is [{ Length: > 0 } since] ? Time(since) : null,
+            Where = where.Count > 0 ? where : null,
+            Behind = asked["behind"] is [{ Length: > 0 } place] ? Place(place) : null,
+        };
+    }
+
+    static RunStatus Status(string word) => Enum.TryParse<RunStatus>(word, ignoreCase: true, out var status) && !char.IsAsciiDigit(word[0]) ? status
+        : throw new BadRequestException($"There is no status '{word}'. They are: {string.Join(", ", Enum.GetNames<RunStatus>()).ToLowerInvariant()}.");
+
+    static DateTimeOffset Time(string text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time
+        : throw new BadRequestException($"'{text}' is no time. Write it as 2026-01-31T12:00:00Z.");
+
+    static string Place(RunHead head) => $"{head.CreatedAt.UtcTicks:x}~{head.RunId}";
+
+    static RunPlace Place(string text)
+    {
+        var cut = text.IndexOf('~', StringComparison.Ordinal);
+        return cut > 0 && long.TryParse(text.AsSpan(0, cut), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var ticks) && ticks >= 0 && ticks <= DateTime.MaxValue.Ticks
+            ? new RunPlace(new DateTimeOffset(ticks, TimeSpan.Zero), text[(cut + 1)..])
+            : throw new BadRequestException("'behind' is not what an answer before said as 'next'.");
+    }
+
+    static bool Contains(RunHead head, string text) =>
+        head.RunId.Contains(text, StringComparison.OrdinalIgnoreCase) || head.Workflow.Contains(text, StringComparison.OrdinalIgnoreCase)
+        || (head.Error?.Contains(text, StringComparison.OrdinalIgnoreCase) ?? false) || (head.ErrorStep?.Contains(text, StringComparison.OrdinalIgnoreCase) ?? false)
+        || head.Tags.Concat(head.Partition).Any(pair => $"{pair.Key}={pair.Value}".Contains(text, StringComparison.OrdinalIgnoreCase));
+
+    static async Task<object> CountsAsync(PawlClient client, CancellationToken stop)
+    {
+        var counts = new Dictionary<string, int>();
+        foreach (var status in Enum.GetValues<RunStatus>())
+            counts[status.ToString().ToLowerInvariant()] = await client.ListAsync(new RunQuery { Statuses = [status], Limit = MostCounted }, stop).CountAsync(stop);
+        return new { counts, at_most = MostCounted };
+    }
+
+    static async Task<List<object>> ApprovalsAsync(PawlClient client, CancellationToken stop)
+    {
+        var asked = new List<object>();
+        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Waiting, RunStatus.Running], Limit = MostCounted }, stop))
+            foreach (var wait in head.Waits.Where(wait => wait.Message is not null)) asked.Add(new { head.RunId, head.Workflow, step = wait.Path, wait.Message, wait.Due, since = head.UpdatedAt });
+        return asked;
+    }
+
+    static async Task<List<object>> WorkflowsAsync(PawlClient client, CancellationToken stop)
+    {
+        var heads = await client.ListAsync(new RunQuery { Limit = MostSearched }, stop).ToListAsync(stop);
+        return [.. heads.GroupBy(head => head.Workflow).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group =>
+        {
+            var ended = group.Where(head => head.Status is RunStatus.Completed or RunStatus.Failed).ToList();
+            var times = group.Where(head => head.Status == RunStatus.Completed && head.StartedAt is not null).Select(head => head.UpdatedAt - head.StartedAt!.Value).Order().ToList();
+            return new
+            {
+                name = group.Key, versions = group.Select(head => head.Version).Distinct().Order(), runs = group.Count(),
+                statuses = group.GroupBy(head => head.Status).ToDictionary(status => status.Key.ToString().ToLowerInvariant(), status => status.Count()),
+                success = ended.Count == 0 ? (double?)null : Math.Round((double)ended.Count(head => head.Status == RunStatus.Completed) / ended.Count, 3),
+                p50 = At(times, 0.5), p95 = At(times, 0.95), last_run = group.First(),
+            };
+        })];
+
+        static TimeSpan? At(List<TimeSpan> sorted, double part) => sorted.Count == 0 ? null : sorted[(int)Math.Min(sorted.Count - 1, Math.Ceiling(sorted.Count * part) - 1)];
+    }
+
+    static async Task<object> QueuesAsync(PawlClient client, CancellationToken stop)
+    {
+        var heads = await client.ListAsync(new RunQuery { Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting, RunStatus.Failed], Limit = MostSearched }, stop).ToListAsync(stop);
+        return new
+        {
+            queues = heads.Where(head => head.Queue is not null).GroupBy(head => head.Queue!).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group => new
+            {
+                name = group.Key,
+                pending = group.Count(head => head.Status == RunStatus.Pending && !Schedule.IsAhead(head)),
+                running = group.Count(head => head.Owner is not null),
+                waiting = group.Count(head => head.Status == RunStatus.Waiting),
+                dead = group.Count(head => head.DeadLetter),
+                oldest = group.Where(head => head.Status == RunStatus.Pending && !Schedule.IsAhead(head)).Min(head => (DateTimeOffset?)head.CreatedAt),
+            }),
+            owners = heads.Where(head => head.Owner is not null).GroupBy(head => (head.Owner!.Host, head.Owner.Pid, head.Owner.Command)).Select(group => new
+            {
+                host = group.Key.Host, pid = group.Key.Pid, command = group.Key.Command, runs = group.Select(head => new { head.RunId, head.Workflow, since = head.Owner!.Since, head.Token }),
+            }),
+            dead_letters = heads.Where(head => head.DeadLetter),
+        };
+    }
+}

@@ -1,0 +1,37 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Pawl.Dashboard;
+
+/// <summary>Puts the web page and its HTTP API into an ASP.NET Core application.</summary>
+public static class PawlDashboard
+{
+    /// <summary>Maps the page and its API under a path.</summary>
+    /// <param name="endpoints">The application.</param>
+    /// <param name="path">Where: <c>/pawl</c> gives the page at <c>/pawl/</c> and the API at <c>/pawl/api/v1</c>.</param>
+    /// <param name="options">The client, workflows, who may change what.</param>
+    /// <returns>The group of all endpoints: put your own authorisation on it (<c>.RequireAuthorization("admins")</c>). Without one everybody who reaches the application may use it.</returns>
+    /// <remarks>Requests that change something are refused unless they come from the page itself (<c>Origin</c>, <c>Sec-Fetch-Site</c>) and carry JSON.
+    /// What a run wrote is only ever sent as data. Runs that are resumed from the page execute in this process, and end their pass when it stops.</remarks>
+    public static RouteGroupBuilder MapPawl(this IEndpointRouteBuilder endpoints, string path = "/pawl", DashboardOptions? options = null)
+    {
+        options ??= new DashboardOptions();
+        var client = options.Client ?? endpoints.ServiceProvider.GetRequiredService<PawlClient>();
+        var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        var group = endpoints.MapGroup(path.TrimEnd('/')).AddEndpointFilter(SameSite.CheckAsync);
+        Assets.Map(group, path);
+        var api = group.MapGroup("/api/v1").AddEndpointFilter(Problems.CatchAsync);
+        var definitions = new Definitions(client, options);
+        var feed = new Feed(client, options.RefreshEvery);
+        ListEndpoints.Map(api, client, options);
+        RunEndpoints.Map(api, client, definitions);
+        FeedEndpoints.Map(api, feed, stopping);
+        if (!options.ReadOnly) ActionEndpoints.Map(api, client, definitions, options, stopping);
+        api.MapFallback(context => Problems.Of(StatusCodes.Status404NotFound, "There is nothing at this address.",
+            options.ReadOnly && !HttpMethods.IsGet(context.Request.Method) ? "The page is read-only: nothing can be changed from it." : "See /api/v1 for what there is.").ExecuteAsync(context));
+        return group;
+    }
+}

@@ -1,0 +1,39 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Pawl.Dashboard;
+
+/// <summary>Errors as <c>application/problem+json</c> (RFC 9457), with the hint that says what to do.</summary>
+static class Problems
+{
+    public static IResult Of(int status, string what, string? hint = null) => Results.Problem(title: what, statusCode: status, extensions: new Dictionary<string, object?> { ["hint"] = hint });
+
+    public static async ValueTask<object?> CatchAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        try
+        {
+            return await next(context);
+        }
+        catch (Exception error) when (Told(error) is { } told)
+        {
+            return told;
+        }
+    }
+
+    static IResult? Told(Exception error) => error switch
+    {
+        RunNotFoundException => Of(StatusCodes.Status404NotFound, error.Message, "It may have been removed. Go back to the list of runs."),
+        ScheduleNotFoundException => Of(StatusCodes.Status404NotFound, error.Message),
+        ResumeRefusedException refused => Of(StatusCodes.Status409Conflict, refused.Refusal.Message, refused.Refusal.Hint),
+        IllegalTransitionException or RunExistsException => Of(StatusCodes.Status409Conflict, error.Message),
+        JournalCorruptException => Of(StatusCodes.Status422UnprocessableEntity, error.Message, "'pawl verify' says what is damaged, 'pawl repair' what can be saved."),
+        InvalidDefinitionException invalid => Of(StatusCodes.Status422UnprocessableEntity, error.Message, string.Join(" ", invalid.Problems)),
+        JsonException or BadRequestException or ArgumentException or FormatException => Of(StatusCodes.Status400BadRequest, error.Message),
+        PawlException => Of(StatusCodes.Status422UnprocessableEntity, error.Message),
+        IOException => Of(StatusCodes.Status503ServiceUnavailable, $"The store cannot be reached or read: {error.Message}", "It is tried again."),
+        _ => null,
+    };
+}
+
+/// <summary>What was asked for makes no sense.</summary>
+sealed class BadRequestException(string message) : Exception(message);

@@ -1,0 +1,113 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Pawl.Storage;
+
+namespace Pawl.Dashboard;
+
+/// <summary>One run: its steps, its checkpoints, what a resume would do, what it cost.</summary>
+static class RunEndpoints
+{
+    const int MostRecords = 2000;
+
+    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions)
+    {
+        api.MapGet("/runs/{id}", (HttpContext context, string id) => RunAsync(context, client, definitions, id));
+        api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id, long? from, int? limit) => CheckpointsAsync(context, client, id, from ?? 1, Math.Clamp(limit ?? 500, 1, MostRecords)));
+        api.MapGet("/runs/{id}/checkpoints/{seq:long}", (HttpContext context, string id, long seq) => CheckpointAsync(context, client, id, seq));
+        api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, id, seq));
+        api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id, long? seq) => Json.Answer(context, await client.SnapshotAsync(id, seq, context.RequestAborted)));
+        api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted)));
+        api.MapGet("/runs/{id}/definition", async (HttpContext context, string id) => Json.Answer(context, await client.DefinitionAsync(id, context.RequestAborted)));
+        api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other, long? seq, long? otherSeq) => DiffAsync(context, client, id, other ?? id, seq, otherSeq));
+        api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id));
+    }
+
+    public static async Task<RunHead> HeadAsync(PawlClient client, string id, CancellationToken stop) =>
+        (RunIds.IsValid(id) ? await client.FindAsync(id, stop) : null) ?? throw new RunNotFoundException(id);
+
+    static async Task<IResult> RunAsync(HttpContext context, PawlClient client, Definitions definitions, string id)
+    {
+        var head = await HeadAsync(client, id, context.RequestAborted);
+        // The head first: the journal may be ahead of it, never behind.
+        var story = new RunStory(head, await client.HistoryAsync(id, context.RequestAborted));
+        var children = await client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { ["forked_from"] = id }, Limit = 50 }, context.RequestAborted).ToListAsync(context.RequestAborted);
+        return Json.Answer(context, new
+        {
+            head,
+            can_resume = head.Owner is null && head.Status is not (RunStatus.Completed or RunStatus.Canceled),
+            can_execute = await definitions.FindAsync(head, context.RequestAborted) is not null,
+            story.Passes,
+            forks = children.Select(child => child.RunId),
+            steps = story.All.Select(step => new
+            {
+                step.Path, step.Kind, step.Title, needs = step.Before, step.IsDone, reused = step.ReusedIn,
+                status = step.Current?.Status, cause = step.Current?.Cause, reason = step.Current?.Reason, error = step.Current?.Error, seq = step.Current?.Seq,
+                attempts = step.Records.Select(told => new { told.Pass, told.Record.Seq, told.Record.Attempt, told.Record.Status, ended = told.Record.At, told.Record.Duration }),
+            }),
+        }, $"{ListEndpoints.Mark(head)}.{children.Count}");
+    }
+
+    static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, string id, long from, int limit)
+    {
+        await HeadAsync(client, id, context.RequestAborted);
+        var records = await client.Store.ReadAsync(id, Math.Max(1, from), context.RequestAborted).Take(limit).ToListAsync(context.RequestAborted);
+        return Json.Answer(context, new { items = records, next = records.Count == limit ? records[^1].Seq + 1 : (long?)null });
+    }
+
+    static async Task<Checkpoint> RecordAsync(PawlClient client, string id, long seq, CancellationToken stop)
+    {
+        await HeadAsync(client, id, stop);
+        return await client.Store.ReadAsync(id, seq, stop).FirstOrDefaultAsync(stop) is { } record && record.Seq == seq ? record
+            : throw new BadRequestException($"Run '{id}' has no checkpoint {seq}.");
+    }
+
+    static async Task<IResult> CheckpointAsync(HttpContext context, PawlClient client, string id, long seq)
+    {
+        var record = await RecordAsync(client, id, seq, context.RequestAborted);
+        return Json.Answer(context, new { checkpoint = record, output = await client.OutputAsync(id, record, context.RequestAborted), has_log = Log(record) is not null }, record.Hash);
+    }
+
+    /// <summary>As text, never as anything that a browser would run.</summary>
+    static async Task<IResult> LogAsync(HttpContext context, PawlClient client, string id, long seq)
+    {
+        var record = await RecordAsync(client, id, seq, context.RequestAborted);
+        return Log(record) is { } log ? Results.Bytes(await client.Store.ReadPayloadAsync(id, log, context.RequestAborted), "text/plain; charset=utf-8")
+            : Problems.Of(StatusCodes.Status404NotFound, $"Checkpoint {seq} of run '{id}' kept no output of a shell.");
+    }
+
+    static PayloadRef? Log(Checkpoint record)
+    {
+        if (record.Data.IsEmpty) return null;
+        using var data = JsonDocument.Parse(record.Data);
+        return data.RootElement.TryGetProperty("log", out var log) ? new PayloadRef(log.GetProperty("sha256").GetString()!, log.GetProperty("bytes").GetInt64()) : null;
+    }
+
+    static async Task<IResult> DiffAsync(HttpContext context, PawlClient client, string id, string other, long? seq, long? otherSeq)
+    {
+        var diff = await client.DiffAsync(id, other, seq, otherSeq, context.RequestAborted);
+        return Json.Answer(context, new { diff.IsEqual, diff.First, diff.Params, diff.State, diff.Environment, diff.Definition, diff.LeftCost, diff.RightCost, steps = diff.Steps.Where(step => step.What.Count > 0) });
+    }
+
+    static async Task<IResult> PlanAsync(HttpContext context, PawlClient client, Definitions definitions, string id)
+    {
+        var head = await HeadAsync(client, id, context.RequestAborted);
+        var asked = context.Request.Query;
+        var resume = new ResumeOptions
+        {
+            From = asked["from"] is [{ Length: > 0 } from] ? from : null,
+            RerunChanged = asked["rerun_changed"] == "true",
+            Force = asked["force"] == "true",
+            Params = asked["params"] is [{ Length: > 0 } json] ? Params(json) : new Dictionary<string, object?>(),
+        };
+        return Json.Answer(context, await client.PlanAsync(await definitions.OfAsync(head, context.RequestAborted), id, resume, context.RequestAborted));
+    }
+
+    static Dictionary<string, object?> Params(string json)
+    {
+        try { return JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(json, Json.Options)!.ToDictionary(pair => pair.Key, pair => (object?)pair.Value); }
+        catch (JsonException error) { throw new BadRequestException(string.Create(CultureInfo.InvariantCulture, $"'params' is not a JSON object (at {error.BytePositionInLine}): {error.Message}")); }
+    }
+}

@@ -1,0 +1,171 @@
+using System.Net;
+using System.Text.Json;
+
+namespace Pawl.Dashboard.Tests;
+
+/// <summary>The HTTP API, the same over every store.</summary>
+public sealed class ApiLaws
+{
+    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite")]
+    public async Task Pages_of_runs_are_the_whole_list_newest_first(string kind)
+    {
+        await using var lab = await Lab.StartAsync(kind);
+        for (var i = 0; i < 7; i++) await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = $"r{i}", Tags = new Dictionary<string, string> { ["n"] = $"{i % 2}" } }, Lab.Stop);
+        var (ids, next) = (new List<string>(), "");
+        do
+        {
+            var page = await lab.GetAsync($"runs?limit=3{next}");
+            ids.AddRange(Ids(page));
+            next = page.TryGetProperty("next", out var place) && place.ValueKind == JsonValueKind.String ? $"&behind={place}" : null;
+        } while (next is not null);
+        Assert.Equal(["r6", "r5", "r4", "r3", "r2", "r1", "r0"], ids);
+        Assert.Equal(["r5", "r3", "r1"], Ids(await lab.GetAsync("runs?where=n%3D1&status=waiting")));
+        Assert.Equal(["r4"], Ids(await lab.GetAsync("runs?text=R4")));
+        Assert.Empty(Ids(await lab.GetAsync("runs?status=failed")));
+        Assert.Equal(7, (await lab.GetAsync("counts")).GetProperty("counts").GetProperty("waiting").GetInt32());
+    }
+
+    static string[] Ids(JsonElement page) => [.. page.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("run_id").GetString()!)];
+
+    [Fact]
+    public async Task What_did_not_change_is_not_sent_again()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        foreach (var path in new[] { "runs", "runs/r" })
+        {
+            using var first = await lab.Http.GetAsync(path, Lab.Stop);
+            using var same = await AgainAsync(path, first);
+            Assert.Equal(HttpStatusCode.NotModified, same.StatusCode);
+        }
+        using var before = await lab.Http.GetAsync("runs/r", Lab.Stop);
+        await lab.Client.CancelAsync("r", cancellationToken: Lab.Stop);
+        using var after = await AgainAsync("runs/r", before);
+        Assert.Equal(HttpStatusCode.OK, after.StatusCode);
+
+        Task<HttpResponseMessage> AgainAsync(string path, HttpResponseMessage had)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Get, path);
+            request.Headers.IfNoneMatch.Add(had.Headers.ETag!);
+            return lab.Http.SendAsync(request, Lab.Stop);
+        }
+    }
+
+    [Theory]
+    [InlineData("runs/none", 404)]
+    [InlineData("runs/..%2Fetc", 404)]
+    [InlineData("runs?status=asleep", 400)]
+    [InlineData("runs?behind=x", 400)]
+    [InlineData("runs/r/checkpoints/99", 400)]
+    [InlineData("runs/r/plan?params=%7B", 400)]
+    [InlineData("nothing", 404)]
+    public async Task A_wrong_question_is_answered_with_a_problem(string path, int status)
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        using var answer = await lab.Http.GetAsync(path, Lab.Stop);
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType!.MediaType);
+        using var problem = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Lab.Stop));
+        Assert.NotEmpty(problem.RootElement.GetProperty("title").GetString()!);
+    }
+
+    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite")]
+    public async Task A_decision_is_kept_with_who_gave_it_and_the_run_goes_on(string kind)
+    {
+        await using var lab = await Lab.StartAsync(kind);
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        var asked = Assert.Single((await lab.GetAsync("approvals")).GetProperty("items").EnumerateArray().ToList());
+        Assert.Equal("Publish?", asked.GetProperty("message").GetString());
+        Assert.True((await lab.DoAsync("runs/r/decide", """{"step":"gate/approval","approve":true,"reason":"looks good"}""")).GetProperty("is_first").GetBoolean());
+        await lab.UntilAsync("r", head => head.Status == RunStatus.Completed);
+        Assert.Equal("hello world, 42", (await lab.GetAsync("runs/r/snapshot")).GetProperty("outputs").GetProperty("publish").GetString());
+        var decision = (await lab.GetAsync("runs/r/snapshot")).GetProperty("outputs").GetProperty("gate");
+        Assert.Equal("ann", decision.GetProperty("by").GetString());
+    }
+
+    [Fact]
+    public async Task A_failed_run_is_planned_with_a_changed_param_and_resumed()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, new Dictionary<string, object?> { ["fail"] = true }, new StartOptions { RunId = "r" }, Lab.Stop);
+        var plan = await lab.GetAsync("""runs/r/plan?params={"fail":false}""");
+        Assert.Equal(["reuse", "reuse", "run", "run", "run"], plan.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("decision").GetString()));
+        await lab.DoAsync("runs/r/resume", """{"params":{"fail":false}}""");
+        await lab.UntilAsync("r", head => head.Status == RunStatus.Waiting);
+        using var again = await lab.PostAsync("runs/r/resume", "{}");
+        Assert.Equal(HttpStatusCode.Conflict, again.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_fork_has_what_was_changed_and_leaves_its_parent_as_it_was()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        var before = (await lab.Client.FindAsync("r", Lab.Stop))!;
+        var child = (await lab.DoAsync("runs/r/fork", $$$"""{"at":{{{before.Seq}}},"params":{"who":"moon"},"outputs":{"right":7}}""")).GetProperty("run_id").GetString()!;
+        await lab.UntilAsync(child, head => head.Status == RunStatus.Waiting);
+        await lab.DoAsync($"runs/{child}/decide", """{"step":"gate/approval","approve":true}""");
+        await lab.UntilAsync(child, head => head.Status == RunStatus.Completed);
+        Assert.Equal("hello moon, 7", (await lab.GetAsync($"runs/{child}/snapshot")).GetProperty("outputs").GetProperty("publish").GetString());
+        Assert.Equal(before.Hash, (await lab.Client.FindAsync("r", Lab.Stop))!.Hash);
+        Assert.Equal(child, Assert.Single((await lab.GetAsync("runs/r")).GetProperty("forks").EnumerateArray().ToList()).GetString());
+    }
+
+    [Fact]
+    public async Task A_running_run_is_paused_and_canceled_from_outside()
+    {
+        var held = Lab.Held("held", context => Task.Delay(Timeout.Infinite, context.CancellationToken));
+        await using var lab = await Lab.StartAsync(more: held);
+        var run = lab.Client.RunAsync(held, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        await lab.UntilAsync("r", head => head.Done == 1);
+        await lab.DoAsync("runs/r/cancel");
+        Assert.Equal(RunStatus.Canceled, (await run).Status);
+        Assert.Equal("canceled", (await lab.GetAsync("runs/r")).GetProperty("head").GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task What_retention_would_remove_is_shown_before_it_goes()
+    {
+        await using var lab = await Lab.StartAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = $"r{i}" }, Lab.Stop);
+            if (i < 2) await lab.Client.CancelAsync($"r{i}", cancellationToken: Lab.Stop);
+        }
+        Assert.Equal(2, (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":true}""")).GetProperty("items").GetArrayLength());
+        Assert.Equal(3, Ids(await lab.GetAsync("runs")).Length);
+        await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":false}""");
+        Assert.Equal(["r2"], Ids(await lab.GetAsync("runs")));
+    }
+
+    [Fact]
+    public async Task A_stopped_server_ends_its_passes_and_they_can_be_resumed()
+    {
+        var begun = new TaskCompletionSource();
+        var held = Lab.Held("held", async context =>
+        {
+            begun.TrySetResult();
+            if (!context.IsResumed || context.Attempt < 3) await Task.Delay(Timeout.Infinite, context.CancellationToken);
+        });
+        var store = new Pawl.Storage.MemoryStore();
+        await using var client = new PawlClient(store);
+        await using (var first = await LocalDashboard.StartAsync(new DashboardOptions { Client = client, Workflows = [held] }, cancellationToken: Lab.Stop))
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(Lab.Stop);
+            var run = client.RunAsync(held, null, new StartOptions { RunId = "r" }, stop.Token);
+            await begun.Task;
+            await stop.CancelAsync();
+            Assert.Equal(RunStatus.Paused, (await run).Status);
+            begun = new TaskCompletionSource();
+            using var http = new HttpClient();
+            (await http.GetAsync(first.Link, Lab.Stop)).EnsureSuccessStatusCode();
+            using var resumed = await http.PostAsync(new Uri(first.Address, "api/v1/runs/r/resume"), new StringContent("{}", null, "application/json"), Lab.Stop);
+            Assert.Equal(HttpStatusCode.Accepted, resumed.StatusCode);
+            await begun.Task;
+        }
+        var head = (await client.FindAsync("r", Lab.Stop))!;
+        Assert.Equal((RunStatus.Paused, true), (head.Status, head.Owner is null));
+        Assert.Equal(RunStatus.Completed, (await client.ResumeAsync(held, "r", cancellationToken: Lab.Stop)).Status);
+    }
+}

@@ -1,0 +1,179 @@
+using System.Text.Json;
+using Microsoft.Playwright;
+
+namespace Pawl.Dashboard.Tests;
+
+/// <summary>A real Chromium, for all page tests.</summary>
+public sealed class Browser : IAsyncLifetime
+{
+    IPlaywright _playwright = null!;
+    IBrowser _browser = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+        {
+            ExecutablePath = Environment.GetEnvironmentVariable("PAWL_CHROMIUM") ?? "/usr/bin/chromium",
+            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        });
+    }
+
+    public Task<IPage> OpenAsync(int width = 1280, int height = 900, ColorScheme scheme = ColorScheme.Light) =>
+        _browser.NewPageAsync(new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = width, Height = height }, ColorScheme = scheme });
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.DisposeAsync();
+        _playwright.Dispose();
+    }
+}
+
+/// <summary>What a person sees and does, in a real browser over a live store.</summary>
+public sealed class PageTests(Browser browser) : IClassFixture<Browser>
+{
+    static readonly string s_root = Root();
+    static readonly Dictionary<string, object?> s_failing = new() { ["fail"] = true };
+
+    [Fact]
+    public async Task An_approval_is_given_from_the_page()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab, "approvals");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Approve …" }).ClickAsync();
+        await page.GetByLabel("Reason").FillAsync("ready");
+        await ShootAsync(page, "approve");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Approve", Exact = true }).ClickAsync();
+        await Assertions.Expect(page.GetByText("Nobody waits for a decision.")).ToBeVisibleAsync();
+        await lab.UntilAsync("r1", head => head.Status == RunStatus.Completed);
+        var decision = (await lab.Client.SnapshotAsync("r1", cancellationToken: Lab.Stop)).Outputs["gate"].ToElement();
+        Assert.Equal(("ann", "ready"), (decision.GetProperty("by").GetString(), decision.GetProperty("reason").GetString()));
+    }
+
+    [Fact]
+    public async Task A_plan_is_read_and_executed_with_a_changed_param()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, s_failing, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab, "runs");
+        await page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true }).ClickAsync();
+        await Assertions.Expect(page.GetByText("The right half is broken.").First).ToBeVisibleAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Resume …" }).ClickAsync();
+        await page.GetByText("Params to change").ClickAsync();
+        await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false ");
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("cannot be read");
+        await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false }");
+        await Assertions.Expect(page.GetByText("Reuses 2 of 5 steps")).ToBeVisibleAsync();
+        await ShootAsync(page, "plan");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Resume as shown …" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Resume", Exact = true }).ClickAsync();
+        await Assertions.Expect(page.GetByText("Publish?")).ToBeVisibleAsync();
+        Assert.Equal(RunStatus.Waiting, (await lab.UntilAsync("r1", head => head.Status == RunStatus.Waiting)).Status);
+    }
+
+    [Fact]
+    public async Task A_fork_is_edited_and_made()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab, "run/r1/checkpoints");
+        await page.GetByLabel("Checkpoint", new() { Exact = false }).First.FillAsync("3");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Fork from 3 …" }).ClickAsync();
+        await page.GetByLabel("Params to change, as JSON").FillAsync("""{ "who": "moon" }""");
+        await ShootAsync(page, "fork");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Fork and run" }).ClickAsync();
+        await Assertions.Expect(page.GetByText("Forked from")).ToBeVisibleAsync();
+        var child = (await lab.Client.ListAsync(cancellationToken: Lab.Stop).ToListAsync(Lab.Stop)).Single(head => head.RunId != "r1");
+        Assert.Equal("moon", (await lab.Client.ParamsAsync(child.RunId, Lab.Stop))["who"].ToElement().GetString());
+    }
+
+    [Fact]
+    public async Task A_run_is_followed_while_it_goes_on_and_through_a_broken_connection()
+    {
+        var go = new TaskCompletionSource();
+        var held = Lab.Held("held", _ => go.Task);
+        await using var lab = await Lab.StartAsync(more: held);
+        var run = lab.Client.RunAsync(held, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab, "run/r1");
+        await Assertions.Expect(page.GetByText("1 of 3 steps")).ToBeVisibleAsync();
+        await page.Context.SetOfflineAsync(true);
+        go.SetResult();
+        await run;
+        await page.Context.SetOfflineAsync(false);
+        await Assertions.Expect(page.GetByText("3 of 3 steps")).ToBeVisibleAsync(new() { Timeout = 15000 });
+    }
+
+    [Fact]
+    public async Task What_a_run_wrote_is_text_whatever_it_is()
+    {
+        const string hostile = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u001b[31m\u202Egnp.exe ";
+        var workflow = Workflow.Create("hostile<b>");
+        workflow.Step("big", _ => new string('W', 10_000_000));
+        workflow.Step("text", _ => hostile, step => step.Needs("big"));
+        workflow.Step("error", _ => throw new InvalidOperationException(hostile), step => step.Needs("text"));
+        var built = Build(workflow);
+        await using var lab = await Lab.StartAsync(more: built);
+        await lab.Client.RunAsync(built, null, new StartOptions { RunId = "r1", Tags = new Dictionary<string, string> { ["note"] = hostile } }, Lab.Stop);
+        var page = await OpenAsync(lab, "run/r1/steps?step=text");
+        await Assertions.Expect(page.GetByText("onerror").First).ToBeVisibleAsync();
+        await page.GotoAsync($"{lab.Server.Address}#/run/r1/steps?step=big");
+        await Assertions.Expect(page.GetByText("Show all")).ToBeVisibleAsync();
+        await page.GotoAsync($"{lab.Server.Address}#/run/r1/checkpoints");
+        await Assertions.Expect(page.GetByText("The run at this checkpoint")).ToBeVisibleAsync();
+        Assert.DoesNotContain("owned", await page.TitleAsync());
+        Assert.Equal(0, await page.Locator("main img, main script").CountAsync());
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth + 1"), "the page is wider than the window");
+    }
+
+    static Workflow Build(WorkflowBuilder builder)
+    {
+        // Names of workflows are plain words; everything else is up to the author.
+        var plain = Workflow.Create("hostile");
+        foreach (var step in builder.Build().Steps) plain.Add(step);
+        return plain.Build();
+    }
+
+    public static TheoryData<string> Places => ["runs", "approvals", "workflows", "queues", "schedules", "storage", "run/failed", "run/failed/timeline", "run/failed/checkpoints", "run/failed/plan", "run/failed/costs", "run/failed/definition"];
+
+    [Theory, MemberData(nameof(Places))]
+    public async Task Every_page_is_accessible_light_and_dark_and_fits_a_telephone(string place)
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "waiting" }, Lab.Stop);
+        await lab.Client.RunAsync(Lab.Pipeline, s_failing, new StartOptions { RunId = "failed" }, Lab.Stop);
+        await lab.Client.EnqueueAsync(Lab.Pipeline, null, new EnqueueOptions { Queue = "night" }, new StartOptions { RunId = "queued" }, Lab.Stop);
+        await lab.Client.ScheduleAsync(new Schedule("nightly", Lab.Pipeline, "0 3 * * *"), Lab.Stop);
+        foreach (var (name, width, scheme) in new[] { ("wide", 1280, ColorScheme.Light), ("dark", 1280, ColorScheme.Dark), ("narrow", 360, ColorScheme.Light) })
+        {
+            var page = await OpenAsync(lab, place, width, scheme);
+            await Assertions.Expect(page.GetByText("Loading …")).ToHaveCountAsync(0);
+            await ShootAsync(page, $"{place.Replace('/', '-')}-{name}");
+            // Evaluated, for the page itself lets no other script in.
+            await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(s_root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
+            var found = await page.EvaluateAsync<JsonElement>("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ').slice(0, 400)}`)");
+            Assert.True(found.GetArrayLength() == 0, $"{place}, {name}: {found}");
+            Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth + 1"), $"{place}, {name}: the page is wider than the window");
+            await page.CloseAsync();
+        }
+    }
+
+    async Task<IPage> OpenAsync(Lab lab, string place, int width = 1280, ColorScheme scheme = ColorScheme.Light)
+    {
+        var page = await browser.OpenAsync(width, scheme: scheme);
+        page.PageError += (_, error) => Assert.Fail($"The page threw: {error}");
+        await page.GotoAsync(lab.Server.Link.ToString());
+        await page.GotoAsync($"{lab.Server.Address}#/{place}");
+        await Assertions.Expect(page.Locator("h1").First).ToBeVisibleAsync();
+        return page;
+    }
+
+    static async Task ShootAsync(IPage page, string name) => await page.ScreenshotAsync(new() { Path = Path.Combine(s_root, "artifacts", "screenshots", $"{name}.png") });
+
+    static string Root()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Pawl.slnx"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException("Pawl.slnx is not above the tests.");
+    }
+}
