@@ -20,7 +20,7 @@ static class RunEndpoints
         api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, id, seq));
         api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id, long? seq) => Json.Answer(context, await client.SnapshotAsync(id, seq, context.RequestAborted)));
         api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted)));
-        api.MapGet("/runs/{id}/definition", async (HttpContext context, string id) => Json.Answer(context, await client.DefinitionAsync(id, context.RequestAborted)));
+        api.MapGet("/runs/{id}/definition", async (HttpContext context, string id) => Json.Answer(context, new { definition = await client.DefinitionAsync(id, context.RequestAborted) }));
         api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other, long? seq, long? otherSeq) => DiffAsync(context, client, id, other ?? id, seq, otherSeq));
         api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id));
     }

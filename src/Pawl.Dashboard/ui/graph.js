@@ -5,7 +5,10 @@ import { duration } from './lib.js';
 
 const most = 400;
 
-export const took = step => step.attempts.reduce((sum, attempt) => sum + attempt.duration, 0);
+/** What was really tried; a step that was passed over has a record, and no attempt. */
+export const tries = step => step.attempts.filter(attempt => attempt.status !== 'skipped');
+
+export const took = step => tries(step).reduce((sum, attempt) => sum + attempt.duration, 0);
 
 /** The steps of the definition; what is below one belongs to it. */
 export const top = steps => steps.filter(step => !/[/[]/.test(step.path));
@@ -33,7 +36,7 @@ export function Graph({ steps, open }) {
     if (shown.length === 0 || shown.length > most) return null;
     const graph = new graphlib.Graph().setGraph({ rankdir: 'LR', nodesep: 14, ranksep: 42, marginx: 8, marginy: 8 }).setDefaultEdgeLabel(() => ({}));
     const ids = new Set(shown.map(step => step.path));
-    for (const step of shown) graph.setNode(step.path, { width: Math.min(230, 44 + step.path.length * 8), height: 42 });
+    for (const step of shown) graph.setNode(step.path, { width: Math.max(132, Math.min(230, 24 + step.path.length * 8)), height: 42 });
     for (const step of shown) for (const need of step.needs) if (ids.has(need)) graph.setEdge(need, step.path);
     layout(graph);
     return graph;
@@ -41,13 +44,13 @@ export function Graph({ steps, open }) {
   if (!drawn) return shown.length ? html`<p class="faint">${shown.length} steps are too many for a picture; they are listed below.</p>` : null;
   const chain = critical(shown), { width, height } = drawn.graph();
   const onChain = (from, to) => chain.indexOf(to) > 0 && chain[chain.indexOf(to) - 1] === from;
-  return html`<div class="scroll"><svg class="graph" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="group" aria-label="Graph of the steps">
+  return html`<div class="scroll" tabindex="0"><svg class="graph" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="group" aria-label="Graph of the steps">
     ${drawn.edges().map(edge => html`<path class=${onChain(edge.v, edge.w) ? 'critical' : ''} d=${`M${drawn.edge(edge).points.map(point => `${point.x.toFixed(1)},${point.y.toFixed(1)}`).join('L')}`} />`)}
     ${shown.map(step => {
       const box = drawn.node(step.path), name = step.path.length > 24 ? `${step.path.slice(0, 23)}…` : step.path;
-      return html`<g class=${stateOfStep(step)} transform=${`translate(${box.x - box.width / 2},${box.y - box.height / 2})`} role="button" tabindex="0" aria-label=${`${step.path}: ${stateOfStep(step)}`}
+      return html`<g class=${stateOfStep(step)} transform=${`translate(${box.x - box.width / 2},${box.y - box.height / 2})`} role="button" tabindex="0"
         onClick=${() => open(step.path)} onKeyDown=${event => event.key === 'Enter' && open(step.path)}>
-        <title>${step.path}</title><rect width=${box.width} height=${box.height} rx="6" class=${chain.includes(step.path) ? 'critical' : ''} /><text x="10" y="18">${name}</text><text class="sub" x="10" y="34">${stateOfStep(step)} ${step.attempts.length ? duration(took(step)) : ''}</text></g>`;
+        <title>${step.path}</title><rect width=${box.width} height=${box.height} rx="6" class=${chain.includes(step.path) ? 'critical' : ''} /><text x="10" y="18">${name}</text><text class="sub" x="10" y="34">${stateOfStep(step)} ${tries(step).length ? duration(took(step)) : ''}</text></g>`;
     })}</svg></div>`;
 }
 

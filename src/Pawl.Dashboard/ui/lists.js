@@ -29,7 +29,7 @@ export function Decide({ item, approve, close, done }) {
 
 export function Workflows() {
   const [value, problem] = useLive('/workflows');
-  return html`<h1>Workflows</h1><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<p class="empty">No runs yet.</p>` : html`<div class="scroll"><table>
+  return html`<h1>Workflows</h1><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<p class="empty">No runs yet.</p>` : html`<div class="scroll" tabindex="0"><table>
     <thead><tr><th scope="col">Workflow</th><th scope="col">Versions</th><th scope="col">Runs</th><th scope="col">Success</th><th scope="col">Half took</th><th scope="col">95 % took</th><th scope="col">Last</th></tr></thead>
     <tbody>${value.items.map(item => html`<tr key=${item.name}><td><a href="#/runs?workflow=${encodeURIComponent(item.name)}">${item.name}</a></td><td>${item.versions.join(', ')}</td>
       <td class="num">${item.runs}</td><td class="num">${item.success == null ? '' : `${Math.round(item.success * 100)} %`}</td><td class="num">${duration(item.p50)}</td><td class="num">${duration(item.p95)}</td>
@@ -39,7 +39,7 @@ export function Workflows() {
 export function Queues() {
   const [value, problem] = useLive('/queues');
   return html`<h1>Queues and workers</h1><${Loaded} value=${value} problem=${problem}>${() => html`
-    <h2>Queues</h2>${value.queues.length === 0 ? html`<p class="faint">Nothing is enqueued.</p>` : html`<div class="scroll"><table>
+    <h2>Queues</h2>${value.queues.length === 0 ? html`<p class="faint">Nothing is enqueued.</p>` : html`<div class="scroll" tabindex="0"><table>
       <thead><tr><th scope="col">Queue</th><th scope="col">In line</th><th scope="col">Running</th><th scope="col">Waiting</th><th scope="col">Dead</th><th scope="col">Oldest in line</th></tr></thead>
       <tbody>${value.queues.map(queue => html`<tr key=${queue.name}><td>${queue.name}</td><td class="num">${queue.pending}</td><td class="num">${queue.running}</td><td class="num">${queue.waiting}</td><td class="num">${queue.dead}</td><td><${Time} of=${queue.oldest} /></td></tr>`)}</tbody></table></div>`}
     <h2>Who executes</h2>${value.owners.length === 0 ? html`<p class="faint">Nobody executes a run now.</p>` : value.owners.map(owner => html`<section class="note"><b>${owner.host}</b> process ${owner.pid} ${owner.command ?? ''}
@@ -54,7 +54,7 @@ export function Schedules({ info }) {
     try { await ask(`/schedules/${at([name])}/${verb}`, {}); setFailed(null); } catch (error) { setFailed(error); }
     reload();
   };
-  return html`<h1>Schedules</h1><${Trouble} problem=${failed} /><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<p class="empty">No schedules. Make one with <code>pawl schedule add</code>.</p>` : html`<div class="scroll"><table>
+  return html`<h1>Schedules</h1><${Trouble} problem=${failed} /><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<p class="empty">No schedules. Make one with <code>pawl schedule add</code>.</p>` : html`<div class="scroll" tabindex="0"><table>
     <thead><tr><th scope="col">Schedule</th><th scope="col">When</th><th scope="col">Next</th><th scope="col">Last</th><th scope="col"></th></tr></thead>
     <tbody>${value.items.map(item => html`<tr key=${item.name}><td>${item.name}${item.is_paused ? html` <${State} of="paused" />` : null}</td><td><code>${item.cron}</code> ${item.zone}</td><td>${item.is_paused ? '' : new Date(item.next).toLocaleString()}</td>
       <td>${item.last_run ? runLink(item.last_run.run_id) : ''}</td>

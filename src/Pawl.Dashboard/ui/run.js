@@ -1,7 +1,7 @@
 import { html, useState, useEffect } from './vendor/preact-htm.js';
 import { ask, at, useLive, Loaded, State, Time, Text, Ask, Trouble, Problem, stateOf, duration, money, parse } from './lib.js';
 import { Decide } from './lists.js';
-import { Graph, took, stateOfStep } from './graph.js';
+import { Graph, took, tries, stateOfStep } from './graph.js';
 
 const tabs = [['steps', 'Steps'], ['timeline', 'Timeline'], ['checkpoints', 'Checkpoints'], ['plan', 'What a resume does'], ['costs', 'Costs'], ['definition', 'Definition']];
 
@@ -54,7 +54,7 @@ function Actions({ id, value, head, info, setDialog, reload }) {
     ${head.owner && !final ? html`<button onClick=${() => sure('Pause this run?', 'pause', 'Pause', 'Steps that run now end first; nothing new starts. It can be resumed.')}>Pause …</button>` : null}
     ${!final ? html`<button class="danger" onClick=${() => sure('Cancel this run?', 'cancel', 'Cancel the run', 'Steps that run now are stopped. A canceled run stays canceled.', true)}>Cancel …</button>` : null}
     ${value.can_execute ? html`<button onClick=${() => setDialog(html`<${Again} id=${id} close=${close} done=${open} />`)}>Run again …</button>` : null}
-    <button onClick=${() => setDialog(html`<${Fork} id=${id} seq=${head.seq} canRun=${value.can_execute} close=${close} done=${open} />`)}>Fork …</button>
+    <button onClick=${() => setDialog(html`<${Fork} id=${id} seq=${head.seq} last=${head.seq} canRun=${value.can_execute} close=${close} done=${open} />`)}>Fork …</button>
     ${head.dead_letter ? html`<button onClick=${async () => { try { await ask(`/runs/${at([id])}/requeue`, {}); reload(); } catch (error) { setProblem(error); } }}>Back into its queue</button>` : null}
     ${!head.owner ? html`<button class="danger" onClick=${() => sure('Remove this run for good?', 'delete', 'Remove', 'Its journal and outputs cannot be had back.', true)}>Remove …</button>` : null}
   </div><${Trouble} problem=${problem} />`;
@@ -72,14 +72,14 @@ function Again({ id, close, done }) {
     <label>Params to change, as JSON<textarea value=${text} onInput=${event => setText(event.target.value)} spellcheck="false" placeholder='{ "name": "value" }'></textarea></label><//>`;
 }
 
-export function Fork({ id, seq, canRun, close, done }) {
+export function Fork({ id, seq, last, canRun, close, done }) {
   const [where, setWhere] = useState(seq);
   const [texts, setTexts] = useState({ params: '', state: '', outputs: '' });
   const area = (name, label) => html`<label>${label}<textarea value=${texts[name]} onInput=${event => setTexts({ ...texts, [name]: event.target.value })} spellcheck="false"></textarea></label>`;
   return html`<${Ask} title="A new run from this one" say=${canRun ? 'Fork and run' : 'Fork'} close=${close} done=${done}
     act=${() => ask(`/runs/${at([id])}/fork`, { at: Number(where), params: parse(texts.params, 'The params'), state: parse(texts.state, 'The state'), outputs: parse(texts.outputs, 'The outputs'), run: canRun })}>
     <p class="faint">The new run has everything up to the checkpoint. This one is not touched.</p>
-    <label>From checkpoint <input type="number" min="1" max=${seq} value=${where} onInput=${event => setWhere(event.target.value)} /> of ${seq}</label>
+    <label>From checkpoint <input type="number" min="1" max=${last} value=${where} onInput=${event => setWhere(event.target.value)} /> of ${last}</label>
     ${area('params', 'Params to change, as JSON')}${area('state', 'State to change, as JSON')}${area('outputs', 'Outputs to change, as JSON: { "step": output }')}<//>`;
 }
 
@@ -93,11 +93,11 @@ function Steps({ id, value, query }) {
   const steps = text ? value.steps.filter(step => step.path.toLowerCase().includes(text.toLowerCase()) || stateOfStep(step) === text) : value.steps;
   const chosen = open && value.steps.find(step => step.path === open);
   return html`<${Graph} steps=${value.steps} open=${pick} />
-    ${chosen ? html`<${StepView} id=${id} step=${chosen} close=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }} />` : open ? html`<p class="note">There is no step <span class="path">${open}</span>.</p>` : null}
+    ${chosen ? html`<${StepView} key=${chosen.path} id=${id} step=${chosen} close=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }} />` : open ? html`<p class="note">There is no step <span class="path">${open}</span>.</p>` : null}
     <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => { setText(event.target.value); setShown(page); }} /> <span class="faint">${steps.length} steps</span></div>
-    <div class="scroll"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col">Attempts</th><th scope="col">Took</th><th scope="col" class="wide">Why</th></tr></thead>
+    <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col">Attempts</th><th scope="col">Took</th><th scope="col" class="wide">Why</th></tr></thead>
       <tbody>${steps.slice(0, shown).map(step => html`<tr key=${step.path}><td><a class="path" href="#/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(step.path)}">${step.path}</a> <span class="faint">${step.title ?? step.kind}</span></td>
-        <td><${State} of=${stateOfStep(step)} /></td><td class="num">${step.attempts.length || ''}</td><td class="num">${step.attempts.length ? duration(took(step)) : ''}</td><td class="wide">${step.error?.message?.slice(0, 200) ?? step.reason?.slice(0, 200) ?? ''}</td></tr>`)}</tbody></table></div>
+        <td><${State} of=${stateOfStep(step)} /></td><td class="num">${tries(step).length || ''}</td><td class="num">${tries(step).length ? duration(took(step)) : ''}</td><td class="wide">${step.error?.message?.slice(0, 200) ?? step.reason?.slice(0, 200) ?? ''}</td></tr>`)}</tbody></table></div>
     ${steps.length > shown ? html`<button onClick=${() => setShown(shown + 5 * page)}>Show ${Math.min(5 * page, steps.length - shown)} more of ${steps.length - shown}</button>` : null}`;
 }
 
@@ -124,7 +124,7 @@ function CheckpointView({ id, seq }) {
 }
 
 function Timeline({ value }) {
-  const bars = value.steps.flatMap(step => step.attempts.map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration })));
+  const bars = value.steps.flatMap(step => tries(step).map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration })));
   if (bars.length === 0) return html`<p class="empty">No attempt has ended yet.</p>`;
   const begin = Math.min(...bars.map(bar => bar.begin)), span = Math.max(1, Math.max(...bars.map(bar => bar.end)) - begin);
   const shown = bars.sort((a, b) => a.begin - b.begin).slice(0, 1000);
@@ -140,7 +140,7 @@ function Checkpoints({ id, head, value, info, setDialog }) {
   const open = run => { location.hash = `/run/${encodeURIComponent(run.run_id)}`; };
   return html`<div class="bar"><label>Checkpoint <input type="range" min="1" max=${head.seq} value=${seq} onInput=${event => setSeq(Number(event.target.value))} aria-valuetext=${`${seq} of ${head.seq}`} /> <output>${seq} of ${head.seq}</output></label>
       <label>Compare with <input type="number" min="1" max=${head.seq} value=${other} placeholder="number" onInput=${event => setOther(event.target.value)} /></label>
-      ${info?.read_only ? null : html`<button onClick=${() => setDialog(html`<${Fork} id=${id} seq=${seq} canRun=${value.can_execute} close=${() => setDialog(null)} done=${open} />`)}>Fork from ${seq} …</button>`}</div>
+      ${info?.read_only ? null : html`<button onClick=${() => setDialog(html`<${Fork} id=${id} seq=${seq} last=${head.seq} canRun=${value.can_execute} close=${() => setDialog(null)} done=${open} />`)}>Fork from ${seq} …</button>`}</div>
     ${other ? html`<${Difference} id=${id} left=${Number(other)} right=${seq} />` : html`<${CheckpointView} key=${seq} id=${id} seq=${seq} /><${SnapshotView} key=${`s${seq}`} id=${id} seq=${seq} />`}`;
 }
 
@@ -181,7 +181,7 @@ function Plan({ id, value, head, info }) {
       ${plan.surroundings.map(fact => html`<p><b>${fact.fact.replaceAll('_', ' ')}</b> changed: ${fact.before ?? '(not told)'} → ${fact.now ?? '(not told)'}</p>`)}
       <p>Reuses ${plan.steps.filter(step => step.decision === 'reuse').length} of ${plan.steps.length} steps and saves ${duration(plan.saves.duration)}${money(plan.saves) ? `, ${money(plan.saves)}` : ''}.</p>
       ${info?.read_only || plan.refusals.length ? null : html`<button class="main" onClick=${() => setSure(true)}>Resume as shown …</button>`}
-      <div class="scroll"><table><thead><tr><th scope="col">Step</th><th scope="col">Decision</th><th scope="col">Saves</th><th scope="col">Why</th></tr></thead><tbody>${plan.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td>
+      <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">Decision</th><th scope="col">Saves</th><th scope="col">Why</th></tr></thead><tbody>${plan.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td>
         <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td></tr>`)}</tbody></table></div>
       ${plan.definition.length ? html`<h2>The definition since the last pass</h2><pre>${plan.definition.map(line => line[0] === '+' ? html`<ins>${line}</ins>` : line[0] === '-' ? html`<del>${line}</del>` : html`<div>${line}</div>`)}</pre>` : null}`}<//>
     ${sure ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
@@ -193,12 +193,12 @@ function Costs({ id }) {
   const cells = cost => html`<td class="num">${duration(cost.duration)}</td><td class="num">${cost.calls || ''}</td><td class="num">${cost.tokens || ''}</td><td class="num">${cost.cost_usd ? `$${cost.cost_usd}` : ''}</td>`;
   const heads = html`<th scope="col">Time</th><th scope="col">Calls</th><th scope="col">Tokens</th><th scope="col">Money</th>`;
   return html`<${Loaded} value=${value} problem=${problem}>${() => html`
-    <h2>Passes</h2><div class="scroll"><table><thead><tr><th scope="col">Pass</th><th scope="col"></th>${heads}</tr></thead><tbody>${value.passes.map(pass => html`
+    <h2>Passes</h2><div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Pass</th><th scope="col"></th>${heads}</tr></thead><tbody>${value.passes.map(pass => html`
       <tr><td>${pass.number}, ${new Date(pass.began_at).toLocaleString()}</td><td>spent</td>${cells(pass.spent)}</tr><tr><td></td><td>saved</td>${cells({ duration: pass.reused.duration + pass.skipped.duration, calls: pass.reused.calls + pass.skipped.calls, tokens: pass.reused.tokens + pass.skipped.tokens, cost_usd: pass.reused.cost_usd + pass.skipped.cost_usd })}</tr>`)}</tbody></table></div>
-    <h2>Steps</h2><div class="scroll"><table><thead><tr><th scope="col">Step</th><th scope="col">Attempts</th>${heads}</tr></thead><tbody>${value.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td><td class="num">${step.attempts}</td>${cells(step.spent)}</tr>`)}</tbody></table></div>`}<//>`;
+    <h2>Steps</h2><div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">Attempts</th>${heads}</tr></thead><tbody>${value.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td><td class="num">${step.attempts}</td>${cells(step.spent)}</tr>`)}</tbody></table></div>`}<//>`;
 }
 
 function Definition({ id }) {
   const [value, problem] = useLive(`/runs/${at([id])}/definition`, null);
-  return html`<${Loaded} value=${value ?? (problem ? null : { none: true })} problem=${problem}>${() => value ? html`<p class="faint">${value.path}</p><${Text} value=${value.text} />` : html`<p class="empty">This run was defined in code.</p>`}<//>`;
+  return html`<${Loaded} value=${value} problem=${problem}>${() => value.definition ? html`<p class="faint">${value.definition.path}</p><${Text} value=${value.definition.text} />` : html`<p class="empty">This run was defined in code.</p>`}<//>`;
 }

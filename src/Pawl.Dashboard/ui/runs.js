@@ -43,7 +43,7 @@ export function Runs({ query }) {
     }}<//>`;
 }
 
-export const RunTable = ({ items }) => html`<div class="scroll"><table>
+export const RunTable = ({ items }) => html`<div class="scroll" tabindex="0"><table>
   <thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">Steps</th><th scope="col" class="wide">Workflow</th><th scope="col" class="wide">Took</th><th scope="col">Changed</th><th scope="col" class="wide">What is the matter</th></tr></thead>
   <tbody>${items.map(head => html`<tr key=${head.run_id}>
     <td><a class="path" href="#/run/${encodeURIComponent(head.run_id)}">${head.run_id}</a></td>

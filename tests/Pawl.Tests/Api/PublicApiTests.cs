@@ -14,6 +14,7 @@ public sealed class PublicApiTests
     [InlineData("Pawl.Sqlite")]
     [InlineData("Pawl.Testing")]
     [InlineData("Pawl.Postgres")]
+    [InlineData("Pawl.Dashboard")]
     public void The_public_api_is_the_approved_one(string name)
     {
         var folder = Path.Combine(Docs.Repository.Root, "tests", "Pawl.Tests", "Api");

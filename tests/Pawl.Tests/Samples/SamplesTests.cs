@@ -71,10 +71,7 @@ public sealed class SamplesTests : IDisposable
     [Fact]
     public async Task The_order_service_pays_small_orders_and_asks_about_large_ones()
     {
-        using var reserved = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
-        reserved.Start();
-        var url = $"http://127.0.0.1:{((System.Net.IPEndPoint)reserved.LocalEndpoint).Port}";
-        reserved.Stop();
+        var url = FreeAddress();
         using var service = Start("orders", $"--url={url}", $"--database={Path.Combine(_folder, "orders.db")}");
         try
         {
@@ -90,6 +87,32 @@ public sealed class SamplesTests : IDisposable
         {
             service.Kill(entireProcessTree: true);
         }
+    }
+
+    [Fact]
+    public async Task A_web_application_shows_its_runs_to_operators_only()
+    {
+        var url = FreeAddress();
+        using var service = Start("dashboard", url);
+        try
+        {
+            using var http = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = new Uri(url) };
+            // The application's own policy: a stranger is sent to its login.
+            await UntilAsync(() => http.GetAsync("/pawl/api/v1/runs", TestContext.Current.CancellationToken), answer => answer.StatusCode is System.Net.HttpStatusCode.Redirect or System.Net.HttpStatusCode.Unauthorized);
+            using var page = await http.GetAsync("/pawl/", TestContext.Current.CancellationToken);
+            Assert.False(page.IsSuccessStatusCode);
+        }
+        finally
+        {
+            service.Kill(entireProcessTree: true);
+        }
+    }
+
+    static string FreeAddress()
+    {
+        using var reserved = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        reserved.Start();
+        return $"http://127.0.0.1:{((System.Net.IPEndPoint)reserved.LocalEndpoint).Port}";
     }
 
     /// <summary>A service needs its time to start, and a run to get on.</summary>
