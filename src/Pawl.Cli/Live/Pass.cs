@@ -23,7 +23,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
     public async Task<int> RunAsync(Func<Action<RunEvent>, Task<RunResult>> execute)
     {
         // A wrong setting is told before the run, not behind it.
-        var retention = Retention.Of(workflow, cli.Caller);
+        var retention = Retention.Of(workflow, cli);
         SayDurability();
         var display = cli switch
         {

@@ -87,7 +87,7 @@ internal static class WorkflowReader
         };
     }
 
-    static decimal? Usd(YamlMapping node, string key) =>
+    public static decimal? Usd(YamlMapping node, string key) =>
         node.FindScalar(key) is { } text && decimal.TryParse(text.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var usd) ? usd : null;
 
     static List<WorkflowParam> ReadParams(YamlMapping? node, ProblemList problems)
