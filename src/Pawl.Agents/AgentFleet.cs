@@ -36,6 +36,9 @@ public sealed record FleetOptions
     /// <summary>How failed calls of the orchestrator's model are repeated. Default: not at all.</summary>
     public RetryPolicy Retry { get; init; } = RetryPolicy.None;
 
+    /// <summary>Answers are streamed to <see cref="OnEvent"/> as they come. Default true; false tells everything but <see cref="FleetEvent.Said"/>.</summary>
+    public bool Streams { get; init; } = true;
+
     /// <summary>Called for what happens, in order, for displays: keep it short. An interrupted round tells its recorded beginning again. Not durable.</summary>
     public Action<FleetEvent>? OnEvent { get; init; }
 }

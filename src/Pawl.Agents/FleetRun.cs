@@ -155,7 +155,7 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
         return new RoundRecord(round, _plan, isSame ? _stalls + 1 : stalls, IsDone: false, speaker, asked, at);
     }
 
-    public Action<ChatResponseUpdate>? Listener(int round, string agent) => options.OnEvent is { } listener ? update => listener(new FleetEvent.Said(round, agent, update)) : null;
+    public Action<ChatResponseUpdate>? Listener(int round, string agent) => options is { Streams: true, OnEvent: { } listener } ? update => listener(new FleetEvent.Said(round, agent, update)) : null;
 
     public void Tell(FleetEvent happened) => options.OnEvent?.Invoke(happened);
 

@@ -4,6 +4,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Pawl.Cli.Agents;
 using Pawl.Cli.Input;
 using Pawl.Cli.View;
 using Pawl.Yaml;
@@ -111,6 +112,9 @@ sealed class Cli
     public bool Has(Option option) => _parsed!.GetResult(option) is { Implicit: false };
 
     public StoreChoice Store => field ??= StoreChoice.Of(Get(StoreOption), Caller, Configuration());
+
+    /// <summary>Gets what agents do and say; null streams nothing.</summary>
+    public Action<AgentNews>? AgentListener { get; set; }
 
     /// <summary>The workflow file that the command names: the settings for the store are beside it.</summary>
     public string? WorkflowPath { get; set; }

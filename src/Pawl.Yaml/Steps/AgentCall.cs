@@ -4,6 +4,7 @@ namespace Pawl.Yaml;
 internal sealed class AgentCall(StepContext context, FileContext file, AgentsDefinition definition, Surroundings around)
 {
     readonly StepScope _scope = new(context, file, around, []);
+    SecretMasker? _masker;
 
     public StepContext Context => context;
 
@@ -14,11 +15,17 @@ internal sealed class AgentCall(StepContext context, FileContext file, AgentsDef
     /// <summary>The folder the run was started in.</summary>
     public string Directory => file.Directory;
 
+    /// <summary>What the start or a resume gave, and the file need not declare; null when it did not.</summary>
+    public T? Given<T>(string param) => context.Params.TryGet(param, out var value) && value.Value.ToElement().ValueKind != System.Text.Json.JsonValueKind.Null ? context.Params.Get<T>(param) : default;
+
     /// <summary>The text with its values.</summary>
     public string Text(Template template) => template.Evaluate(_scope).AsText();
 
+    /// <summary>Keys of models: a tool that prints its environment must not print them.</summary>
+    public IReadOnlyList<string> Keys { get; set; } = [];
+
     /// <summary>The text without the values of secrets.</summary>
-    public string Mask(string text) => _scope.Mask(text);
+    public string Mask(string text) => (_masker ??= new SecretMasker([.. _scope.Secrets, .. Keys])).Mask(text);
 
     /// <summary>Variables of a tool with their values; they may hold secrets.</summary>
     public Dictionary<string, string> Values(IEnumerable<(string Name, Template Value)> pairs) => pairs.ToDictionary(pair => pair.Name, pair => Text(pair.Value));
@@ -29,5 +36,5 @@ internal sealed class AgentCall(StepContext context, FileContext file, AgentsDef
     /// <param name="arguments">Environment variables.</param>
     /// <param name="purpose">Tells the command of a tool and its probe apart.</param>
     public Task<ShellOutcome> RunAsync(StepContext tool, CommandDefinition command, IReadOnlyDictionary<string, string> arguments, string purpose = "") =>
-        ShellStep.ExecuteAsync(tool, file, command, new StepScope(tool, file, around, command.Env), purpose, arguments);
+        ShellStep.ExecuteAsync(tool, file, command, new StepScope(tool, file, around, command.Env), purpose, arguments, Keys);
 }

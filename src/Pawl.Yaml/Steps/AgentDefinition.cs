@@ -11,6 +11,14 @@ internal sealed record AgentDefinition(string Name, string Description, Template
 /// <summary>A step of one agent, or of a fleet of them. Plain data: whoever loads the file gives the code that executes it.</summary>
 internal sealed record AgentsDefinition
 {
+    /// <summary>Params that every file with a fleet has, so that a start or a resume can raise a limit or add a message.</summary>
+    public static IReadOnlyList<WorkflowParam> Params { get; } =
+    [
+        .. new[] { "max_rounds", "max_stalls", "max_resets" }.Select(name => new WorkflowParam(name, "integer", Required: false) { Description = "Over the limit of the file and of the configuration" }),
+        new("message", Required: false) { Description = "What a person adds at a resume" },
+        new("message_id", Required: false) { Description = "Tells two messages of the same text apart" },
+    ];
+
     /// <summary>What is asked.</summary>
     public required Template Task { get; init; }
 

@@ -46,7 +46,7 @@ internal sealed partial class AgentReader(FileContext file, Inherited inherited,
     AgentDefinition ReadMember(YamlScalar name, YamlMapping node, YamlScalar? standard, List<ToolDefinition> tools)
     {
         CheckName(name, "an agent");
-        if (name.Value is "orchestrator" or "user") Problems.Error(name, $"'{name.Value}' is not the name of an agent that works.", "Give it another one.");
+        if (name.Value is "orchestrator" or "ledger" or "facts" or "plan" or "final" or "user") Problems.Error(name, $"'{name.Value}' is not the name of an agent that works.", "Give it another one.");
         var used = Names(node, "tools");
         foreach (var tool in used.Where(tool => tools.TrueForAll(other => other.Name != tool.Value)))
             Problems.Error(tool, $"There is no tool '{YamlReader.Printable(tool.Value)}'.", tools.Count == 0 ? "Tools stand under 'tools' of the step." : Nearest.Hint(tool.Value, tools.Select(other => other.Name)));

@@ -40,6 +40,9 @@ internal sealed class FileContext
 
     public IReadOnlyList<WorkflowParam> Params { get; set; } = [];
 
+    /// <summary>A step of it is a fleet of agents.</summary>
+    public bool HasFleet { get; set; }
+
     /// <summary>The workflow that a <c>workflow:</c> step names, or null when it cannot be had.</summary>
     public Workflow? LoadChild(YamlScalar name)
     {

@@ -26,7 +26,7 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
         return found.ExitCode == 0 ? StepResult.Ok(found.Outputs) : null;
     }
 
-    public static async Task<ShellOutcome> ExecuteAsync(StepContext context, FileContext file, CommandDefinition command, StepScope scope, string purpose, IReadOnlyDictionary<string, string>? arguments = null)
+    public static async Task<ShellOutcome> ExecuteAsync(StepContext context, FileContext file, CommandDefinition command, StepScope scope, string purpose, IReadOnlyDictionary<string, string>? arguments = null, IReadOnlyList<string>? secrets = null)
     {
         var facts = new ShellFacts
         {
@@ -45,7 +45,7 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
             Script = command.Script.Text,
             WorkingDirectory = DirectoryOf(command, scope, file),
             Environment = environment,
-            Secrets = scope.Secrets,
+            Secrets = [.. scope.Secrets, .. secrets ?? []],
             OutputLimit = command.OutputLimit ?? DefaultOutputLimit,
             IsRepeated = context.IsResumed || context.Attempt > 1,
         }, context.Write, context.CancellationToken);

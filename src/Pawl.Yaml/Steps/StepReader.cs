@@ -190,6 +190,7 @@ internal sealed class StepReader(FileContext file)
     Work.Agents? ReadAgents(YamlMapping node, YamlMapping asked, Inherited inherited, bool isFleet, List<UsedExpression> used)
     {
         if (file.Loading.Agents is null) Problems.Error(node.KeyOf(isFleet ? "agents" : "agent"), "This program loads workflow files without agents.", "Run it with the pawl command, or write the agents in C# with Pawl.Agents.");
+        file.HasFleet |= isFleet;
         var reader = new AgentReader(file, inherited, (text, use) => ReadTemplate(text, use, used), (text, around) => ReadCommand(text, around, null, ExpressionUse.Work, used));
         var definition = isFleet ? reader.ReadFleet(asked) : reader.ReadOne(asked, node.FindScalar("id")?.Value ?? "agent");
         return definition is null ? null : new Work.Agents(definition with { Retry = inherited.Retry == RetryPolicy.None ? null : inherited.Retry });

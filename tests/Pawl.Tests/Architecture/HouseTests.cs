@@ -9,7 +9,7 @@ public sealed class HouseTests
 
     static readonly Dictionary<string, string[]> s_mayKnow = new()
     {
-        ["Pawl"] = [], ["Pawl.Agents"] = ["Pawl"], ["Pawl.Yaml"] = ["Pawl"], ["Pawl.Postgres"] = ["Pawl"], ["Pawl.Sqlite"] = ["Pawl"], ["Pawl.Testing"] = ["Pawl"], ["Pawl.Cli"] = ["Pawl", "Pawl.Yaml", "Pawl.Testing", "Pawl.Sqlite", "Pawl.Postgres"],
+        ["Pawl"] = [], ["Pawl.Agents"] = ["Pawl"], ["Pawl.Yaml"] = ["Pawl"], ["Pawl.Postgres"] = ["Pawl"], ["Pawl.Sqlite"] = ["Pawl"], ["Pawl.Testing"] = ["Pawl"], ["Pawl.Cli"] = ["Pawl", "Pawl.Yaml", "Pawl.Testing", "Pawl.Sqlite", "Pawl.Postgres", "Pawl.Agents"],
     };
 
     [Fact]
