@@ -46,16 +46,21 @@ sealed class HttpFunction(AgentCall call, ToolDefinition tool, ToolWork.Http htt
 
     Uri Address(IReadOnlyDictionary<string, JsonElement> arguments)
     {
-        var text = AgentReader.Slots().Replace(http.Url, slot => Part(slot.Groups[1].Value, TextOf(arguments[slot.Groups[1].Value])));
+        // Behind http:// up to the next slash stands the host: there a value is taken as it is, or not at all.
+        var afterHost = http.Url.IndexOf('/', http.Url.IndexOf("//", StringComparison.Ordinal) + 2) is > 0 and var slash ? slash : http.Url.Length;
+        var text = AgentReader.Slots().Replace(http.Url, slot => slot.Index < afterHost ? Host(slot.Groups[1].Value) : Part(slot.Groups[1].Value));
         if (!HasBody)
             foreach (var (name, value) in Rest(arguments)) text += $"{(text.Contains('?') ? '&' : '?')}{Uri.EscapeDataString(name)}={Uri.EscapeDataString(TextOf(value))}";
         if (!Uri.TryCreate(text, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address.UserInfo.Length > 0) throw new StepException($"'{text}' is not an address.");
         var isAllowed = http.Hosts.Any(host => string.Equals(host, address.Authority, StringComparison.OrdinalIgnoreCase) || (address.IsDefaultPort && string.Equals(host, address.Host, StringComparison.OrdinalIgnoreCase)));
         return isAllowed ? address : throw new StepException($"The host '{address.Authority}' is not allowed. Allowed are: {string.Join(", ", http.Hosts)}.");
+
+        string Host(string name) => TextOf(arguments[name]) is var value && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or ':') ? value : throw new StepException($"'{value}' is not a host.");
+
+        // A part of a path that climbs out of it would ask for something else.
+        string Part(string name) => TextOf(arguments[name]) is var value && value is not ("." or "..") ? Uri.EscapeDataString(value) : throw new StepException($"'{value}' cannot be the value of '{name}'.");
     }
 
-    /// <summary>A part of a path that climbs out of it would ask for something else.</summary>
-    static string Part(string name, string value) => value is "." or ".." ? throw new StepException($"'{value}' cannot be the value of '{name}'.") : Uri.EscapeDataString(value);
 
     static async Task<string> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
