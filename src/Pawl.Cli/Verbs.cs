@@ -40,6 +40,7 @@ static class Verbs
         new("verify", VerifyCommand.Create),
         new("repair", RepairCommand.Create),
         new("prove", ProveCommand.Create),
+        new("repl", ReplCommand.Create),
         new("mcp", McpCommand.Create),
         new("doctor", DoctorCommand.Create),
         new("schema", SchemaCommand.Create),

@@ -7,7 +7,7 @@ namespace Pawl.Tests.Agents;
 public sealed class AgentStepLaws : IDisposable
 {
     readonly CommandLab _lab = new();
-    Func<ModelRequest, ModelAnswer> _answer = _ => ModelAnswer.Says("well");
+    Func<ModelCall, ModelReply> _answer = _ => ModelReply.Says("well");
     readonly ModelServer _server;
 
     public AgentStepLaws()
@@ -38,7 +38,7 @@ public sealed class AgentStepLaws : IDisposable
     [Fact]
     public async Task An_agent_answers_and_later_steps_read_its_text()
     {
-        _answer = request => ModelAnswer.Says($"I am {request.Messages[0].Text}, you said: {request.Messages[1].Text}");
+        _answer = request => ModelReply.Says($"I am {request.Said[0].Text}, you said: {request.Said[1].Text}");
         Completed(await RunAsync("""
               - { id: ask, agent: { instructions: a parrot, prompt: "hello ${{ params.who }}" } }
               - { id: use, run: 'echo "said=${{ steps.ask.outputs.text }}" >> $PAWL_OUTPUT' }
@@ -53,7 +53,7 @@ public sealed class AgentStepLaws : IDisposable
     [Fact]
     public async Task An_answer_that_should_be_json_is_asked_for_again_until_it_is()
     {
-        _answer = request => ModelAnswer.Says(request.Number == 1 ? "Sure! Here it is." : "```json\n{ \"n\": 3 }\n```");
+        _answer = request => ModelReply.Says(request.Number == 1 ? "Sure! Here it is." : "```json\n{ \"n\": 3 }\n```");
         Completed(await RunAsync("""
               - { id: ask, agent: { prompt: count, result: json } }
               - { id: use, run: 'echo "n=${{ steps.ask.outputs.result.n }}" >> $PAWL_OUTPUT' }
@@ -67,7 +67,7 @@ public sealed class AgentStepLaws : IDisposable
     public async Task What_a_model_gives_to_a_shell_tool_is_never_part_of_its_text()
     {
         const string evil = "$(touch hacked); `touch hacked`; \" ' ; touch hacked";
-        _answer = request => request.Number == 1 ? ModelAnswer.Uses("say", JsonSerializer.Serialize(new { text = evil })) : ModelAnswer.Says(request.Messages[^1].Text);
+        _answer = request => request.Number == 1 ? ModelReply.Uses("say", JsonSerializer.Serialize(new { text = evil })) : ModelReply.Says(request.Said[^1].Text);
         Completed(await RunAsync("""
               - id: ask
                 agent:
@@ -83,7 +83,7 @@ public sealed class AgentStepLaws : IDisposable
     {
         const string secret = "s3cr3t-9f8e7d";
         Environment.SetEnvironmentVariable("TEST_AGENT_TOKEN", secret);
-        _answer = request => request.Number == 1 ? ModelAnswer.Uses("leak", "{}") : ModelAnswer.Says(request.Messages[^1].Text);
+        _answer = request => request.Number == 1 ? ModelReply.Uses("leak", "{}") : ModelReply.Says(request.Said[^1].Text);
         var answer = await RunAsync("""
               - id: ask
                 agent: { prompt: leak it, tools: { leak: { description: Leaks., run: 'echo "it is $T" | tee seen', env: { T: "${{ params.token }}" } } } }
@@ -105,7 +105,7 @@ public sealed class AgentStepLaws : IDisposable
     [InlineData("""{"a":""", "could not be read")]
     public async Task Arguments_that_do_not_fit_are_told_to_the_model_and_run_nothing(string arguments, string told)
     {
-        _answer = request => request.Number == 1 ? ModelAnswer.Uses("tool", arguments) : ModelAnswer.Says(request.Messages[^1].Text);
+        _answer = request => request.Number == 1 ? ModelReply.Uses("tool", arguments) : ModelReply.Says(request.Said[^1].Text);
         Completed(await RunAsync("""
               - id: ask
                 agent: { prompt: do it, tools: { tool: { description: Does., parameters: { a: integer, b: { type: string, enum: [one, two] } }, run: touch ran } } }
@@ -117,15 +117,15 @@ public sealed class AgentStepLaws : IDisposable
     [Fact]
     public async Task An_http_tool_asks_the_hosts_that_are_named_and_no_other()
     {
-        using var web = new ModelServer(_ => ModelAnswer.Fails(418, "short and stout"));
+        using var web = new ModelServer(_ => ModelReply.Fails(418, "short and stout"));
         var host = web.Endpoint.Authority;
         _answer = request => request.Number switch
         {
-            1 => ModelAnswer.Uses("tea", """{"host":"example.com","pot":"a"}"""),
-            2 => ModelAnswer.Uses("tea", $$"""{"host":"{{host}}@example.com","pot":"a"}"""),
-            3 => ModelAnswer.Uses("tea", $$"""{"host":"{{host}}","pot":".."}"""),
-            4 => ModelAnswer.Uses("tea", $$"""{"host":"{{host}}","pot":"a/b?c"}"""),
-            _ => ModelAnswer.Says(string.Join('\n', request.Messages.Where(message => message.Role == "tool").Select(message => message.Text))),
+            1 => ModelReply.Uses("tea", """{"host":"example.com","pot":"a"}"""),
+            2 => ModelReply.Uses("tea", $$"""{"host":"{{host}}@example.com","pot":"a"}"""),
+            3 => ModelReply.Uses("tea", $$"""{"host":"{{host}}","pot":".."}"""),
+            4 => ModelReply.Uses("tea", $$"""{"host":"{{host}}","pot":"a/b?c"}"""),
+            _ => ModelReply.Says(string.Join('\n', request.Said.Where(message => message.Role == "tool").Select(message => message.Text))),
         };
         Completed(await RunAsync($$"""
               - id: ask
@@ -141,7 +141,7 @@ public sealed class AgentStepLaws : IDisposable
     [Fact]
     public async Task A_busy_server_is_asked_again_and_each_attempt_is_recorded()
     {
-        _answer = request => request.Number < 3 ? ModelAnswer.Fails(429, "slow down") : ModelAnswer.Says("at last");
+        _answer = request => request.Number < 3 ? ModelReply.Fails(429, "slow down") : ModelReply.Says("at last");
         Completed(await RunAsync("""  - { id: ask, retry: { attempts: 3, delay: 1ms }, agent: { prompt: x } }"""));
         Assert.Equal(3, _server.Calls);
         Assert.Equal("at last", (await OutputAsync("ask")).GetProperty("text").GetString());
@@ -151,7 +151,7 @@ public sealed class AgentStepLaws : IDisposable
     public async Task A_wrong_key_is_told_with_the_place_of_the_key_and_not_repeated()
     {
         _lab.Write("pawl.yaml", $$"""models: { default: { endpoint: {{_server.Endpoint}}, model: m-1, key: { env: PAWL_TEST_NO_SUCH_KEY } } }""");
-        _answer = _ => ModelAnswer.Fails(401, "no");
+        _answer = _ => ModelReply.Fails(401, "no");
         var answer = await RunAsync("""  - { id: ask, retry: 3, agent: { prompt: x } }""");
         Assert.Equal((1, 1), (answer.Code, _server.Calls));
         Assert.Contains("PAWL_TEST_NO_SUCH_KEY", answer.Json.GetProperty("error").GetString(), StringComparison.Ordinal);
@@ -161,7 +161,7 @@ public sealed class AgentStepLaws : IDisposable
     [Fact]
     public async Task A_tool_that_needs_a_person_waits_and_goes_on_with_what_the_person_changed()
     {
-        _answer = request => request.Number == 1 ? ModelAnswer.Uses("write", """{"text":"rash"}""") : ModelAnswer.Says("done");
+        _answer = request => request.Number == 1 ? ModelReply.Uses("write", """{"text":"rash"}""") : ModelReply.Says("done");
         var waiting = await RunAsync("""
               - id: ask
                 agent: { prompt: write, tools: { write: { description: Writes., parameters: { text: string }, run: 'echo "$PAWL_ARG_TEXT" > written', approval: { message: "Really?", operation: file_operations } } } }
@@ -189,7 +189,7 @@ public sealed class AgentStepLaws : IDisposable
             workflow: { human_in_the_loop: { {{rules}} } }
             models: { default: { endpoint: {{_server.Endpoint}}, model: m-1 } }
             """);
-        _answer = request => request.Number == 1 ? ModelAnswer.Uses("go", "{}") : ModelAnswer.Says("done");
+        _answer = request => request.Number == 1 ? ModelReply.Uses("go", "{}") : ModelReply.Says("done");
         var answer = await RunAsync("""  - { id: ask, agent: { prompt: go, tools: { go: { description: Goes., run: touch went } } } }""");
         Assert.Equal((asks ? 4 : 0, !asks), (answer.Code, File.Exists(_lab.Path_("went"))));
     }
@@ -203,8 +203,8 @@ public sealed class AgentStepLaws : IDisposable
               max_rounds: 2
         """;
 
-    static ModelAnswer Delegating(ModelRequest request) =>
-        request.All.Contains("DELEGATE", StringComparison.Ordinal) && request.Messages[0].Role == "system" ? ModelAnswer.Says("DELEGATE: worker - go on") : ModelAnswer.Says($"working {request.Number}");
+    static ModelReply Delegating(ModelCall request) =>
+        request.Text.Contains("DELEGATE", StringComparison.Ordinal) && request.Said[0].Role == "system" ? ModelReply.Says("DELEGATE: worker - go on") : ModelReply.Says($"working {request.Number}");
 
     [Fact]
     public async Task A_fleet_that_used_its_rounds_goes_on_with_a_raised_limit_and_a_message_behind_the_task()
@@ -214,10 +214,10 @@ public sealed class AgentStepLaws : IDisposable
         Assert.Equal(1, ended.Code);
         Assert.Contains("max_rounds is 2", ended.Json.GetProperty("error").GetString(), StringComparison.Ordinal);
         var calls = _server.Calls;
-        _answer = request => request.Messages[0].Role == "system" ? ModelAnswer.Says("FINAL_ANSWER: enough") : throw new InvalidOperationException();
+        _answer = request => request.Said[0].Role == "system" ? ModelReply.Says("FINAL_ANSWER: enough") : throw new InvalidOperationException();
         Completed(await _lab.RunAsync("resume", "r", "--param", "max_rounds=5", "--param", "message=the second request"));
         Assert.Equal(calls + 1, _server.Calls);
-        var asked = _server.Requests[^1].All;
+        var asked = _server.Requests[^1].Text;
         Assert.InRange(asked.IndexOf("the first request", StringComparison.Ordinal), 0, asked.IndexOf("the second request", StringComparison.Ordinal));
         var output = await OutputAsync("team");
         Assert.Equal(("enough", 3), (output.GetProperty("text").GetString(), output.GetProperty("rounds").GetInt32()));
@@ -252,7 +252,7 @@ public sealed class AgentStepLaws : IDisposable
     [Fact]
     public async Task One_variable_sends_every_model_to_another_server()
     {
-        using var other = new ModelServer(_ => ModelAnswer.Says("from there"));
+        using var other = new ModelServer(_ => ModelReply.Says("from there"));
         _lab["PAWL_MODEL_URL"] = other.Endpoint.ToString();
         _lab["PAWL_MODEL"] = "big";
         Completed(await RunAsync("""  - { id: ask, agent: { model: not-in-the-file, prompt: x } }"""));

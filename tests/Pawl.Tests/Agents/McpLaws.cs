@@ -96,7 +96,7 @@ public sealed class McpLaws : IDisposable
     public async Task An_agent_uses_the_tools_of_an_mcp_server()
     {
         var failed = await _lab.FailedRunAsync();
-        using var server = new ModelServer(request => request.Number == 1 ? ModelAnswer.Uses("run_status", $$"""{"run":"{{failed}}"}""") : ModelAnswer.Says(request.Messages[^1].Text));
+        using var server = new ModelServer(request => request.Number == 1 ? ModelReply.Uses("run_status", $$"""{"run":"{{failed}}"}""") : ModelReply.Says(request.Said[^1].Text));
         _lab.Write("pawl.yaml", $$"""models: { default: { endpoint: {{server.Endpoint}}, model: m } }""");
         _lab.Write("ask.yaml", $$"""
             name: ask

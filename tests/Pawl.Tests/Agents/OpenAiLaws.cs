@@ -18,14 +18,14 @@ public sealed class OpenAiLaws
     [Fact]
     public async Task An_answer_comes_with_its_usage_and_the_key_goes_in_its_header()
     {
-        using var server = new ModelServer(_ => ModelAnswer.Says("four"));
+        using var server = new ModelServer(_ => ModelReply.Says("four"));
         using var client = Client(server, temperature: 0.5f);
         var answer = await client.GetResponseAsync([new(ChatRole.System, "be short"), new(ChatRole.User, "2+2?")], new ChatOptions { Instructions = "count", MaxOutputTokens = 99 }, Stop);
         Assert.Equal("four", answer.Text);
         Assert.Equal((11, 7, "m-1", ChatFinishReason.Stop), ((int)answer.Usage!.InputTokenCount!, (int)answer.Usage.OutputTokenCount!, answer.ModelId, answer.FinishReason));
         var request = server.Requests.Single();
         Assert.Equal(("/v1/chat/completions", $"Bearer {Key}"), (request.Path, request.Authorization));
-        Assert.Equal([("system", "count"), ("system", "be short"), ("user", "2+2?")], request.Messages);
+        Assert.Equal([("system", "count"), ("system", "be short"), ("user", "2+2?")], request.Said);
         Assert.Equal((0.5, 99), (request.Body.GetProperty("temperature").GetDouble(), request.Body.GetProperty("max_completion_tokens").GetInt32()));
     }
 
@@ -34,7 +34,7 @@ public sealed class OpenAiLaws
     [InlineData(true)]
     public async Task Tool_calls_are_whole_however_they_arrive_and_results_go_back(bool streamed)
     {
-        using var server = new ModelServer(request => request.Number > 1 ? ModelAnswer.Says("done") : new ModelAnswer
+        using var server = new ModelServer(request => request.Number > 1 ? ModelReply.Says("done") : new ModelReply
         {
             Text = "I look.", Calls = [("call_1", "add", """{"a":2,"b":"zwei \" Ä"}"""), ("call_2", "add", """{"a":3}"""), ("call_3", "now", "")],
         });
@@ -54,14 +54,14 @@ public sealed class OpenAiLaws
         var sent = server.Requests[1].Body.GetProperty("messages");
         using var arguments = JsonDocument.Parse(sent[1].GetProperty("tool_calls")[0].GetProperty("function").GetProperty("arguments").GetString()!);
         Assert.Equal((2, """zwei " Ä"""), (arguments.RootElement.GetProperty("a").GetInt32(), arguments.RootElement.GetProperty("b").GetString()));
-        Assert.Equal([("tool", "12"), ("tool", "three")], server.Requests[1].Messages.Skip(2));
+        Assert.Equal([("tool", "12"), ("tool", "three")], server.Requests[1].Said.Skip(2));
         Assert.Equal("call_2", sent[3].GetProperty("tool_call_id").GetString());
     }
 
     [Fact]
     public async Task Arguments_that_are_no_json_are_an_error_of_the_call_and_not_of_the_answer()
     {
-        using var server = new ModelServer(_ => ModelAnswer.Uses("add", "{\"a\": 2,"));
+        using var server = new ModelServer(_ => ModelReply.Uses("add", "{\"a\": 2,"));
         using var client = Client(server);
         foreach (var streamed in (bool[])[false, true])
         {
@@ -80,7 +80,7 @@ public sealed class OpenAiLaws
     [InlineData(404, ErrorClass.Permanent)]
     public async Task An_error_is_told_once_with_its_class_and_never_with_the_key(int status, ErrorClass expected)
     {
-        using var server = new ModelServer(_ => ModelAnswer.Fails(status, $"because of {Key}"));
+        using var server = new ModelServer(_ => ModelReply.Fails(status, $"because of {Key}"));
         using var client = Client(server);
         foreach (var streamed in (bool[])[false, true])
         {
@@ -100,7 +100,7 @@ public sealed class OpenAiLaws
     [InlineData(false)]
     public async Task A_stream_that_breaks_off_is_an_error_and_no_answer(bool politely)
     {
-        using var server = new ModelServer(_ => new ModelAnswer { Text = "a long text that never comes to its end", EndsEarly = politely, BreaksOff = !politely });
+        using var server = new ModelServer(_ => new ModelReply { Text = "a long text that never comes to its end", EndsEarly = politely, BreaksOff = !politely });
         using var client = Client(server);
         var error = await Assert.ThrowsAsync<StepException>(() => AskAsync(client, [new(ChatRole.User, "x")], null, streamed: true));
         Assert.Equal(ErrorClass.Transient, error.Class);
@@ -110,7 +110,7 @@ public sealed class OpenAiLaws
     public async Task A_server_that_is_not_there_or_slow_is_worth_another_attempt()
     {
         var never = new TaskCompletionSource();
-        using var server = new ModelServer(_ => new ModelAnswer { After = never.Task });
+        using var server = new ModelServer(_ => new ModelReply { After = never.Task });
         using var slow = Client(server, timeout: TimeSpan.FromMilliseconds(200));
         var late = await Assert.ThrowsAsync<StepException>(() => slow.GetResponseAsync([new(ChatRole.User, "x")], null, Stop));
         Assert.Equal(ErrorClass.Transient, late.Class);
@@ -127,7 +127,7 @@ public sealed class OpenAiLaws
     public async Task A_stop_is_a_stop_and_no_error_of_the_model()
     {
         var never = new TaskCompletionSource();
-        using var server = new ModelServer(_ => new ModelAnswer { After = never.Task });
+        using var server = new ModelServer(_ => new ModelReply { After = never.Task });
         using var client = Client(server);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         var asked = client.GetResponseAsync([new(ChatRole.User, "x")], null, stopping.Token);
