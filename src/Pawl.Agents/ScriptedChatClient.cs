@@ -62,7 +62,7 @@ public sealed class ScriptedChatClient : IChatClient
     }
 
     /// <summary>Makes a model that gives these texts in order.</summary>
-    public ScriptedChatClient(params string[] texts) : this(texts.Select(text => new ScriptedAnswer { Text = text })) { }
+    public static ScriptedChatClient Saying(params string[] texts) => new(texts.Select(text => new ScriptedAnswer { Text = text }));
 
     /// <summary>Reads a script: <c>{ "model": "m", "answers": [ { "agent": "coder", "contains": "tests", "text": "…" }, … ] }</c>, or the list alone. Keys are those of
     /// <see cref="ScriptedAnswer"/> in snake_case.</summary>
