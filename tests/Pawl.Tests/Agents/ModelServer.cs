@@ -13,6 +13,14 @@ namespace Pawl.Tests.Agents;
 sealed record ModelCall(int Number, JsonElement Body)
 {
     public bool Streams => Body.TryGetProperty("stream", out var stream) && stream.GetBoolean();
+    /// <summary>The path that was asked, and the key that was shown.</summary>
+    public (string Path, string? Authorization) Head { get; init; }
+
+    public string Model => Body.GetProperty("model").GetString()!;
+
+    /// <summary>Role and text of each message.</summary>
+    public IReadOnlyList<(string Role, string Text)> Said => [.. Messages.Select(message => (message.GetProperty("role").GetString()!, TextOf(message)))];
+
     public IReadOnlyList<JsonElement> Messages { get; } = [.. Body.GetProperty("messages").EnumerateArray()];
 
     /// <summary>All that was said, one message behind the other.</summary>
@@ -34,21 +42,34 @@ sealed record ModelReply
     public long InputTokens { get; init; } = 100;
     public long OutputTokens { get; init; } = 10;
 
-    /// <summary>An error's status instead of an answer; 429 asks to wait a second.</summary>
+    /// <summary>Several tool calls, each with its arguments as they are written; instead of <see cref="Tool"/>.</summary>
+    public IReadOnlyList<(string Id, string Name, string Arguments)> Calls { get; init; } = [];
+
+    /// <summary>An error's status instead of an answer; 429 asks to wait a second. The text is its message.</summary>
     public int Status { get; init; } = 200;
+
+    /// <summary>The stream ends politely behind this many chunks, without its end.</summary>
+    public int? EndsAfter { get; init; }
 
     /// <summary>The connection breaks behind this many chunks of a stream, or before an answer that is none.</summary>
     public int? BreakAfter { get; init; }
 
     public TimeSpan Delay { get; init; }
 
+    public static ModelReply Says(string text) => new() { Text = text };
+
+    public static ModelReply Uses(string tool, string arguments) => new() { Calls = [("call_a", tool, arguments)] };
+
+    public static ModelReply Fails(int status, string message) => new() { Status = status, Text = message };
+
     /// <summary>The connection is dropped without a word.</summary>
     public static ModelReply Nothing { get; } = new() { BreakAfter = 0 };
 }
 
 /// <summary>A server with OpenAI's chat completions over real sockets: answers whole and streamed, tool calls, usage, errors, broken streams, slow answers. Counts its calls.</summary>
-sealed class ModelServer : IAsyncDisposable
+sealed class ModelServer : IAsyncDisposable, IDisposable
 {
+    readonly List<ModelCall> _requests = [];
     readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     readonly CancellationTokenSource _stop = new();
     readonly Func<ModelCall, Task<ModelReply>> _answer;
@@ -68,6 +89,11 @@ sealed class ModelServer : IAsyncDisposable
 
     /// <summary>The base of the API: <c>http://127.0.0.1:PORT/v1</c>.</summary>
     public string Url { get; }
+
+    public Uri Endpoint => new(Url);
+
+    /// <summary>What was asked.</summary>
+    public IReadOnlyList<ModelCall> Requests { get { lock (_requests) return [.. _requests]; } }
 
     /// <summary>Calls that came, whether they were answered or not.</summary>
     public int Calls => Volatile.Read(ref _calls);
@@ -91,17 +117,13 @@ sealed class ModelServer : IAsyncDisposable
             try
             {
                 var stream = client.GetStream();
-                var (path, body) = await ReadAsync(stream);
-                if (!path.EndsWith("/chat/completions", StringComparison.Ordinal))
-                {
-                    await WriteAsync(stream, 404, "application/json", """{"error":{"message":"no such path"}}""");
-                    return;
-                }
-                using var document = JsonDocument.Parse(body);
-                var call = new ModelCall(Interlocked.Increment(ref _calls), document.RootElement.Clone());
+                var (path, key, body) = await ReadAsync(stream);
+                using var document = JsonDocument.Parse(body.Length > 0 ? body : "{}"u8.ToArray());
+                var call = new ModelCall(Interlocked.Increment(ref _calls), document.RootElement.Clone()) { Head = (path, key) };
+                lock (_requests) _requests.Add(call);
                 var reply = await _answer(call);
                 if (reply.Delay > TimeSpan.Zero) await Task.Delay(reply.Delay, _stop.Token);
-                if (reply.Status != 200) await WriteAsync(stream, reply.Status, "application/json", $$$"""{"error":{"message":"status {{{reply.Status}}}","type":"server_error","code":null}}""", reply.Status == 429 ? "Retry-After: 1\r\n" : "");
+                if (reply.Status != 200) await WriteAsync(stream, reply.Status, "application/json", $$$"""{"error":{"message":{{{JsonSerializer.Serialize(reply.Text ?? $"status {reply.Status}")}}},"type":"server_error","code":null}}""", reply.Status == 429 ? "Retry-After: 1\r\n" : "");
                 else if (reply.BreakAfter == 0 || (reply.BreakAfter is not null && !call.Streams)) client.Client.Close(0);
                 else if (call.Streams) await StreamAsync(stream, client, call, reply);
                 else
@@ -128,6 +150,7 @@ sealed class ModelServer : IAsyncDisposable
                 client.Client.Close(0);
                 return;
             }
+            if (sent > reply.EndsAfter) break;
             var data = Encoding.UTF8.GetBytes($"data: {chunk}\n\n");
             await stream.WriteAsync(Encoding.ASCII.GetBytes(data.Length.ToString("x", CultureInfo.InvariantCulture) + "\r\n"));
             await stream.WriteAsync(data);
@@ -142,15 +165,17 @@ sealed class ModelServer : IAsyncDisposable
     {
         yield return Chunk(new JsonObject { ["role"] = "assistant", ["content"] = "" }, null);
         foreach (var word in (reply.Text ?? "").Split(' ').Select((word, i) => i == 0 ? word : " " + word).Where(word => word.Length > 0)) yield return Chunk(new JsonObject { ["content"] = word }, null);
-        if (ToolCall(call, reply, isChunk: true) is { } tool)
+        foreach (var (index, tool) in ToolCalls(call, reply).Index())
         {
-            // Arguments come in parts.
+            // The name first, then the arguments in parts that know only their number.
             var arguments = (string)tool["function"]!["arguments"]!;
-            tool["function"]!["arguments"] = arguments[..(arguments.Length / 2)];
+            tool["index"] = index;
+            tool["function"]!["arguments"] = "";
             yield return Chunk(new JsonObject { ["tool_calls"] = new JsonArray(tool) }, null);
-            yield return Chunk(new JsonObject { ["tool_calls"] = new JsonArray(new JsonObject { ["index"] = 0, ["function"] = new JsonObject { ["arguments"] = arguments[(arguments.Length / 2)..] } }) }, null);
+            for (var at = 0; at < arguments.Length; at += 7)
+                yield return Chunk(new JsonObject { ["tool_calls"] = new JsonArray(new JsonObject { ["index"] = index, ["function"] = new JsonObject { ["arguments"] = arguments[at..Math.Min(at + 7, arguments.Length)] } }) }, null);
         }
-        yield return Chunk([], reply.Tool is null ? "stop" : "tool_calls");
+        yield return Chunk([], Finish(reply));
         yield return Frame(call, "chat.completion.chunk", []).Also(frame => frame["usage"] = Usage(reply)).ToJsonString();
         yield return "[DONE]";
 
@@ -160,8 +185,8 @@ sealed class ModelServer : IAsyncDisposable
     static JsonObject Whole(ModelCall call, ModelReply reply)
     {
         var message = new JsonObject { ["role"] = "assistant", ["content"] = reply.Text };
-        if (ToolCall(call, reply, isChunk: false) is { } tool) message["tool_calls"] = new JsonArray(tool);
-        return Frame(call, "chat.completion", new JsonArray(new JsonObject { ["index"] = 0, ["message"] = message, ["finish_reason"] = reply.Tool is null ? "stop" : "tool_calls" })).Also(frame => frame["usage"] = Usage(reply));
+        if (ToolCalls(call, reply) is { Count: > 0 } tools) message["tool_calls"] = new JsonArray([.. tools]);
+        return Frame(call, "chat.completion", new JsonArray(new JsonObject { ["index"] = 0, ["message"] = message, ["finish_reason"] = Finish(reply) })).Also(frame => frame["usage"] = Usage(reply));
     }
 
     static JsonObject Frame(ModelCall call, string kind, JsonArray choices) => new()
@@ -171,15 +196,15 @@ sealed class ModelServer : IAsyncDisposable
 
     static JsonObject Usage(ModelReply reply) => new() { ["prompt_tokens"] = reply.InputTokens, ["completion_tokens"] = reply.OutputTokens, ["total_tokens"] = reply.InputTokens + reply.OutputTokens };
 
-    static JsonObject? ToolCall(ModelCall call, ModelReply reply, bool isChunk)
+    static string Finish(ModelReply reply) => reply.Tool is null && reply.Calls.Count == 0 ? "stop" : "tool_calls";
+
+    static List<JsonObject> ToolCalls(ModelCall call, ModelReply reply)
     {
-        if (reply.Tool is null) return null;
-        var tool = new JsonObject { ["id"] = $"call_{call.Number}", ["type"] = "function", ["function"] = new JsonObject { ["name"] = reply.Tool, ["arguments"] = JsonSerializer.Serialize(reply.Arguments ?? new { }) } };
-        if (isChunk) tool["index"] = 0;
-        return tool;
+        var calls = reply.Tool is null ? reply.Calls : [($"call_{call.Number}", reply.Tool, JsonSerializer.Serialize(reply.Arguments ?? new { }))];
+        return [.. calls.Select(one => new JsonObject { ["id"] = one.Id, ["type"] = "function", ["function"] = new JsonObject { ["name"] = one.Name, ["arguments"] = one.Arguments } })];
     }
 
-    static async Task<(string Path, byte[] Body)> ReadAsync(NetworkStream stream)
+    static async Task<(string Path, string? Key, byte[] Body)> ReadAsync(NetworkStream stream)
     {
         var head = new List<byte>();
         var one = new byte[1];
@@ -193,8 +218,9 @@ sealed class ModelServer : IAsyncDisposable
         if (string.Equals(Header("Expect"), "100-continue", StringComparison.OrdinalIgnoreCase)) await stream.WriteAsync("HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray());
         byte[] body;
         if (Header("Content-Length") is { } length) await stream.ReadExactlyAsync(body = new byte[int.Parse(length, CultureInfo.InvariantCulture)]);
-        else body = await ReadChunksAsync(stream, one);
-        return (lines[0].Split(' ')[1], body);
+        else if (Header("Transfer-Encoding") is not null) body = await ReadChunksAsync(stream, one);
+        else body = [];
+        return (lines[0].Split(' ')[1], Header("Authorization"), body);
     }
 
     static async Task<byte[]> ReadChunksAsync(NetworkStream stream, byte[] one)
@@ -220,6 +246,12 @@ sealed class ModelServer : IAsyncDisposable
         var body = Encoding.UTF8.GetBytes(content);
         await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status} X\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\n{headers}Connection: close\r\n\r\n"));
         await stream.WriteAsync(body);
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _listener.Dispose();
     }
 
     public async ValueTask DisposeAsync()

@@ -87,11 +87,10 @@ public sealed class ReplLaws : IDisposable
     public async Task Ctrl_c_stops_the_run_and_not_the_conversation()
     {
         var asked = new TaskCompletionSource();
-        var never = new TaskCompletionSource();
         using var server = new ModelServer(_ =>
         {
             asked.TrySetResult();
-            return new ModelReply { After = never.Task };
+            return new ModelReply { Delay = TimeSpan.FromMinutes(5) };
         });
         _lab.Write("pawl.yaml", $$"""models: { default: { endpoint: {{server.Endpoint}}, model: m } }""");
         _lab.Write("workflow.yaml", """
@@ -108,7 +107,6 @@ public sealed class ReplLaws : IDisposable
         repl.Write("quit\n");
         Assert.Equal(0, await repl.EndAsync());
         Assert.Equal("paused", (await _lab.RunAsync("status", "--json")).Json.GetProperty("status").GetString());
-        never.SetResult();
     }
 
     [Fact]
