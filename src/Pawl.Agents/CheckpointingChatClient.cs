@@ -10,7 +10,7 @@ public sealed record CheckpointedChatOptions
     /// <summary>The sub-steps are <c>NAME/1</c>, <c>NAME/2</c>, … Default <c>chat</c>.</summary>
     public string Name { get; init; } = "chat";
 
-    /// <summary>How often a failed call is made again. Default: not at all. A streamed call is repeated only as long as its reader has seen nothing of it.</summary>
+    /// <summary>How often a failed call is made again. Default: not at all. A streamed call is never repeated by itself: its reader has seen a part of it.</summary>
     public RetryPolicy Retry { get; init; } = RetryPolicy.None;
 
     /// <summary>Longest time of one call; null is no limit.</summary>
@@ -69,12 +69,13 @@ public sealed class CheckpointingChatClient : DelegatingChatClient
         using var span = GenAi.Chat(_metadata, call.Request.Model);
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var updates = Channel.CreateUnbounded<ChatResponseUpdate>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
-        var streamed = false;
         var asking = AskAsync();
+        var streamed = false;
         try
         {
             await foreach (var update in updates.Reader.ReadAllAsync(CancellationToken.None))
             {
+                streamed = true;
                 yield return update;
             }
             var response = await asking;
@@ -90,7 +91,7 @@ public sealed class CheckpointingChatClient : DelegatingChatClient
 
         async Task<ChatResponse> AskAsync()
         {
-            try { return await RunAsync(call, span, StreamAsync, _options.Retry with { Classifier = error => streamed ? ErrorClass.Permanent : (_options.Retry.Classifier ?? RetryPolicy.Classify)(error) }, abandoned.Token); }
+            try { return await RunAsync(call, span, StreamAsync, RetryPolicy.None, abandoned.Token); }
             finally { updates.Writer.TryComplete(); }
         }
 
@@ -101,7 +102,6 @@ public sealed class CheckpointingChatClient : DelegatingChatClient
             await foreach (var update in InnerClient.GetStreamingResponseAsync(call.Messages, Placed(options, step), linked.Token))
             {
                 all.Add(update);
-                streamed = true;
                 updates.Writer.TryWrite(update);
             }
             linked.Token.ThrowIfCancellationRequested();

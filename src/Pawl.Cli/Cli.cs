@@ -116,6 +116,9 @@ sealed class Cli
     /// <summary>Gets what agents do and say; null streams nothing.</summary>
     public Action<AgentNews>? AgentListener { get; set; }
 
+    /// <summary>There will be an <see cref="AgentListener"/> when runs begin.</summary>
+    public bool StreamsAgents { get; set; }
+
     /// <summary>The workflow file that the command names: the settings for the store are beside it.</summary>
     public string? WorkflowPath { get; set; }
 

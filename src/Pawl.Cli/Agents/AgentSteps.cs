@@ -13,8 +13,6 @@ static class AgentSteps
     /// <summary>Answers that should be JSON and are not are asked for once more, this often.</summary>
     const int MostRepeats = 2;
 
-    static readonly RetryPolicy s_retry = new() { Attempts = 4 };
-
     /// <param name="call">The step.</param>
     /// <param name="listener">Gets what happens, and answers as they are streamed; null streams nothing.</param>
     public static async Task<StepResult> RunAsync(AgentCall call, Action<AgentNews>? listener)
@@ -33,14 +31,17 @@ static class AgentSteps
         await using var tools = await ToolSet.OpenAsync(call);
         return definition.Orchestrator is { } orchestrator
             ? await RunFleetAsync(call, orchestrator, models, tools, progress, limits with { Streams = listener is not null })
-            : await RunOneAsync(call, Make(call, definition.Agents[0], models, tools), progress, listener is not null);
+            : await RunOneAsync(call, Make(call, definition.Agents[0], models, tools, listener is not null), progress, listener is not null);
     }
 
-    static Agent Make(AgentCall call, AgentDefinition agent, ModelClients models, ToolSet tools) => new(agent.Name, models.Of(agent.Model))
+    static Agent Make(AgentCall call, AgentDefinition agent, ModelClients models, ToolSet tools, bool streams) => new(agent.Name, models.Of(agent.Model))
     {
         Description = agent.Description, Instructions = agent.Instructions is { } text ? call.Text(text) : null, Tools = tools.Of(agent.Tools),
-        MaxTurns = call.Definition.MaxTurns ?? MostTurns, Retry = call.Definition.Retry ?? s_retry,
+        MaxTurns = call.Definition.MaxTurns ?? MostTurns, Retry = RetryOf(call, streams),
     };
+
+    /// <summary>Where answers are streamed the step is repeated instead.</summary>
+    static RetryPolicy RetryOf(AgentCall call, bool streams) => streams ? RetryPolicy.None : call.Definition.Retry;
 
     static async Task<StepResult> RunOneAsync(AgentCall call, Agent agent, AgentProgress progress, bool streams)
     {
@@ -65,10 +66,10 @@ static class AgentSteps
             .Orchestrator(models.Of(orchestrator.Model), orchestrator.Instructions is { } text ? call.Text(text) : null)
             .Options(limits with
             {
-                Protocol = definition.Delegates ? FleetProtocol.Text : FleetProtocol.Ledger, Retry = definition.Retry ?? s_retry, OnEvent = progress.On,
+                Protocol = definition.Delegates ? FleetProtocol.Text : FleetProtocol.Ledger, Retry = RetryOf(call, limits.Streams), OnEvent = progress.On,
                 PlanReview = definition.PlanReview is { } review ? ToolSet.Ask(call, review, "plan") : null,
             });
-        foreach (var agent in definition.Agents) builder.Agent(Make(call, agent, models, tools));
+        foreach (var agent in definition.Agents) builder.Agent(Make(call, agent, models, tools, limits.Streams));
         var ended = await builder.Build().RunAsync(call.Context, new FleetTask(call.Text(definition.Task)) { Message = call.Given<string>(AgentFleet.MessageParam), MessageId = call.Given<string>(AgentFleet.MessageIdParam) });
         return ended.Status != StepStatus.Completed || ended.Output is not FleetAnswer answer ? ended
             : definition.IsJson && JsonIn(answer.Answer) is null ? NoJson(answer.Answer) : Result(call, answer.Answer, answer.Rounds);

@@ -15,6 +15,7 @@ static class ReplCommand
             if (cli.IsJson) throw new UsageException("'pawl repl' is a conversation: it has no --json. 'pawl run FILE --param task=… --json' answers programs.");
             var name = cli.Get(file) ?? Definitions.DefaultFile;
             cli.WorkflowPath = name;
+            cli.StreamsAgents = true;
             await using var client = await cli.Store.OpenAsync(cli.Caller, StoreChoice.IsEnabled(cli.Caller));
             return await new ReplSession(cli, client, name, (caller, words) => Cli.RunAsync(words, caller)).RunAsync();
         });

@@ -27,7 +27,7 @@ static class Definitions
     }
 
     // The assemblies of agents are loaded when a step of them begins, not before.
-    public static Loading Loading(string? path, Cli cli) => new(cli.Configuration(path), call => AgentSteps.RunAsync(call, cli.AgentListener));
+    public static Loading Loading(string? path, Cli cli) => new(cli.Configuration(path), call => AgentSteps.RunAsync(call, cli.AgentListener), cli.StreamsAgents);
 
     /// <summary>The file that is named; else the file the run was made from, which may have been mended since; else the text stored with the run.</summary>
     public static async Task<Workflow> OfRunAsync(Cli cli, PawlClient client, string runId, string? file, bool stored = false)

@@ -40,8 +40,10 @@ internal sealed record AgentsDefinition
     public AskDefinition? PlanReview { get; init; }
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>For each call of a model; null leaves it to whoever executes.</summary>
-    public RetryPolicy? Retry { get; init; }
+    /// <summary>For each call of a model.</summary>
+    public RetryPolicy Retry { get; init; } = StandardRetry;
+
+    public static RetryPolicy StandardRetry { get; } = new() { Attempts = 4 };
 
     /// <summary>The answer must be JSON.</summary>
     public bool IsJson { get; init; }

@@ -53,7 +53,7 @@ internal sealed class StepReader(FileContext file)
         {
             Node = node, Id = id, Work = work ?? new Work.Broken(), Title = node.FindScalar("name")?.Value, FanOut = fanOut, If = condition, Compensate = undo,
             Needs = needs ?? [], After = after ?? (needs is null && above is not null ? [new StepName(above.Id, above.Node.FindScalar("id")!)] : []),
-            Retry = isRun ? inherited.Retry : RetryPolicy.None,
+            Retry = isRun ? inherited.Retry : work is Work.Agents agents && file.Loading.Streams ? agents.Definition.Retry : RetryPolicy.None,
             Timeout = isRun ? inherited.Timeout : ReadDuration(node, "timeout"),
             ContinueOnError = node.FindScalar("continue_on_error")?.Flag ?? false,
             Checkpoint = node.FindScalar("checkpoint")?.Flag ?? false,
@@ -193,7 +193,7 @@ internal sealed class StepReader(FileContext file)
         file.HasFleet |= isFleet;
         var reader = new AgentReader(file, inherited, (text, use) => ReadTemplate(text, use, used), (text, around) => ReadCommand(text, around, null, ExpressionUse.Work, used));
         var definition = isFleet ? reader.ReadFleet(asked) : reader.ReadOne(asked, node.FindScalar("id")?.Value ?? "agent");
-        return definition is null ? null : new Work.Agents(definition with { Retry = inherited.Retry == RetryPolicy.None ? null : inherited.Retry });
+        return definition is null ? null : new Work.Agents(definition with { Retry = inherited.Retry == RetryPolicy.None ? AgentsDefinition.StandardRetry : inherited.Retry });
     }
 
     Work.Shell? ReadShell(YamlMapping node, YamlScalar run, Inherited inherited, List<UsedExpression> used)

@@ -21,7 +21,7 @@ sealed record ModelCall(int Number, JsonElement Body)
     /// <summary>Role and text of each message.</summary>
     public IReadOnlyList<(string Role, string Text)> Said => [.. Messages.Select(message => (message.GetProperty("role").GetString()!, TextOf(message)))];
 
-    public IReadOnlyList<JsonElement> Messages { get; } = [.. Body.GetProperty("messages").EnumerateArray()];
+    public IReadOnlyList<JsonElement> Messages { get; } = Body.TryGetProperty("messages", out var messages) ? [.. messages.EnumerateArray()] : [];
 
     /// <summary>All that was said, one message behind the other.</summary>
     public string Text => string.Join('\n', Messages.Select(TextOf));

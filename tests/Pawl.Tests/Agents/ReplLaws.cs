@@ -48,12 +48,13 @@ public sealed class ReplLaws : IDisposable
     public async Task Going_on_keeps_the_first_request_and_nothing_said_cancels()
     {
         var ends = false;
-        using var server = new ModelServer(request => request.Said[0].Role != "system" ? ModelReply.Says($"working {request.Number}") : ModelReply.Says(Volatile.Read(ref ends) ? "FINAL_ANSWER: enough" : "DELEGATE: worker - go on"));
+        var fails = true;
+        using var server = new ModelServer(request => Interlocked.Exchange(ref fails, false) ? ModelReply.Fails(503, "just a moment") : request.Said[0].Role != "system" ? ModelReply.Says($"working {request.Number}") : ModelReply.Says(Volatile.Read(ref ends) ? "FINAL_ANSWER: enough" : "DELEGATE: worker - go on"));
         _lab.Write("pawl.yaml", $$"""models: { default: { endpoint: {{server.Endpoint}}, model: m } }""");
         _lab.Write("workflow.yaml", """
             name: team
             params: { task: { type: string } }
-            steps: [{ id: team, agents: { protocol: delegate, task: "${{ params.task }}", agents: { worker: { description: Works. } }, max_rounds: 2 } }]
+            steps: [{ id: team, retry: { attempts: 2, delay: 1ms }, agents: { protocol: delegate, task: "${{ params.task }}", agents: { worker: { description: Works. } }, max_rounds: 2 } }]
             """);
         await using var repl = AgentProcess.Start(_lab.Folder, ["repl"]);
         await repl.UntilAsync(Prompt);
