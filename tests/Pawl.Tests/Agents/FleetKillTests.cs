@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Pawl.Agents;
 using Pawl.Storage;
 using Pawl.Tests.Storage;
 

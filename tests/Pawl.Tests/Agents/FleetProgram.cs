@@ -40,7 +40,7 @@ static class FleetProgram
         const int parts = 7;
         if (call.Text.Contains("under these four headings", StringComparison.Ordinal) && call.Messages.Count == 2) return new() { Text = "no facts" };
         if (call.Last.Contains("Make a short plan", StringComparison.Ordinal)) return new() { Text = "part by part" };
-        var done = Regex.Matches(call.Text, @"(?:researcher|coder|analyst|writer): part (\d+) is done").Count;
+        var done = Regex.Count(call.Text, @"(?:researcher|coder|analyst|writer): part (\d+) is done");
         if (call.Last.Contains("Reply with one JSON object", StringComparison.Ordinal))
             return new()
             {

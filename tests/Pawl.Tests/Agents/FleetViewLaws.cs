@@ -1,7 +1,5 @@
 using System.Text.Json;
-using Microsoft.Extensions.AI;
 using Pawl.Agents;
-using Pawl.Storage;
 using Pawl.Tests.Engine;
 
 namespace Pawl.Tests.Agents;
