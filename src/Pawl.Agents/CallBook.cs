@@ -11,10 +11,12 @@ sealed class CallBook
     static readonly ConditionalWeakTable<StepContext, Shelf> s_shelves = [];
 
     readonly Lock _lock = new();
-    readonly SortedDictionary<int, RequestFacts> _recorded = [];
+    // Without a request: an answer that a person set, in a fork, for whatever is asked at that place.
+    readonly SortedDictionary<int, RequestFacts?> _recorded = [];
     readonly HashSet<int> _taken = [];
     readonly string _name;
     int _calls;
+    int _free;
 
     CallBook(StepContext context, string name)
     {
@@ -22,7 +24,7 @@ sealed class CallBook
         var below = $"{context.Path}/{name}/";
         foreach (var path in context.SubSteps)
             if (path.StartsWith(below, StringComparison.Ordinal) && int.TryParse(path.AsSpan(below.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-                && context.TryOutput(path) is { } output && ChatRecord.Request(output) is { } request) _recorded[number] = request;
+                && context.TryOutput(path) is { } output) _recorded[number] = ChatRecord.Request(output);
     }
 
     /// <summary>The book of an attempt: clients made one after the other for the same step share it.</summary>
@@ -38,13 +40,12 @@ sealed class CallBook
         lock (_lock)
         {
             _calls++;
+            if (_recorded.TryGetValue(_calls, out var here) && here is null && _taken.Add(_calls)) return (Name(_calls), true, null);
             foreach (var (number, recorded) in _recorded)
-                if (recorded.Hash == request.Hash && _taken.Add(number)) return (Name(number), true, null);
-            var difference = !_taken.Contains(_calls) && _recorded.TryGetValue(_calls, out var other) ? $"{request.DifferenceFrom(other)} (recorded as '{Name(_calls)}')" : null;
-            var free = 1;
-            while (_recorded.ContainsKey(free) || _taken.Contains(free)) free++;
-            _taken.Add(free);
-            return (Name(free), false, difference);
+                if (recorded?.Hash == request.Hash && _taken.Add(number)) return (Name(number), true, null);
+            var difference = here is not null && !_taken.Contains(_calls) ? $"{request.DifferenceFrom(here)} (recorded as '{Name(_calls)}')" : null;
+            do _free++; while (_recorded.ContainsKey(_free));
+            return (Name(_free), false, difference);
         }
     }
 

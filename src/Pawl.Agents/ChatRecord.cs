@@ -76,9 +76,12 @@ static class ChatRecord
             request.GetProperty("context").GetString()!, request.GetProperty("tools").GetString()!, request.GetProperty("settings").GetString()!);
     }
 
+    /// <summary>The response; a text alone, or any other JSON, is an answer that a person set.</summary>
     public static ChatResponse Response(RawJson output)
     {
         using var document = JsonDocument.Parse(output.Utf8);
+        if (document.RootElement.ValueKind == JsonValueKind.String) return new ChatResponse(new ChatMessage(ChatRole.Assistant, document.RootElement.GetString())) { FinishReason = ChatFinishReason.Stop };
+        if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("response", out _)) return new ChatResponse(new ChatMessage(ChatRole.Assistant, output.ToString())) { FinishReason = ChatFinishReason.Stop };
         return (ChatResponse)document.RootElement.GetProperty("response").Deserialize(Json.GetTypeInfo(typeof(ChatResponse)))!;
     }
 }

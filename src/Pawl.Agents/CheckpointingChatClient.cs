@@ -111,6 +111,11 @@ public sealed class CheckpointingChatClient : DelegatingChatClient
         }
     }
 
+#pragma warning disable CA2215 // The inner client serves other steps: it is not this one's to dispose.
+    /// <summary>Disposes nothing: the inner client serves other steps.</summary>
+    protected override void Dispose(bool disposing) { }
+#pragma warning restore CA2215
+
     Call Begin(IEnumerable<ChatMessage> messages, ChatOptions? options)
     {
         var list = messages as IReadOnlyList<ChatMessage> ?? [.. messages];

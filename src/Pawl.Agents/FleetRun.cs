@@ -155,9 +155,14 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
         return new RoundRecord(round, _plan, isSame ? _stalls + 1 : stalls, IsDone: false, speaker, asked, at);
     }
 
-    public Action<ChatResponseUpdate>? Listener(int round, string agent) => options is { Streams: true, OnEvent: { } listener } ? update => listener(new FleetEvent.Said(round, agent, update)) : null;
+    public Action<ChatResponseUpdate>? Listener(int round, string agent) => options is { Streams: true, OnEvent: not null } ? update => Tell(new FleetEvent.Said(round, agent, update)) : null;
 
-    public void Tell(FleetEvent happened) => options.OnEvent?.Invoke(happened);
+    public void Tell(FleetEvent happened)
+    {
+        // Whoever only watches cannot make a round fail.
+        try { options.OnEvent?.Invoke(happened); }
+        catch (Exception error) { context.Warn($"OnEvent of fleet '{fleet.Name}' failed: {error.Message}"); }
+    }
 
     static string Word(FleetProtocol protocol) => protocol == FleetProtocol.Ledger ? "ledger" : "text";
 }

@@ -108,7 +108,7 @@ static class ResumePlanner
                 refusals.Add(new(RefusalReason.Waiting, $"To start from '{options.From}' would go around the approval '{asked}', which nobody has decided.", $"Resume without it; decide with 'pawl approve {journal.Head.RunId} {asked}' or 'pawl reject …'."));
         }
 
-        string? Undecided(Step step, string path) => step.Kind == "approval" && journal.Find(path)?.Status is null ? path
+        string? Undecided(Step step, string path) => step.Kind == "approval" && journal.Find(path)?.Status is not StepStatus.Failed ? path
             : step.Children.Select(child => Undecided(child, $"{path}/{child.Id}")).FirstOrDefault(found => found is not null);
     }
 

@@ -39,6 +39,8 @@ sealed class AgentProcess : IAsyncDisposable
     /// <summary>Standard output alone.</summary>
     public string Answer { get { lock (_output) return _answer.ToString(); } }
 
+    public int Id => _process.Id;
+
     public void Write(string text)
     {
         _process.StandardInput.Write(text);

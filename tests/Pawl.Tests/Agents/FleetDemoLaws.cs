@@ -61,4 +61,20 @@ public sealed class FleetDemoLaws : IDisposable
         Assert.All(server.Requests, request => Assert.Equal("scripted-large", request.Model));
         Assert.Equal(4, server.Calls);
     }
+
+    [Fact]
+    public async Task A_run_without_agents_loads_nothing_of_them()
+    {
+        await File.WriteAllTextAsync(_folder.In("plain.yaml"), """
+            name: plain
+            steps: [{ id: wait, run: 'touch began; while ! test -f go; do sleep 0.02; done' }]
+            """, TestContext.Current.CancellationToken);
+        await using var run = AgentProcess.Start(_folder.Path, ["run", "plain.yaml"]);
+        await AgentProcess.WaitAsync(() => File.Exists(_folder.In("began")), () => run.Output);
+        var loaded = await File.ReadAllTextAsync($"/proc/{run.Id}/maps", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_folder.In("go"), "", TestContext.Current.CancellationToken);
+        Assert.Equal(0, await run.EndAsync());
+        Assert.Contains("Pawl.Yaml.dll", loaded, StringComparison.Ordinal);
+        foreach (var assembly in (string[])["Pawl.Agents.dll", "OpenAI.dll", "System.ClientModel.dll", "ModelContextProtocol.Core.dll", "Microsoft.Extensions.AI.Abstractions.dll"]) Assert.DoesNotContain(assembly, loaded, StringComparison.Ordinal);
+    }
 }

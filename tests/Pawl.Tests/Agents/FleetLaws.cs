@@ -301,6 +301,59 @@ public sealed class FleetLaws
     int writes;
 
     [Fact]
+    public void An_answer_that_a_fork_sets_by_hand_stands_for_the_models() => Lab.Do(async lab =>
+    {
+        var client = new Listener(new ScriptedChatClient(Fleets.Answers(4, "coder", "analyst")));
+        var workflow = Fleets.Pair(client).ToWorkflow();
+        (await lab.Run(workflow, Task())).EnsureCompleted();
+        var at = (await lab.Records("fleet/round/2/ledger/chat/1"))[0].Seq;
+        await lab.Client.ForkAsync("run", new ForkOptions { RunId = "fork", At = at, Outputs = new Dictionary<string, object?> { ["fleet/round/1/coder/chat/1"] = "another part", ["fleet/round/2/analyst/chat/1"] = "set by hand" } }, Lab.Token);
+        var asked = client.Asked.Count;
+        (await lab.Resume(workflow, runId: "fork")).EnsureCompleted();
+        Assert.Contains("coder: another part", client.At("fleet/round/4/final/chat/1"), StringComparison.Ordinal);
+        Assert.Contains("analyst: set by hand", client.At("fleet/round/4/final/chat/1"), StringComparison.Ordinal);
+        // What round 2's ledger was asked is different now: it was asked anew, and said.
+        Assert.Equal(5, client.Asked.Count - asked);
+        Assert.Contains(lab.Warnings, warning => warning.Contains("'fleet/round/2/ledger/chat/2' asks the model anew", StringComparison.Ordinal));
+    });
+
+    [Fact]
+    public void A_recorded_fleet_is_played_without_its_model() => Lab.Do(async lab =>
+    {
+        var client = new ScriptedChatClient(Fleets.Answers(4, "coder", "analyst"));
+        var workflow = Fleets.Pair(client).ToWorkflow();
+        await lab.Run(workflow, Task());
+        var calls = client.Calls;
+        var cassette = await Cassette.OfAsync(lab.Client, "run", strict: true, cancellationToken: Lab.Token);
+        var played = await lab.Run(workflow, Task(), new StartOptions { RunId = "played", Cassette = cassette });
+        Assert.Equal((new FleetAnswer("forty-two", 4, 0), calls), (played.EnsureCompleted().Output<FleetAnswer>("fleet"), client.Calls));
+        Assert.Equal(0, (await lab.Client.CostsAsync("played", Lab.Token)).Spent.Calls);
+    });
+
+    [Fact]
+    public void Whoever_watches_a_fleet_sees_it_in_order_and_cannot_make_it_fail() => Lab.Do(async lab =>
+    {
+        var seen = new List<string>();
+        var options = new FleetOptions
+        {
+            OnEvent = happened =>
+            {
+                seen.Add(happened switch
+                {
+                    FleetEvent.PlanMade made => $"plan {made.Plan}", FleetEvent.RoundBegan began => $"round {began.Round}", FleetEvent.Judged => "judged", FleetEvent.Delegated to => $"{to.Agent}: {to.Work}",
+                    FleetEvent.Said said => $"<{said.Agent}> {said.Update.Text}", FleetEvent.RoundEnded ended => $"ended {ended.Round}", _ => "?",
+                });
+                if (happened is FleetEvent.Judged) throw new InvalidOperationException("the display broke");
+            }
+        };
+        var workflow = Fleets.Pair(new ScriptedChatClient(Fleets.Answers(2, "coder")), options).ToWorkflow();
+        (await lab.Run(workflow, Task())).EnsureCompleted();
+        Assert.Equal(["plan 1", "round 1", "judged", "coder: do part 1", "<coder> part ", "<coder> 1 ", "<coder> is ", "<coder> done", "ended 1", "round 2", "judged", "<orchestrator> forty-two", "ended 2"],
+            seen.Where(one => !one.EndsWith("> ", StringComparison.Ordinal)));
+        Assert.Contains(lab.Warnings, warning => warning.Contains("the display broke", StringComparison.Ordinal));
+    });
+
+    [Fact]
     public void What_is_wrong_with_a_fleet_is_told_whole()
     {
         var client = ScriptedChatClient.Saying();

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 using Pawl.Agents;
-using Pawl.Testing;
 using Pawl.Tests.Engine;
 
 namespace Pawl.Tests.Agents;
@@ -110,7 +109,6 @@ public sealed class ToolLaws
     public void A_call_that_was_cut_off_is_decided_by_the_tools_policy_for_unknown_outcomes() => Lab.Do(async lab =>
     {
         var post = new Post();
-        var store = new CrashingStore(lab.Store);
         var client = Caller();
         Workflow Cut(Action act) => Of(With(client, AIFunctionFactory.Create((string to) => { act(); return $"sent to {to}"; }, "send").WithCheckpoints(new ToolOptions
         {
@@ -198,6 +196,21 @@ public sealed class ToolLaws
         Assert.Equal(RunStatus.Waiting, again.Status);
         Assert.Contains("eve", again.Waits[0].Message, StringComparison.Ordinal);
         Assert.Empty(post.Sent);
+    });
+
+    [Fact]
+    public void Two_agents_side_by_side_may_both_wait_and_each_is_decided_for_itself() => Lab.Do(async lab =>
+    {
+        var post = new Post();
+        List<Agent> agents = [new("one", Caller()) { Tools = [post.Tool(Asks)] }, new("two", Caller()) { Tools = [post.Tool(Asks)] }];
+        var workflow = Workflow.Define("w", async ctx => string.Join(", ", (await agents.RunConcurrentlyAsync(ctx, "go")).Select(answer => answer.Text)));
+        var waits = (await lab.Run(workflow)).Waits;
+        Assert.Equal(2, waits.Count);
+        await lab.Client.ApproveAsync("run", waits[0].Path, cancellationToken: Lab.Token);
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow)).Status);
+        await lab.Client.RejectAsync("run", waits[1].Path, reason: "no", cancellationToken: Lab.Token);
+        Assert.Equal("sent to bob, Rejected: no. The tool was not called; do not call it with these arguments again.", (await lab.Resume(workflow)).EnsureCompleted().Output<string>("w"));
+        Assert.Single(post.Sent);
     });
 
     [Fact]
