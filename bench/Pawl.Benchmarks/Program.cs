@@ -16,6 +16,7 @@ var benchmarks = new (string Name, Func<Task> Run)[]
     ("sqlite-many", SqliteRates.ManyRunsAsync),
     ("sqlite-bytes", SqliteRates.BytesAsync),
     ("sqlite-queue", SqliteRates.QueueAsync),
+    ("agents", AgentCalls.RunAsync),
     ("cli", CommandStart.RunAsync),
 };
 foreach (var name in args)

@@ -4,8 +4,10 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Pawl.Cli.Agents;
 using Pawl.Cli.Input;
 using Pawl.Cli.View;
+using Pawl.Yaml;
 
 namespace Pawl.Cli;
 
@@ -16,9 +18,12 @@ sealed class Cli
 
     readonly Option<bool> _json = new("--json") { Description = "One JSON document on stdout; text for people goes to stderr", Recursive = true };
     readonly Option<bool> _stream = new(JsonStream) { Hidden = true, Recursive = true };
+    readonly Dictionary<string, Configuration> _configurations = [];
     ParseResult? _parsed;
 
     public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR, sqlite:FILE, postgres://… or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
+
+    public Option<string?> ConfigOption { get; } = new("--config") { Description = "The configuration file; default: pawl.yaml or config/workflow.yaml beside the workflow", HelpName = "FILE", Recursive = true };
 
     public Cli(Caller caller)
     {
@@ -79,7 +84,7 @@ sealed class Cli
 
     RootCommand Root(List<string> words)
     {
-        var root = new RootCommand("Runs multi-step workflows and keeps a checkpoint behind every step.") { StoreOption, _json, _stream };
+        var root = new RootCommand("Runs multi-step workflows and keeps a checkpoint behind every step.") { StoreOption, ConfigOption, _json, _stream };
         Verbs.AddTo(root, this, Verbs.Find(words));
         return root;
     }
@@ -106,10 +111,32 @@ sealed class Cli
     /// <summary>Whether the caller wrote the option.</summary>
     public bool Has(Option option) => _parsed!.GetResult(option) is { Implicit: false };
 
-    public StoreChoice Store => field ??= StoreChoice.Of(Get(StoreOption), Caller);
+    public StoreChoice Store => field ??= StoreChoice.Of(Get(StoreOption), Caller, Configuration());
+
+    /// <summary>Gets what agents do and say; null streams nothing.</summary>
+    public Action<AgentNews>? AgentListener { get; set; }
+
+    /// <summary>There will be an <see cref="AgentListener"/> when runs begin.</summary>
+    public bool StreamsAgents { get; set; }
+
+    /// <summary>The workflow file that the command names: the settings for the store are beside it.</summary>
+    public string? WorkflowPath { get; set; }
+
+    /// <summary>What the configuration file says; the one beside <paramref name="workflow"/> when no other is named.</summary>
+    public Configuration Configuration(string? workflow = null)
+    {
+        var folder = (workflow ?? WorkflowPath) is { } path ? Path.GetDirectoryName(Caller.FullPath(path))! : Caller.Directory;
+        if (!_configurations.TryGetValue(folder, out var found)) _configurations[folder] = found = ConfigurationFiles.Find(Get(ConfigOption), folder, Caller);
+        return found;
+    }
 
     /// <summary>A command line that a person can paste.</summary>
-    public string CommandLine(string verb, params string[] words) => Quote.Line(["pawl", verb, .. words, .. Store.AsOption]);
+    public string CommandLine(string verb, params string[] words) =>
+        Quote.Line(["pawl", verb, .. words, .. Store.AsOption, .. ConfigurationToName is { } named ? (string[])["--config", named] : []]);
+
+    /// <summary>The configuration file, when another command would not find the same store without its name.</summary>
+    string? ConfigurationToName => Get(ConfigOption) ?? (Configuration() is { Store: not null } here && Path.GetDirectoryName(Caller.FullPath(here.Path!)) is var folder
+        && folder != Caller.Directory && folder != Path.Combine(Caller.Directory, "config") ? here.Path : null);
 
     public void Say(string line = "") => Text.WriteLine(line);
 

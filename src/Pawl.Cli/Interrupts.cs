@@ -8,9 +8,10 @@ sealed class Interrupts : IDisposable
     readonly CancellationTokenSource _asked = new();
     readonly PosixSignalRegistration[] _signals;
 
-    public Interrupts() => _signals =
+    /// <param name="keyboard">Also Ctrl+C; false leaves it to the command.</param>
+    public Interrupts(bool keyboard) => _signals =
     [
-        PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask),
+        .. keyboard ? (PosixSignalRegistration[])[PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask)] : [],
         PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask),
         PosixSignalRegistration.Create(PosixSignal.SIGHUP, Ask),
     ];

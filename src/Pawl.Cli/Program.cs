@@ -7,5 +7,5 @@ if (args is ["--version"])
     return 0;
 }
 if (args is ["run" or "resume" or "rerun", ..]) Pawl.Cli.Live.WarmUp.Begin();
-using var interrupts = new Interrupts();
+using var interrupts = new Interrupts(keyboard: args is not ["repl", ..]);
 return Cli.RunAsync(args, Caller.OfProcess(interrupts.Token)).GetAwaiter().GetResult();

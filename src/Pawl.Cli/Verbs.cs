@@ -41,6 +41,8 @@ static class Verbs
         new("verify", VerifyCommand.Create),
         new("repair", RepairCommand.Create),
         new("prove", ProveCommand.Create),
+        new("repl", ReplCommand.Create),
+        new("mcp", McpCommand.Create),
         new("doctor", DoctorCommand.Create),
         new("schema", SchemaCommand.Create),
         new("completion", CompletionCommand.Create),

@@ -89,7 +89,7 @@ internal abstract record Shape
     /// <summary>A mapping whose keys stand in the vocabulary.</summary>
     public sealed record Keys(string Place) : Shape
     {
-        public override string Words => $"a mapping ({string.Join(", ", Vocabulary.Find(Place).Keys.Where(key => key.NotYet is null).Select(key => key.Name).Take(5))}, …)";
+        public override string Words => $"a mapping ({string.Join(", ", Vocabulary.Find(Place).Keys.Select(key => key.Name).Take(5))}, …)";
         public override bool Takes(YamlNode node) => node is YamlMapping;
         public override void Check(YamlNode node, ProblemList problems) => Vocabulary.Find(Place).Check((YamlMapping)node, problems);
         public override JsonObject Schema() => new() { ["$ref"] = $"#/$defs/{Place}" };
@@ -121,8 +121,11 @@ internal abstract record Shape
     public void CheckAll(YamlNode node, string subject, ProblemList problems)
     {
         if (Takes(node)) Check(node, problems);
-        else problems.Error(node, $"{subject} must be {Words}, not {Got(node)}.", Hint(node));
+        else problems.Error(node, $"{subject} must be {Words}, not {(IsSecret ? node.Kind : Got(node))}.", Hint(node));
     }
+
+    /// <summary>What stands there by mistake may be the secret itself.</summary>
+    bool IsSecret => this is Keys { Place: "secret" };
 
     static string Got(YamlNode node) => node is YamlScalar { IsNull: false } scalar ? $"'{YamlReader.Printable(scalar.Value)}'" : node.Kind;
 

@@ -10,9 +10,6 @@ namespace Pawl.Yaml;
 internal sealed record Key(string Name, Shape Shape, string Doc, string? Default = null)
 {
     public bool IsRequired { get; init; }
-
-    /// <summary>The key is planned and does nothing yet: the sentence that says so.</summary>
-    public string? NotYet { get; init; }
 }
 
 /// <summary>A kind of mapping: which keys may stand in it.</summary>
@@ -30,7 +27,6 @@ internal sealed record Place(string Name, string Words, IReadOnlyList<Key> Keys)
         {
             var key = Keys.FirstOrDefault(key => key.Name == name.Value);
             if (key is null) problems.Error(name, $"There is no key '{YamlReader.Printable(name.Value)}' in {Words}.", HintFor(name.Value));
-            else if (key.NotYet is { } notYet) problems.Error(name, notYet);
             else if (value is YamlScalar { IsNull: true } && key.Shape is not Anything) problems.Error(name, $"'{key.Name}' has no value; it must be {key.Shape.Words}.");
             else key.Shape.CheckAll(value, $"'{key.Name}'", problems);
         }
@@ -41,7 +37,7 @@ internal sealed record Place(string Name, string Words, IReadOnlyList<Key> Keys)
     string HintFor(string word)
     {
         if (Foreign.TryGetValue(word, out var here)) return here;
-        var names = Keys.Where(key => key.NotYet is null).Select(key => key.Name);
+        var names = Keys.Select(key => key.Name);
         return Nearest.Find(word, names) is { } near ? $"Did you mean '{near}'?" : $"Its keys are: {string.Join(", ", names)}.";
     }
 }
@@ -204,7 +200,8 @@ internal static class Vocabulary
             new("with", new MapOf(new Anything(), "param"), "Params of the child; texts may hold ${{ }}."),
             new("sleep", new Duration(MayCompute: true), "A pause that outlives the process: a resume waits only for the rest."),
             new("choose", new ListOf(new Keys("case"), "cases", Least: 1), "The steps of the first case that holds."),
-            new("agents", new Anything(), "Rounds of agents.") { NotYet = "'agents' does not work in workflow files of this version." },
+            new("agent", new Keys("agent"), "Asks one agent: a model with instructions and tools. Each answer and each result of a tool is kept."),
+            new("agents", new Keys("agents"), "A fleet of agents works in rounds on a task; each round is kept."),
             new("approval", new Either(s_text, new Keys("approval")), "Asks a person, who approves or rejects. The run holds nothing meanwhile; a rejected step has failed."),
             new("wait_for", new Either(s_text, new Keys("signal")), "Waits for a signal to the run, which holds nothing meanwhile; what was sent with it is the step's output."),
         ])
@@ -215,6 +212,7 @@ internal static class Vocabulary
                 ("continue-on-error", "Write 'continue_on_error'."), ("working-directory", "Write 'working_directory'."), ("environment", "Write 'env'."), ("dir", "Write 'working_directory'."), ("cwd", "Write 'working_directory'."), ("title", "Write 'name'."),
                 ("description", "Write 'name' for a title, or a comment."), ("strategy", "Write 'matrix' (and 'max_parallel') on the step itself."), ("outputs", "Outputs are what the command writes to $PAWL_OUTPUT; they are not declared."), ("for_each", "Write 'foreach'."), ("loop", "Write 'foreach'."), ("parameters", "Write 'with' for a child's params.")),
         },
+        .. AgentVocabulary.Places,
     ];
 
     public static Place Find(string name) => s_byName.TryGetValue(name, out var place) ? place : throw new ArgumentException($"no place '{name}'");

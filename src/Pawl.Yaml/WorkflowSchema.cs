@@ -10,15 +10,20 @@ public static class WorkflowSchema
     static readonly JsonWriterOptions s_indented = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The schema (draft 2020-12), made from the same table that checks files: what it refuses, a check refuses, too.</summary>
-    public static string Json()
+    public static string Json() => Json("Pawl workflow file", "workflow");
+
+    /// <summary>The schema of the configuration file.</summary>
+    internal static string ConfigurationJson() => Json("Pawl configuration file", "configuration");
+
+    static string Json(string title, string root)
     {
         var definitions = new JsonObject();
         foreach (var place in Vocabulary.Places) definitions[place.Name] = Of(place);
         var schema = new JsonObject
         {
             ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
-            ["title"] = "Pawl workflow file",
-            ["$ref"] = "#/$defs/workflow",
+            ["title"] = title,
+            ["$ref"] = $"#/$defs/{root}",
             ["$defs"] = definitions,
         };
         using var stream = new MemoryStream();
@@ -31,8 +36,6 @@ public static class WorkflowSchema
         var properties = new JsonObject();
         foreach (var key in place.Keys)
         {
-            // A key that does nothing yet is unknown to the schema, so that an editor marks it.
-            if (key.NotYet is not null) continue;
             var schema = key.Shape.Schema();
             schema["description"] = key.Default is null ? key.Doc : $"{key.Doc} Default: {key.Default}.";
             properties[key.Name] = schema;

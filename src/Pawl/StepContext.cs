@@ -91,6 +91,9 @@ public sealed class StepContext
     /// <summary>The last error of the step with this path, or null.</summary>
     public StepError? ErrorOf(string path) => _run.Journal.Resolve(path, Path)?.Error;
 
+    /// <summary>Full paths of the steps below this one whose results are recorded and will be reused, oldest first. Computed anew at each call.</summary>
+    public IReadOnlyList<string> SubSteps => [.. _run.Journal.Order.Select(entry => entry.Path).Where(path => path.Length > Path.Length && Journal.IsUnder(path, Path))];
+
     /// <summary>Whether a step that this one comes after failed (looking through skipped ones).</summary>
     public bool AnyFailedBefore => _attempt.FailedBefore;
 

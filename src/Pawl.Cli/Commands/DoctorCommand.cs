@@ -56,7 +56,7 @@ sealed class DoctorCommand
         if (!StoreChoice.IsEnabled(_cli.Caller)) Add("settings", Health.Warning, "CHECKPOINT_ENABLED switches checkpoints off: no run can be resumed", "Unset it.");
         try
         {
-            var policy = Retention.Of(null, _cli.Caller);
+            var policy = Retention.Of(null, _cli);
             Add("retention", Health.Good, $"finished runs stay {(policy.MaxAge is { } age ? Human.Duration(age) : "for ever")}, unless their workflow says otherwise");
         }
         catch (UsageException wrong)

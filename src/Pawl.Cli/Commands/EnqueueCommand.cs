@@ -21,7 +21,7 @@ static class EnqueueCommand
         var tags = new Option<string[]>("--tag") { Description = "A word to find the run by; may be repeated", HelpName = "NAME=VALUE" };
         return Verbs.On(new Command("enqueue", "Put a run into a queue, for a worker to execute") { file, parameters, paramsFile, runId, queue, priority, delay, partition, tags }, async () =>
         {
-            var workflow = Definitions.Load(cli.Get(file), cli.Caller);
+            var workflow = Definitions.Load(cli.Get(file), cli);
             var enqueue = new EnqueueOptions
             {
                 Queue = cli.Get(queue) ?? QueueOptions.DefaultName, Priority = cli.Get(priority),

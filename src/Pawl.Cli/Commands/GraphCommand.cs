@@ -39,7 +39,7 @@ static class GraphCommand
     {
         var isFile = what is null || File.Exists(cli.Caller.FullPath(what));
         if (!isFile && !RunIds.IsValid(what)) throw new UsageException($"'{Human.Line(what, 80)}' is neither a file nor a run id.");
-        return isFile ? await OfFileAsync(cli, Definitions.Load(what, cli.Caller), critical, given) : await OfRunAsync(cli, what!, critical, given);
+        return isFile ? await OfFileAsync(cli, Definitions.Load(what, cli), critical, given) : await OfRunAsync(cli, what!, critical, given);
     }
 
     static async Task<Graph> OfFileAsync(Cli cli, Workflow workflow, bool critical, List<(string Path, TimeSpan Duration)> given)

@@ -31,7 +31,7 @@ sealed class ProveCommand
 
     async Task<int> RunAsync()
     {
-        var workflow = Definitions.Load(_cli.Get(_file), _cli.Caller);
+        var workflow = Definitions.Load(_cli.Get(_file), _cli);
         var settings = ProveSettings.Of(workflow.Source!.Text);
         if (_cli.Get(_compare) is { Length: > 0 } globs) settings = settings with { Compare = Patterns(globs) };
         var parameters = _cli.Get(_params) ?? [];

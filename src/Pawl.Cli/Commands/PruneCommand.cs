@@ -15,7 +15,7 @@ static class PruneCommand
         var dryRun = new Option<bool>("--dry-run") { Description = "Show what would go; removes nothing" };
         return Verbs.On(new Command("prune", "Remove old finished runs; what can be resumed always stays") { olderThan, keepLast, workflow, dryRun }, async () =>
         {
-            var policy = Retention.Of(null, cli.Caller);
+            var policy = Retention.Of(null, cli);
             if (cli.Get(olderThan) is { } age) policy = policy with { MaxAge = Spans.Parse("--older-than", age) };
             // A count alone means the count: no age is added by the default.
             else if (cli.Has(keepLast)) policy = policy with { MaxAge = null };

@@ -42,7 +42,7 @@ static class RunArgument
         {
             return Task.Run(async () =>
             {
-                await using var client = await StoreChoice.Of(context.ParseResult.GetValue(cli.StoreOption), cli.Caller).OpenAsync(cli.Caller);
+                await using var client = await StoreChoice.Of(context.ParseResult.GetValue(cli.StoreOption), cli.Caller, Pawl.Yaml.Configuration.None).OpenAsync(cli.Caller);
                 return await question(client);
             }).GetAwaiter().GetResult();
         }

@@ -47,7 +47,7 @@ sealed class RunCommand
     async Task<int> RunAsync()
     {
         if (_cli.Get(_status)) return await StatusCommand.ShowAsync(_cli, null);
-        var loaded = Definitions.Load(_cli.Get(_file), _cli.Caller);
+        var loaded = Definitions.Load(_cli.Get(_file), _cli);
         var workflow = Definitions.With(loaded, Options(loaded.Options));
         var parameters = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller);
         var select = Selection.Of(workflow, _cli.Get(_from), _cli.Get(_until), _cli.Get(_only));
@@ -92,7 +92,7 @@ sealed class RunCommand
 
     IEnumerable<string> StepIds(string? file)
     {
-        try { return Definitions.Load(file, _cli.Caller).Steps.Select(step => step.Id); }
+        try { return Definitions.Load(file, _cli).Steps.Select(step => step.Id); }
         catch (Exception) { return []; }
     }
 

@@ -34,7 +34,7 @@ static class ScheduleCommand
         return Verbs.On(new Command("add", "Make a schedule, or change the one of this name") { name, file, cron, zone, missed, grace, overlap, queue, priority, parameters, paramsFile }, async () =>
         {
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var schedule = new Schedule(cli.Get(name)!, Definitions.Load(cli.Get(file), cli.Caller), cli.Get(cron)!)
+            var schedule = new Schedule(cli.Get(name)!, Definitions.Load(cli.Get(file), cli), cli.Get(cron)!)
             {
                 Zone = cli.Get(zone)!, Queue = cli.Get(queue) ?? QueueOptions.DefaultName, Priority = cli.Get(priority), Params = Params.Read(cli.Get(parameters), cli.Get(paramsFile), cli.Caller),
                 Missed = cli.Get(missed) is { } word ? Words.Parse<MissedRuns>("policy of --missed", word) : default,

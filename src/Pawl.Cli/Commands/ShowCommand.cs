@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Pawl.Cli.Agents;
+using Pawl.Cli.Input;
 using Pawl.Cli.View;
 using Pawl.Storage;
 
@@ -11,15 +13,21 @@ namespace Pawl.Cli.Commands;
 /// <summary><c>pawl show RUN [STEP|SEQ]</c>: one checkpoint, or the state of the run there.</summary>
 static class ShowCommand
 {
+    const string FleetFormat = "fleet";
+
     public static Command Create(Cli cli)
     {
         var run = RunArgument.Required(cli);
         var which = new Argument<string?>("STEP|SEQ") { Description = "A step (its newest checkpoint) or a checkpoint's number; default: the last", Arity = ArgumentArity.ZeroOrOne };
         which.CompletionSources.Add(context => RunArgument.StepsOf(cli, context, run));
         var snapshot = new Option<bool>("--snapshot") { Description = "The state of the run at that checkpoint: params, outputs, state, metrics" };
-        return Verbs.On(new Command("show", "One checkpoint of a run, or the state there") { run, which, snapshot }, async () =>
+        var format = new Option<string?>("--format") { Description = $"{FleetFormat}: the rounds of a fleet of agents, as JSON; of STEP|SEQ only that checkpoint", HelpName = FleetFormat };
+        var metadata = new Option<string[]>("--metadata") { Description = $"With --format {FleetFormat}: goes into the metadata; may be repeated", HelpName = "NAME=VALUE" };
+        return Verbs.On(new Command("show", "One checkpoint of a run, or the state there") { run, which, snapshot, format, metadata }, async () =>
         {
+            if (cli.Get(format) is { } name && name != FleetFormat) throw new UsageException($"--format '{Human.Line(name, 80)}': the only format is '{FleetFormat}'.");
             await using var client = await cli.Store.OpenAsync(cli.Caller);
+            if (cli.Has(format)) return await FleetRounds.ShowAsync(cli, client, RunArgument.Check(cli.Get(run)!), cli.Get(which), Params.Labels("--metadata", cli.Get(metadata)));
             var story = await Stories.ReadAsync(client, cli.Get(run)!, cli.Stop);
             var record = Which(story, cli.Get(which));
             if (cli.Get(snapshot)) ShowSnapshot(cli, await client.SnapshotAsync(story.Head.RunId, record.Seq, cli.Stop));

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Pawl.Cli.Input;
 using Pawl.Dashboard;
-using Pawl.Yaml;
 
 namespace Pawl.Cli.Commands;
 
@@ -20,7 +19,7 @@ static class UiCommand
             {
                 Client = client, ReadOnly = cli.Get(readOnly), Actor = _ => Environment.UserName,
                 // As 'pawl resume' does: the file as it is now, for it may have been mended; else the text that the run carries.
-                Definitions = source => source.Path is { } path && File.Exists(path) ? Definitions.Load(path, cli.Caller) : WorkflowFile.Parse(source.Text, source.Path, cli.Caller.Directory),
+                Definitions = source => source.Path is { } path && File.Exists(path) ? Definitions.Parse(Files.Read("The workflow file", path, cli.Caller), path, cli) : Definitions.Parse(source.Text, source.Path, cli),
             };
             await using var server = await LocalDashboard.StartAsync(options, cli.Get(port), cli.Stop);
             cli.Say($"The page over {cli.Store.Uri}{(options.ReadOnly ? ", read-only" : "")}:");

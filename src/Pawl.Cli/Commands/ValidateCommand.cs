@@ -15,7 +15,7 @@ static class ValidateCommand
         return Verbs.On(new Command("validate", "Every problem of a workflow file, with its place and a hint") { file, strict }, () =>
         {
             var name = cli.Get(file) ?? Definitions.DefaultFile;
-            var problems = WorkflowFile.Check(Files.Read("The workflow file", name, cli.Caller), name, cli.Get(strict));
+            var problems = WorkflowFile.Check(Files.Read("The workflow file", name, cli.Caller), name, cli.Get(strict), cli.Caller.Directory, Definitions.Loading(name, cli));
             var valid = problems.All(problem => problem.Severity != ProblemSeverity.Error) && !(cli.Get(strict) && problems.Count > 0);
             foreach (var problem in problems) cli.Say(problem.ToString());
             cli.Say(valid ? $"{cli.Ink.Good("✓")} {name} is valid." : $"{cli.Ink.Bad("✗")} {name} has {Human.Count(problems.Count, "problem")}.");

@@ -1,3 +1,4 @@
+using Pawl.Cli.Agents;
 using Pawl.Yaml;
 
 namespace Pawl.Cli.Input;
@@ -7,24 +8,36 @@ static class Definitions
 {
     public const string DefaultFile = "workflow.yaml";
 
-    public static Workflow Load(string? file, Caller caller)
+    public static Workflow Load(string? file, Cli cli)
     {
-        var path = caller.FullPath(file ?? DefaultFile);
+        var path = cli.Caller.FullPath(file ?? DefaultFile);
         if (!File.Exists(path)) throw new UsageException(file is null
             ? $"There is no {DefaultFile} here. Name a file, or make a first one with 'pawl init'."
             : $"There is no file '{file}'.");
-        return WorkflowFile.Parse(Files.Read("The workflow file", path, caller), path, caller.Directory);
+        cli.WorkflowPath ??= path;
+        return Parse(Files.Read("The workflow file", path, cli.Caller), path, cli);
     }
+
+    /// <summary>A text from a file, under the configuration beside it.</summary>
+    public static Workflow Parse(string text, string? path, Cli cli)
+    {
+        var loading = Loading(path, cli);
+        var workflow = WorkflowFile.Parse(text, path, cli.Caller.Directory, loading);
+        return With(workflow, loading.Configuration.Over(workflow.Options));
+    }
+
+    // The assemblies of agents are loaded when a step of them begins, not before.
+    public static Loading Loading(string? path, Cli cli) => new(cli.Configuration(path), call => AgentSteps.RunAsync(call, cli.AgentListener), cli.StreamsAgents);
 
     /// <summary>The file that is named; else the file the run was made from, which may have been mended since; else the text stored with the run.</summary>
     public static async Task<Workflow> OfRunAsync(Cli cli, PawlClient client, string runId, string? file, bool stored = false)
     {
-        if (file is not null) return Load(file, cli.Caller);
+        if (file is not null) return Load(file, cli);
         var source = await client.DefinitionAsync(runId, cli.Stop)
             ?? throw new UsageException($"Run '{runId}' was started by a program, not from a workflow file. Resume it there, or name its file with --file.");
-        if (!stored && source.Path is { } path && File.Exists(path)) return Load(path, cli.Caller);
+        if (!stored && source.Path is { } path && File.Exists(path)) return Load(path, cli);
         if (!stored && source.Path is not null) cli.Warn($"'{source.Path}' is gone: the definition stored with the run is used.");
-        return WorkflowFile.Parse(source.Text, source.Path, cli.Caller.Directory);
+        return Parse(source.Text, source.Path, cli);
     }
 
     /// <summary>The same workflow under other options. Steps, and so the fingerprint, stay.</summary>

@@ -2,31 +2,33 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Pawl.Postgres;
 using Pawl.Storage;
+using Pawl.Yaml;
 
 namespace Pawl.Cli.Input;
 
 /// <summary>Which store, by option, environment or default.</summary>
 /// <param name="Uri">As the caller wrote it.</param>
 /// <param name="Root">The folder of a file store, whole; null for another kind.</param>
-sealed record StoreChoice(string Uri, string? Root)
+/// <param name="Settings">What the configuration file says.</param>
+sealed record StoreChoice(string Uri, string? Root, Configuration Settings)
 {
     const string Default = "file:.checkpoints";
 
-    public static StoreChoice Of(string? option, Caller caller)
+    public static StoreChoice Of(string? option, Caller caller, Configuration settings)
     {
-        var uri = NotEmpty(option) ?? NotEmpty(caller.Variable("PAWL_STORE")) ?? (NotEmpty(caller.Variable("CHECKPOINT_DIR")) is { } folder ? $"file:{folder}" : Default);
-        return new StoreChoice(uri, uri.StartsWith("file:", StringComparison.Ordinal) && uri.Length > 5 ? caller.FullPath(uri[5..]) : null);
+        var uri = NotEmpty(option) ?? NotEmpty(caller.Variable("PAWL_STORE")) ?? (NotEmpty(caller.Variable("CHECKPOINT_DIR")) is { } folder ? $"file:{folder}" : settings.Store ?? Default);
+        return new StoreChoice(uri, uri.StartsWith("file:", StringComparison.Ordinal) && uri.Length > 5 ? caller.FullPath(uri[5..]) : null, settings);
     }
 
     /// <summary>What a pasted command needs to find the same store.</summary>
-    public string[] AsOption => Uri == Default ? [] : ["--store", Uri];
+    public string[] AsOption => Uri == (Settings.Store ?? Default) ? [] : ["--store", Uri];
 
     /// <summary>CHECKPOINT_ENABLED=false switches checkpoints off without a change to anything else.</summary>
     public static bool IsEnabled(Caller caller) => caller.Variable("CHECKPOINT_ENABLED")?.Trim().ToLowerInvariant() is not ("false" or "0" or "no" or "off");
 
     public async Task<PawlClient> OpenAsync(Caller caller, bool checkpointing = true, ILoggerFactory? logging = null)
     {
-        var options = new PawlOptions { Time = caller.Time, Checkpointing = checkpointing, Logging = logging ?? NullLoggerFactory.Instance };
+        var options = new PawlOptions { Time = caller.Time, Checkpointing = checkpointing, Approvals = Settings.Approvals, Logging = logging ?? NullLoggerFactory.Instance };
         try
         {
             var client = Kind switch

@@ -23,7 +23,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
     public async Task<int> RunAsync(Func<Action<RunEvent>, Task<RunResult>> execute)
     {
         // A wrong setting is told before the run, not behind it.
-        var retention = Retention.Of(workflow, cli.Caller);
+        var retention = Retention.Of(workflow, cli);
         SayDurability();
         var display = cli switch
         {
@@ -90,7 +90,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
     {
         var steps = result.Steps.Where(step => !step.Path.Contains('/', StringComparison.Ordinal) && !step.Path.Contains('[', StringComparison.Ordinal)).ToList();
         var (ran, reused, skipped) = (steps.Count(step => step is { Restored: false, Status: StepStatus.Completed }), steps.Count(step => step.Restored), steps.Count(step => step is { Restored: false, Status: StepStatus.Skipped }));
-        var counts = $"{Human.Count(ran, "step")} run{(reused > 0 ? $", {reused} reused{(Human.Cost(result.Saved) is { Length: > 0 } saves ? $" (saves {saves})" : "")}" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
+        var counts = $"{Human.Count(ran, "step")} run{(reused > 0 ? $", {reused} reused" : "")}{(Human.Cost(result.Saved) is { Length: > 0 } saves ? $" (saves {saves})" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
         var (state, what) = result switch
         {
             { Status: RunStatus.Completed } => ("completed", $"✓ {result.RunId} completed in {Human.Duration(result.Duration)}: {counts}"),

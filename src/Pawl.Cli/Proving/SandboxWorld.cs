@@ -54,7 +54,7 @@ sealed class SandboxWorld(ProofSession session, string name) : ProofWorld
 
     public override async Task<T> LookAsync<T>(Func<PawlClient, Task<T>> look)
     {
-        await using var client = await new StoreChoice(Store, Store.StartsWith("file:", StringComparison.Ordinal) ? Store[5..] : null).OpenAsync(session.Caller);
+        await using var client = await new StoreChoice(Store, Store.StartsWith("file:", StringComparison.Ordinal) ? Store[5..] : null, Configuration.None).OpenAsync(session.Caller);
         return await look(client);
     }
 

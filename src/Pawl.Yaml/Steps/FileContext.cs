@@ -9,8 +9,9 @@ internal sealed class FileContext
     readonly IReadOnlyList<string> _chain;
     readonly string? _root;
 
-    FileContext(string text, string? path, string directory, IReadOnlyList<string> chain, string? root)
+    FileContext(string text, string? path, string directory, Loading loading, IReadOnlyList<string> chain, string? root)
     {
+        Loading = loading;
         Text = text;
         Path = path;
         Directory = directory;
@@ -21,7 +22,9 @@ internal sealed class FileContext
         _root = root ?? Folder;
     }
 
-    public static FileContext ForRoot(string text, string? path, string directory) => new(text, path, directory, [], null);
+    public static FileContext ForRoot(string text, string? path, string directory, Loading loading) => new(text, path, directory, loading, [], null);
+
+    public Loading Loading { get; }
 
     public string Text { get; }
 
@@ -37,13 +40,16 @@ internal sealed class FileContext
 
     public IReadOnlyList<WorkflowParam> Params { get; set; } = [];
 
+    /// <summary>A step of it is a fleet of agents.</summary>
+    public bool HasFleet { get; set; }
+
     /// <summary>The workflow that a <c>workflow:</c> step names, or null when it cannot be had.</summary>
     public Workflow? LoadChild(YamlScalar name)
     {
         if (FindChild(name) is not { } path) return null;
         try
         {
-            var child = new FileContext(ReadText(path, Directory), Shorten(path), Directory, _chain, _root);
+            var child = new FileContext(ReadText(path, Directory), Shorten(path), Directory, Loading, _chain, _root);
             if (WorkflowReader.Read(child) is { } workflow) return workflow;
             Problems.Error(name, $"The workflow file '{name.Value}' has errors.", "They are listed below.");
             Problems.AddFrom(child.Problems.Items);

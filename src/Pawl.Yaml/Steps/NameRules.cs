@@ -146,6 +146,7 @@ internal sealed class NameRules
             Work.Group or Work.Sequence => [.. found.Children.Select(child => child.Id)],
             Work.Choose => ["case", "steps"],
             Work.Child => ["run_id", "status", "steps"],
+            Work.Agents agents => agents.Definition.IsJson ? ["text", "status", "rounds", "result"] : ["text", "status", "rounds"],
             Work.Sleep => [],
             Work.WaitFor => ["body", "by", "timed_out"],
             Work.Approve => ["approved", "by", "reason", "changes", "timed_out"],

@@ -26,7 +26,7 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
         return found.ExitCode == 0 ? StepResult.Ok(found.Outputs) : null;
     }
 
-    static async Task<ShellOutcome> ExecuteAsync(StepContext context, FileContext file, CommandDefinition command, StepScope scope, string purpose)
+    public static async Task<ShellOutcome> ExecuteAsync(StepContext context, FileContext file, CommandDefinition command, StepScope scope, string purpose, IReadOnlyDictionary<string, string>? arguments = null, IReadOnlyList<string>? secrets = null)
     {
         var facts = new ShellFacts
         {
@@ -34,7 +34,7 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
             Params = scope.ParamTexts(),
         };
         var environment = new Dictionary<string, string>(scope.Variables());
-        foreach (var (name, value) in facts.ToEnvironment().Concat(command.Script.Bind(scope))) environment[name] = value;
+        foreach (var (name, value) in facts.ToEnvironment().Concat(command.Script.Bind(scope)).Concat(arguments ?? new Dictionary<string, string>())) environment[name] = value;
         environment["PAWL_WORKFLOW_DIR"] = file.Folder ?? file.Directory;
         // Whose stop it was, the run's or the time limit's, the engine knows: it takes a stopped outcome's log, and nothing else of it.
         var outcome = await new ShellRunner(context.Time).RunAsync(new ShellCommand
@@ -45,7 +45,7 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
             Script = command.Script.Text,
             WorkingDirectory = DirectoryOf(command, scope, file),
             Environment = environment,
-            Secrets = scope.Secrets,
+            Secrets = [.. scope.Secrets, .. secrets ?? []],
             OutputLimit = command.OutputLimit ?? DefaultOutputLimit,
             IsRepeated = context.IsResumed || context.Attempt > 1,
         }, context.Write, context.CancellationToken);

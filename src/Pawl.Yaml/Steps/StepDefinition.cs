@@ -65,6 +65,9 @@ internal sealed record StepDefinition
 /// <summary>What a step does, or each item of its fan-out.</summary>
 internal abstract record Work(string Kind)
 {
+    /// <summary>It works itself, and does more than run other steps.</summary>
+    public bool IsOwn => this is Shell or Agents;
+
     public sealed record Shell(CommandDefinition Command, SkipRule? Skip, UnknownRule? OnUnknown) : Work("shell");
 
     public sealed record Group(IReadOnlyList<StepDefinition> Steps, int? MaxParallel) : Work("group");
@@ -76,6 +79,8 @@ internal abstract record Work(string Kind)
     public sealed record Sleep(Template Duration) : Work("sleep");
 
     public sealed record Approve(Template Message, TimeSpan? Timeout, TimeoutAction OnTimeout, string? Operation) : Work("approval");
+
+    public sealed record Agents(AgentsDefinition Definition) : Work(Definition.Orchestrator is null ? "agent" : "agents");
 
     public sealed record WaitFor(Template Signal, TimeSpan? Timeout, bool GoesOn) : Work("wait_for");
 

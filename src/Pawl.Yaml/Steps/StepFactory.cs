@@ -32,7 +32,7 @@ internal sealed class StepFactory(FileContext file)
             RunsAfterFailure = step.If is { } when && ExpressionFacts.Calls(when, "always", "failure", "cancelled"),
             Body = step.FanOut is { } fanOut ? context => FanOutAsync(context, step, fanOut, around) : BodyOf(step, around, children),
             Compensate = step.FanOut is null ? UndoOf(step, around) : null,
-            IsCompound = step.FanOut is not null || step.Work is not Work.Shell,
+            IsCompound = step.FanOut is not null || !step.Work.IsOwn,
             Children = children,
             // Of a fan-out each item has these for itself.
             Options = (step.FanOut is null ? OptionsOf(step, around) : new StepOptions { Checkpoint = step.Checkpoint, Title = step.Title }) with
@@ -76,6 +76,7 @@ internal sealed class StepFactory(FileContext file)
         Work.Choose choose => context => ChooseAsync(context, choose, around),
         Work.Sleep sleep => context => SleepAsync(context, sleep, Scope(context, around)),
         Work.Approve approve => context => ApproveAsync(context, approve, Scope(context, around)),
+        Work.Agents agents => context => file.Loading.Agents!(new AgentCall(context, file, agents.Definition, around)),
         Work.WaitFor waitFor => context => WaitForAsync(context, waitFor, Scope(context, around)),
         Work.Child child => context => RunWorkflowAsync(context, child, Scope(context, around)),
         _ => throw new System.Diagnostics.UnreachableException(),
@@ -96,7 +97,7 @@ internal sealed class StepFactory(FileContext file)
             return new Step
             {
                 Id = $"[{item.Key}]", Kind = step.Work.Kind, Body = BodyOf(step, inside, children), Children = children, Compensate = UndoOf(step, inside),
-                IsCompound = step.Work is not Work.Shell, Options = OptionsOf(step, inside),
+                IsCompound = !step.Work.IsOwn, Options = OptionsOf(step, inside),
             };
         }).ToList();
         var result = await context.RunStepsAsync(steps, fanOut.MaxParallel);
@@ -159,9 +160,9 @@ internal sealed class StepFactory(FileContext file)
         return StepResult.Ok();
     }
 
-    static async Task<StepResult> ApproveAsync(StepContext context, Work.Approve approve, StepScope scope)
+    async Task<StepResult> ApproveAsync(StepContext context, Work.Approve approve, StepScope scope)
     {
-        var request = new ApprovalRequest(approve.Message.Evaluate(scope).AsText()) { Timeout = approve.Timeout, OnTimeout = approve.OnTimeout, Operation = approve.Operation };
+        var request = file.Loading.Configuration.Over(new ApprovalRequest(approve.Message.Evaluate(scope).AsText()) { Timeout = approve.Timeout, OnTimeout = approve.OnTimeout, Operation = approve.Operation });
         // A step that was rejected and is run again asks again.
         var decided = await context.RequestApprovalAsync(request, context.Attempt == 1 ? "approval" : $"approval-{context.Attempt}");
         if (!decided.IsApproved) return StepResult.Fail($"rejected{(decided.By is { } by ? $" by {by}" : "")}{(decided.Reason is { } reason ? $": {reason}" : "")}", ErrorClass.Permanent, "rejected");

@@ -11,7 +11,7 @@ internal sealed record Inherited(string? Shell, Template? WorkingDirectory, IRea
 /// <summary>Nodes → step definitions. The shape of every node was checked before; what is of a wrong shape was reported and is passed over here.</summary>
 internal sealed class StepReader(FileContext file)
 {
-    public static readonly string[] Works = ["run", "group", "steps", "workflow", "sleep", "choose", "approval", "wait_for"];
+    public static readonly string[] Works = ["run", "group", "steps", "workflow", "sleep", "choose", "approval", "wait_for", "agent", "agents"];
     static readonly string[] s_ofRun = ["retry", "sources", "generates", "git", "output_limit", "on_unknown"];
 
     static readonly string[] s_ofFanOut = ["max_parallel", "key"];
@@ -53,12 +53,12 @@ internal sealed class StepReader(FileContext file)
         {
             Node = node, Id = id, Work = work ?? new Work.Broken(), Title = node.FindScalar("name")?.Value, FanOut = fanOut, If = condition, Compensate = undo,
             Needs = needs ?? [], After = after ?? (needs is null && above is not null ? [new StepName(above.Id, above.Node.FindScalar("id")!)] : []),
-            Retry = isRun ? inherited.Retry : RetryPolicy.None,
+            Retry = isRun ? inherited.Retry : work is Work.Agents agents && file.Loading.Streams ? agents.Definition.Retry : RetryPolicy.None,
             Timeout = isRun ? inherited.Timeout : ReadDuration(node, "timeout"),
             ContinueOnError = node.FindScalar("continue_on_error")?.Flag ?? false,
             Checkpoint = node.FindScalar("checkpoint")?.Flag ?? false,
             Hash = node.Hash(s_notHashed, $"{inherited.Hash} {Inside(work)}"),
-            Expressions = isRun || undo is not null ? [.. used, .. inherited.Expressions] : used,
+            Expressions = isRun || work is Work.Agents || undo is not null ? [.. used, .. inherited.Expressions] : used,
         };
     }
 
@@ -143,9 +143,9 @@ internal sealed class StepReader(FileContext file)
         var given = Works.Where(node.Has).ToList();
         if (given.Count == 0)
         {
-            // A key that is unknown, planned or of a wrong shape was reported already; it may be the one that is meant.
-            if (node.Entries.All(entry => Vocabulary.Find("step").Keys.Any(key => key.Name == entry.Key.Value && key.NotYet is null && !Works.Contains(key.Name))))
-                Problems.Error(node, "The step does nothing.", "It needs one of run, group, foreach or matrix (with run or steps), choose, workflow, sleep, approval, wait_for.");
+            // A key that is unknown or of a wrong shape was reported already; it may be the one that is meant.
+            if (node.Entries.All(entry => Vocabulary.Find("step").Keys.Any(key => key.Name == entry.Key.Value && !Works.Contains(key.Name))))
+                Problems.Error(node, "The step does nothing.", "It needs one of run, group, foreach or matrix (with run or steps), choose, workflow, sleep, approval, wait_for, agent, agents.");
             return null;
         }
         if (given.Count > 1)
@@ -180,9 +180,20 @@ internal sealed class StepReader(FileContext file)
                 return (awaited as YamlScalar ?? limits?.FindScalar("signal")) is { } name && ReadTemplate(name, ExpressionUse.Setting, used) is { } signal
                     ? new Work.WaitFor(signal, limits is null ? null : ReadDuration(limits, "timeout"), limits?.FindScalar("on_timeout")?.Value == "continue")
                     : null;
+            case YamlMapping asked when given[0] is "agent" or "agents":
+                return ReadAgents(node, asked, inherited, given[0] == "agents", used);
             default:
                 return null;
         }
+    }
+
+    Work.Agents? ReadAgents(YamlMapping node, YamlMapping asked, Inherited inherited, bool isFleet, List<UsedExpression> used)
+    {
+        if (file.Loading.Agents is null) Problems.Error(node.KeyOf(isFleet ? "agents" : "agent"), "This program loads workflow files without agents.", "Run it with the pawl command, or write the agents in C# with Pawl.Agents.");
+        file.HasFleet |= isFleet;
+        var reader = new AgentReader(file, inherited, (text, use) => ReadTemplate(text, use, used), (text, around) => ReadCommand(text, around, null, ExpressionUse.Work, used));
+        var definition = isFleet ? reader.ReadFleet(asked) : reader.ReadOne(asked, node.FindScalar("id")?.Value ?? "agent");
+        return definition is null ? null : new Work.Agents(definition with { Retry = inherited.Retry == RetryPolicy.None ? AgentsDefinition.StandardRetry : inherited.Retry });
     }
 
     Work.Shell? ReadShell(YamlMapping node, YamlScalar run, Inherited inherited, List<UsedExpression> used)
@@ -323,7 +334,7 @@ internal sealed class StepReader(FileContext file)
     {
         if (work is not null and not Work.Shell)
         {
-            foreach (var key in s_ofRun.Where(node.Has))
+            foreach (var key in s_ofRun.Where(key => node.Has(key) && !(key == "retry" && work is Work.Agents)))
                 Problems.Error(node.KeyOf(key), $"'{key}' works only together with 'run'.", "Put it on the steps inside.");
         }
         if (work is Work.Group or Work.Sleep or Work.Choose && fanOut is not null)

@@ -24,6 +24,7 @@ internal static class WorkflowReader
         var inherited = reader.ReadInherited(OnlyEnv(node), Inherited.Nothing);
         if (node.Find("defaults") is YamlMapping defaults) inherited = reader.ReadInherited(defaults, inherited);
         var steps = reader.ReadLevel(node.Find("steps"), inherited);
+        if (file.HasFleet) file.Params = [.. file.Params, .. AgentsDefinition.Params.Where(param => file.Params.All(own => own.Name != param.Name))];
         NameRules.Check(steps, file, strict);
         if (strict) NameRules.WarnAboutParams(node.Find("params") as YamlMapping, steps, file);
         var name = ReadName(node, file);
@@ -87,7 +88,7 @@ internal static class WorkflowReader
         };
     }
 
-    static decimal? Usd(YamlMapping node, string key) =>
+    public static decimal? Usd(YamlMapping node, string key) =>
         node.FindScalar(key) is { } text && decimal.TryParse(text.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var usd) ? usd : null;
 
     static List<WorkflowParam> ReadParams(YamlMapping? node, ProblemList problems)

@@ -5,6 +5,9 @@ namespace Pawl.Engine;
 
 sealed partial class Journal
 {
+    /// <summary>The decisions that the run was parked for the last time, as of a loaded journal; whoever asked for one that was made has a result.</summary>
+    public IReadOnlyList<Wait> Asked { get; private set; } = [];
+
     /// <summary>Appends a step's record in the transaction that holds the step's own rows: both last, or neither.</summary>
     /// <returns>Null, or why nothing was written: the step can be tried again.</returns>
     /// <exception cref="LeaseLostException">Another process has the run.</exception>

@@ -102,9 +102,8 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
                 using (var data = JsonDocument.Parse(record.Data))
                     _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
                 break;
-            case CheckpointKind.Compensating:
-                Compensating = record;
-                break;
+            case CheckpointKind.Compensating: Compensating = record; break;
+            case CheckpointKind.Waiting: Asked = [.. Head.Waits.Where(wait => wait.Message is not null)]; break;
             case CheckpointKind.Compensated when record.Status == StepStatus.Completed:
                 // Steps below it are no longer done either, but their own undoing is still to come.
                 Forget([record.Path!]);

@@ -155,6 +155,12 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
     /// <summary>A leaf of the graph, or below one: it holds a place under the run's concurrency already.</summary>
     public bool IsInPlace { get; init; } = parent?.IsInPlace ?? false;
 
+    /// <summary>The leaf whose place this one shares; null when there is none.</summary>
+    public StepAttempt? Place => !IsInPlace ? null : parent?.Place ?? this;
+
+    /// <summary>Waits under way in that place. Guarded by <see cref="Waits"/>.</summary>
+    public int Waiting { get; set; }
+
     /// <summary>A sub-step was refused because the run stops: whatever the body makes of it, this attempt is not a result.</summary>
     public bool Interrupted { get; private set; }
 

@@ -80,13 +80,16 @@ sealed class Waits(Run run, Parking parking)
         }
 
         var pending = new Pending(wait);
+        // Steps below one leaf share its place: it is given away once, and taken once.
+        var (place, first, last) = (attempt.Place, false, false);
         lock (_lock)
         {
             _pending.Add(pending);
             _changes++;
             _busy--;
+            first = place is not null && place.Waiting++ == 0;
         }
-        if (attempt.IsInPlace) run.Gate.Leave();
+        if (first) run.Gate.Leave();
         try
         {
             if (Find(wait.Signal) is { } meanwhile) return meanwhile;
@@ -104,7 +107,8 @@ sealed class Waits(Run run, Parking parking)
         }
         finally
         {
-            if (attempt.IsInPlace) await run.Gate.EnterAsync();
+            lock (_lock) last = place is not null && --place.Waiting == 0;
+            if (last) await run.Gate.EnterAsync();
             lock (_lock)
             {
                 _changes++;

@@ -22,9 +22,11 @@ static class ResumePlanner
         CheckFinished(workflow, journal, map, refusals, warnings);
         if (Budget.InForce(workflow.Options.Budget, journal.Passes, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
             refusals.Add(new(RefusalReason.OverBudget, $"Run '{head.RunId}' is over its budget: {over.What}.", over.Mend));
+        var steps = Decide(workflow, journal, options, map, migrated);
+        CheckApprovals(workflow, journal, steps, options, refusals);
         return new ResumePlan
         {
-            Head = head, Steps = Decide(workflow, journal, options, map, migrated), Map = map, Migrated = migrated, Refusals = refusals, Warnings = warnings,
+            Head = head, Steps = steps, Map = map, Migrated = migrated, Refusals = refusals, Warnings = warnings,
             Surroundings = Surroundings(journal, options), Definition = DefinitionChange(workflow, journal),
         };
     }
@@ -93,6 +95,21 @@ static class ResumePlanner
     {
         if (policy == GuardPolicy.Refuse) refusals.Add(refusal);
         else if (policy == GuardPolicy.Warn) warnings.Add(refusal.Message);
+    }
+
+    /// <summary>Whoever jumps over a step does not jump over a person's decision that is still to be made in it.</summary>
+    static void CheckApprovals(Workflow workflow, Journal journal, List<StepPlan> steps, ResumeOptions options, List<Refusal> refusals)
+    {
+        foreach (var jumped in steps.Where(step => step.Decision == StepDecision.Skip))
+        {
+            var asked = journal.Asked.FirstOrDefault(wait => Journal.IsUnder(wait.Path, jumped.Path) && journal.Find(wait.Path) is not { IsDone: true })?.Path
+                ?? Undecided(workflow.Find(jumped.Path)!, jumped.Path);
+            if (asked is not null)
+                refusals.Add(new(RefusalReason.Waiting, $"To start from '{options.From}' would go around the approval '{asked}', which nobody has decided.", $"Resume without it; decide with 'pawl approve {journal.Head.RunId} {asked}' or 'pawl reject …'."));
+        }
+
+        string? Undecided(Step step, string path) => step.Kind == "approval" && journal.Find(path)?.Status is not StepStatus.Failed ? path
+            : step.Children.Select(child => Undecided(child, $"{path}/{child.Id}")).FirstOrDefault(found => found is not null);
     }
 
     static void CheckNames(Workflow workflow, ResumeOptions options, List<Refusal> refusals)

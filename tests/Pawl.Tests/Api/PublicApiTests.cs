@@ -10,6 +10,7 @@ public sealed class PublicApiTests
 
     [Theory]
     [InlineData("Pawl")]
+    [InlineData("Pawl.Agents")]
     [InlineData("Pawl.Yaml")]
     [InlineData("Pawl.Sqlite")]
     [InlineData("Pawl.Testing")]

@@ -167,4 +167,26 @@ public class PlanLaws
 
         sealed record Node(string Id, string Print, string[] Needs, int Milliseconds, bool Fails, bool HasParts);
     }
+
+    [Fact]
+    public void A_start_from_a_later_step_does_not_go_around_a_decision_that_is_still_to_be_made() => Lab.Do(async lab =>
+    {
+        var fails = true;
+        var builder = Workflow.Create("w");
+        builder.Fail("work", () => fails);
+        builder.Add(new Step { Id = "gate", Kind = "approval", Needs = ["work"], Body = async ctx => (await ctx.RequestApprovalAsync(new ApprovalRequest("Publish?"))).IsApproved ? StepResult.Ok() : StepResult.Fail("rejected") });
+        builder.Work("publish", 1, step => step.Needs("gate"));
+        var workflow = builder.Build();
+        await lab.Run(workflow);
+        // Nobody was asked yet.
+        Assert.Equal(RefusalReason.Waiting, await lab.Refused(workflow, new ResumeOptions { From = "publish" }));
+        fails = false;
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow)).Status);
+        await lab.Client.PauseAsync("run", cancellationToken: Lab.Token);
+        Assert.Equal(RefusalReason.Waiting, await lab.Refused(workflow, new ResumeOptions { From = "publish" }));
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow)).Status);
+        await lab.Client.ApproveAsync("run", "gate", cancellationToken: Lab.Token);
+        (await lab.Resume(workflow)).EnsureCompleted();
+        Assert.Contains("publish", lab.Began);
+    });
 }

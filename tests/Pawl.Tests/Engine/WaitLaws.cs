@@ -199,4 +199,28 @@ public class WaitLaws
         Assert.Contains("'w/approval'", error.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ArgumentException>(() => lab.Client.SignalAsync("run", "pawl:approval:x", cancellationToken: Lab.Token));
     });
+
+    [Fact]
+    public void Two_decisions_asked_for_side_by_side_in_one_step_are_made_one_after_the_other() => Lab.Do(async lab =>
+    {
+        var builder = Workflow.Create("w").Options(new WorkflowOptions { Concurrency = 1 });
+        builder.Step("w", async ctx =>
+        {
+            async Task<bool> AskAsync(string name)
+            {
+                await ctx.StepAsync($"before-{name}", () => Task.FromResult(1));
+                var approved = (await ctx.RequestApprovalAsync(new ApprovalRequest(name), name)).IsApproved;
+                await ctx.StepAsync($"behind-{name}", () => Task.FromResult(1));
+                return approved;
+            }
+            return string.Join(",", await Task.WhenAll(AskAsync("one"), AskAsync("two")));
+        });
+        builder.Work("other", 1, step => step.Needs());
+        var workflow = builder.Build();
+        Assert.Equal(["w/one", "w/two"], (await lab.Run(workflow)).Waits.Select(wait => wait.Path));
+        await lab.Client.ApproveAsync("run", "w/one", cancellationToken: Lab.Token);
+        Assert.Equal(["w/two"], (await lab.Resume(workflow)).Waits.Select(wait => wait.Path));
+        await lab.Client.RejectAsync("run", "w/two", cancellationToken: Lab.Token);
+        Assert.Equal("True,False", (await lab.Resume(workflow)).EnsureCompleted().Output<string>("w"));
+    });
 }

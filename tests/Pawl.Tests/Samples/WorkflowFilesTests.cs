@@ -10,11 +10,24 @@ public sealed class WorkflowFilesTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    public static TheoryData<string> Files() => [.. Repository.Files("*.yaml").Where(path => path.StartsWith("samples/", StringComparison.Ordinal))];
+    static IEnumerable<string> Samples => Repository.Files("*.yaml").Where(path => path.StartsWith("samples/", StringComparison.Ordinal) && Path.GetFileName(path) != "answers.yaml");
+
+    public static TheoryData<string> Files() => [.. Samples.Where(path => Path.GetFileName(path) != "pawl.yaml")];
+
+    public static TheoryData<string> Configurations() => [.. Samples.Where(path => Path.GetFileName(path) == "pawl.yaml")];
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Every_sample_is_a_valid_workflow_file(string path) => Assert.Empty(WorkflowFile.CheckFile(Path.Combine(Repository.Root, path)));
+    public void Every_sample_is_a_valid_workflow_file(string path)
+    {
+        var settings = Path.Combine(Repository.Root, Path.GetDirectoryName(path)!, "pawl.yaml");
+        var configuration = File.Exists(settings) ? Configuration.Parse(File.ReadAllText(settings), settings, "/", _ => "x") : Configuration.None;
+        Assert.Empty(WorkflowFile.Check(File.ReadAllText(Path.Combine(Repository.Root, path)), Path.Combine(Repository.Root, path), strict: false, Repository.Root, new Loading(configuration, _ => throw new NotSupportedException())));
+    }
+
+    [Theory]
+    [MemberData(nameof(Configurations))]
+    public void Every_sample_of_a_configuration_is_valid(string path) => Assert.NotNull(Configuration.Parse(File.ReadAllText(Path.Combine(Repository.Root, path)), path, Repository.Root, _ => "x").Path);
 
     [Fact]
     public async Task The_workflow_with_every_key_runs()

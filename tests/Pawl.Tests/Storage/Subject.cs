@@ -39,6 +39,7 @@ static class Subject
                 "together" => new GroupScript(words[1], new StillTime()).Run(output),
                 "leave" => new GroupScript(words[1], new StillTime()).Begin(output),
                 "takeover" => new GroupScript(words[1], new StillTime()).TakeOver(output),
+                "fleet" => Agents.FleetProgram.RunAsync(words[1]),
                 "proved" => Proving.ProvedProgram.RunAsync(words[1]),
                 "endless-together" => EndlessTogether(words[1], output),
                 _ => throw new ArgumentException(words[0]),

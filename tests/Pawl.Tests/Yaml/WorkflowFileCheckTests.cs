@@ -40,7 +40,7 @@ public sealed class WorkflowFileCheckTests
     [InlineData("  - { id: a, approval: { message: ok, on_timeout: maybe } }", "on_timeout")]
     [InlineData("  - { id: a, wait_for: { signal: go, on_timeout: reject } }", "on_timeout")]
     [InlineData("  - { id: a, wait_for: { name: go } }", "There is no key 'name' in 'wait_for'.")]
-    [InlineData("  - { id: a, agents: { rounds: 3 } }", "3:14: error: 'agents' does not work in workflow files of this version.")]
+    [InlineData("  - { id: a, agents: { rounds: 3 } }", "3:14: error: This program loads workflow files without agents.")]
     [InlineData("  - { id: a, group: [{id: b, run: y}], retry: 3 }", "error: 'retry' works only together with 'run'.")]
     [InlineData("  - { id: a, run: x, max_parallel: 3 }", "error: 'max_parallel' belongs to 'foreach' or 'matrix'")]
     [InlineData("  - { id: a, run: x, with: { a: 1 } }", "error: 'with' gives params to a child workflow")]
