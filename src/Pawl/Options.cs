@@ -178,6 +178,9 @@ public sealed record StartOptions
     /// <summary>The run that started this one.</summary>
     public string? ParentRunId { get; init; }
 
+    /// <summary>The queue whose workers go on with the run when its process does not; null is none.</summary>
+    internal EnqueueOptions? Queue { get; init; }
+
     /// <summary>Facts about the surroundings, stored for people and for the resume guards (<c>git_branch</c>, <c>git_commit</c>, …).</summary>
     public IReadOnlyDictionary<string, string>? Environment { get; init; }
 

@@ -106,7 +106,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         foreach (var wait in result.Waits)
         {
             if (wait.Message is not null) cli.Say($"Decide with:  {cli.CommandLine("approve", result.RunId, wait.Path)}   or reject");
-            else if (wait.Signal is { } signal) cli.Say($"Send it with:  {cli.CommandLine("signal", result.RunId, signal)}");
+            else if (wait.Signal is { } signal && !wait.IsChildRun) cli.Say($"Send it with:  {cli.CommandLine("signal", result.RunId, signal)}");
         }
         if (Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled)) SayWayOn(result.RunId);
     }

@@ -33,6 +33,7 @@ sealed class Run
         Waits = new Waits(this, parking);
         Parking = parking;
         Children = new ChildRuns(this);
+        WokenFrom = journal.Head.Waits;
         History = new RunHistory(client.Store, workflow.Name, Id);
         Log = client.Options.Logging.CreateLogger("Pawl.Run");
     }
@@ -57,6 +58,12 @@ sealed class Run
     public Storage.RunLease? Lease { get; set; }
     public Parking Parking { get; }
     public ChildRuns Children { get; }
+
+    /// <summary>What the pass before this one was parked with.</summary>
+    public IReadOnlyList<Storage.Wait> WokenFrom { get; }
+
+    /// <summary>How it was put into its queue; null when it is in none.</summary>
+    public EnqueueOptions? Queued => Journal.Head is { Queue: { } queue } head ? new EnqueueOptions { Queue = queue, Priority = head.Priority } : null;
     public RunHistory History { get; }
     public ILogger Log { get; }
     public IReadOnlyDictionary<string, RawJson> State => Journal.State;
