@@ -40,6 +40,7 @@ static class Subject
                 "leave" => new GroupScript(words[1], new StillTime()).Begin(output),
                 "takeover" => new GroupScript(words[1], new StillTime()).TakeOver(output),
                 "proved" => Proving.ProvedProgram.RunAsync(words[1]),
+                "proved-database" => Proving.ProvedProgram.RunInDatabaseAsync(words[1]),
                 "endless-together" => EndlessTogether(words[1], output),
                 _ => throw new ArgumentException(words[0]),
             };
