@@ -12,7 +12,7 @@ public sealed record RunHead
     /// <summary>Its workflow's name.</summary>
     public required string Workflow { get; init; }
 
-    /// <summary>Its workflow's version.</summary>
+    /// <summary>Its workflow's version: that of the last pass that began with another definition.</summary>
     public int Version { get; init; } = 1;
 
     /// <summary>Where it stands. <see cref="RunStatus.Running"/> without an <see cref="Owner"/> means that its process died.</summary>
