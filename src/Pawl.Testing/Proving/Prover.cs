@@ -39,6 +39,8 @@ public sealed record ProveOptions
 /// <param name="options">How.</param>
 public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, CancellationToken, Task<ProofWorld>> newWorld, ProveOptions options)
 {
+    // Whoever answers approvals and signals.
+    const string By = "pawl prove";
     // A step shorter than this is met by the points around its checkpoint.
     const double ShortestGap = 4;
     const double ShortGap = 50;
@@ -118,9 +120,9 @@ public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, 
             foreach (var wait in head.Waits)
             {
                 if (wait.Message is not null && !Ending.IsBookkeeping(wait.Path) && options.Approvals is { } decision)
-                    sent |= await (decision == Decision.Approved ? client.ApproveAsync(head.RunId, wait.Path, cancellationToken: cancellationToken) : client.RejectAsync(head.RunId, wait.Path, cancellationToken: cancellationToken));
+                    sent |= await (decision == Decision.Approved ? client.ApproveAsync(head.RunId, wait.Path, By, cancellationToken: cancellationToken) : client.RejectAsync(head.RunId, wait.Path, By, cancellationToken: cancellationToken));
                 else if (wait is { Message: null, Signal: { } signal } && options.Signals.TryGetValue(signal, out var body))
-                    sent |= await client.SignalAsync(head.RunId, signal, body, cancellationToken: cancellationToken);
+                    sent |= await client.SignalAsync(head.RunId, signal, body, By, cancellationToken: cancellationToken);
             }
         }
         return sent;
