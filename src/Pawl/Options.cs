@@ -193,6 +193,9 @@ public sealed record StartOptions
     /// <summary>Runs only these steps and what they need; null runs all.</summary>
     public StepSelection? Select { get; init; }
 
+    /// <summary>Limits over those of the workflow, for the whole run; null members leave the workflow's. A resume may set others.</summary>
+    public Budget? Budget { get; init; }
+
     /// <summary>Recorded results that are played instead of steps. A resume of the run plays nothing.</summary>
     public Cassette? Cassette { get; init; }
 

@@ -22,7 +22,7 @@ sealed class ResumeCommand
     readonly Option<bool> _rerunChanged = new("--rerun-changed") { Description = "Run finished steps again that were edited since" };
     readonly Option<bool> _force = new("--force") { Description = "Also a canceled run, and one of another project folder" };
     readonly Option<string?> _file = new("--file", "-f") { Description = "The workflow file; default: the run's own", HelpName = "FILE" };
-    readonly Option<string[]> _budget = new("--budget") { Description = "A limit over the workflow's: cost_usd=10, tokens=500000 or duration=2h; may be repeated", HelpName = "NAME=VALUE" };
+    readonly Option<string[]> _budget = BudgetText.Option();
     readonly Option<string?> _ageGuard = new("--age-guard") { Description = "For a last checkpoint older than a day: warn (default), refuse or ignore", HelpName = "POLICY" };
     readonly Option<string?> _envGuard = new("--env-guard") { Description = "For another git branch or commit: warn (default), refuse or ignore", HelpName = "POLICY" };
     readonly Option<bool> _auto = new("--auto") { Description = "Never ask: take the newest" };
@@ -52,7 +52,7 @@ sealed class ResumeCommand
         var resume = new ResumeOptions
         {
             Params = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller),
-            From = _cli.Get(_from), RerunChanged = _cli.Get(_rerunChanged), Force = _cli.Get(_force), Map = Map(), Budget = Budget(),
+            From = _cli.Get(_from), RerunChanged = _cli.Get(_rerunChanged), Force = _cli.Get(_force), Map = Map(), Budget = BudgetText.Parse(_cli.Get(_budget)),
             AgeGuard = Guard(_ageGuard), EnvironmentGuard = Guard(_envGuard),
         };
         return _cli.Get(_plan)
@@ -131,23 +131,6 @@ sealed class ResumeCommand
         if (pairs.Count == 0) return null;
         if (pairs.GroupBy(pair => pair.Value).FirstOrDefault(group => group.Count() > 1) is { } twice) throw new UsageException($"--map gives '{twice.Key}' two old names.");
         return pairs.ToDictionary(pair => pair.Value, pair => pair.Name);
-    }
-
-    Budget? Budget()
-    {
-        var pairs = Params.Pairs("--budget", _cli.Get(_budget));
-        var budget = new Budget();
-        foreach (var (name, value) in pairs)
-        {
-            budget = name switch
-            {
-                "cost_usd" when decimal.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var usd) => budget with { CostUsd = usd },
-                "tokens" when long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var tokens) => budget with { Tokens = tokens },
-                "duration" => budget with { Duration = Spans.Parse("--budget duration", value) },
-                _ => throw new UsageException($"--budget '{name}={value}': write cost_usd=10, tokens=500000 or duration=2h."),
-            };
-        }
-        return pairs.Count == 0 ? null : budget;
     }
 
     GuardPolicy Guard(Option<string?> option) => _cli.Get(option) is { } word ? Words.Parse<GuardPolicy>("policy", word) : GuardPolicy.Warn;

@@ -21,7 +21,7 @@ static class RunExecutor
     static async Task<RunResult> PassAsync(Run run, long began)
     {
         var reused = run.Journal.Head.Done;
-        run.Budget = Budget.InForce(run.Workflow.Options.Budget, run.Journal.Passes);
+        run.Budget = Budget.InForce(run.Workflow.Options.Budget, run.Journal);
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
         var selected = run.Select?.In(run.Workflow);

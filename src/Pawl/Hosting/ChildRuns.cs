@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Pawl.Engine;
 using Pawl.Storage;
 
@@ -34,6 +35,7 @@ sealed class ChildRuns(Run run)
             parent.Interrupt();
             throw;
         }
+        await CountAsync(parent, childId);
         if (result.Status == RunStatus.Completed) return result;
         throw new StepFailedException(path, new StepError("child_run", $"child run '{result.RunId}' {result.Status.ToString().ToLowerInvariant()}: {result.Error}", ErrorClass.Permanent));
     }
@@ -89,6 +91,38 @@ sealed class ChildRuns(Run run)
         var queue = child is null ? run.Queued?.Queue : child.Queue;
         return secret || queue is null != (run.Parking.Executes is null) || run.Parking.Executes?.Invoke(workflow) == false ? Parking.Never : run.Parking;
     }
+
+    /// <summary>What the child took is a cost of the step, once: what an earlier attempt counted of it is left out.</summary>
+    async Task CountAsync(StepAttempt parent, string childId)
+    {
+        if (run.Lease is null) return;
+        var spent = (await run.Client.CostsAsync(childId)).Spent with { Duration = TimeSpan.Zero };
+        var counted = default(Cost);
+        if (parent.Number > 1)
+            foreach (var record in await run.Client.HistoryAsync(run.Id))
+                if (record.Path == parent.Path && record.Data.Span.IndexOf(CountedName) >= 0) counted = Counted(record, childId) ?? counted;
+        if (spent != default) parent.Count(childId, spent, spent.Since(counted));
+    }
+
+    static ReadOnlySpan<byte> CountedName => "child_runs"u8;
+
+    static Cost? Counted(Checkpoint record, string childId)
+    {
+        using var data = JsonDocument.Parse(record.Data);
+        return data.RootElement.TryGetProperty(CountedName, out var runs) && runs.TryGetProperty(childId, out var spent) ? Cost.Read(spent) : null;
+    }
+
+    /// <summary>For the record of the step that counts them.</summary>
+    public static byte[] Written(IReadOnlyDictionary<string, Cost> runs) => PassRecords.Write(w =>
+    {
+        w.WriteStartObject(CountedName);
+        foreach (var (id, cost) in runs)
+        {
+            w.WritePropertyName(id);
+            cost.Write(w);
+        }
+        w.WriteEndObject();
+    });
 
     // One that was deleted and made anew counts its tokens anew.
     static string From(RunHead child) => $"{Wait.ForChild(child.RunId)}:{child.CreatedAt.UtcTicks}";

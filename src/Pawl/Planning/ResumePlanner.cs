@@ -20,7 +20,7 @@ static class ResumePlanner
         var migrated = Migrated.Of(workflow, journal, refusals);
         var map = Merged(migrated?.Map, options.Map, journal);
         CheckFinished(workflow, journal, map, refusals, warnings);
-        if (Budget.InForce(workflow.Options.Budget, journal.Passes, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
+        if (Budget.InForce(workflow.Options.Budget, journal, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
             refusals.Add(new(RefusalReason.OverBudget, $"Run '{head.RunId}' is over its budget: {over.What}.", over.Mend));
         return new ResumePlan
         {
