@@ -83,6 +83,7 @@ internal static class Vocabulary
             new("migrations", new ListOf(new Keys("migration"), "migrations"), "How runs of earlier versions go on under this one."),
             new("budget", new Keys("budget"), "What a run may take, over all its passes: past it the run is paused, and goes on when the budget is raised."),
             new("prices", new MapOf(new Keys("price"), "model"), "Prices of models: what a step's tokens cost when it does not say it."),
+            new("tools", new MapOf(s_text, "tool"), "Commands that print a tool's version: recorded when a run begins, compared by a resume."),
             new("prove", new Keys("prove"), "What 'pawl prove' copies, resets and compares."),
             new("steps", s_steps, "The work.") { IsRequired = true },
         ])

@@ -59,7 +59,7 @@ sealed class RunCommand
         if (_cli.Get(_resume) && await ResumableAsync(client, workflow, runId) is { } resumable)
             return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from), Budget = BudgetText.Parse(_cli.Get(_budget)) }, _cli.Get(_verbose), MayAsk);
 
-        var facts = ProjectFacts.Gather(_cli.Caller);
+        var facts = ProjectFacts.Gather(_cli.Caller, workflow);
         var start = new StartOptions
         {
             RunId = runId, Select = select, Budget = BudgetText.Parse(_cli.Get(_budget)), Environment = facts.Environment, ProjectPath = facts.ProjectPath,

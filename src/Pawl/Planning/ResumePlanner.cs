@@ -87,7 +87,7 @@ static class ResumePlanner
         static string? Text(JsonElement data) => data.TryGetProperty("definition", out var definition) ? definition.GetProperty("text").GetString() : null;
     }
 
-    static bool IsGuarded(string fact) => fact is "git_branch" or "git_commit";
+    static bool IsGuarded(string fact) => fact is "git_branch" or "git_commit" || fact.StartsWith("tool_", StringComparison.Ordinal);
 
     static void Guard(GuardPolicy policy, Refusal refusal, List<Refusal> refusals, List<string> warnings)
     {
