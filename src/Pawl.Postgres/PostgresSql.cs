@@ -84,6 +84,7 @@ sealed class PostgresSql(string schema)
             update {_runs} r set
                 seq = coalesce(c.last, r.seq), hash = coalesce(c.hash, r.hash), updated = coalesce(c.updated, r.updated), done = coalesce(c.done, r.done),
                 recoveries = coalesce(c.recoveries, r.recoveries), status = coalesce(c.status, r.status), head = coalesce(c.head::json, r.head),
+                version = coalesce((c.head::json ->> 'version')::int, r.version),
                 began_at = coalesce(r.began_at, case when c.began_at < {Now} then c.began_at when c.began_at is not null then {Now} end), seen = case when c.last is null then r.seen else c.seen end,
                 due_at = case when c.last is null then r.due_at when r.queue is null then null when r.messages > c.seen or c.due_at <= {Now} then '-infinity' else c.due_at end,
                 held = not c.release, owner = case when not c.release then r.owner end, lease_until = case when not c.release then r.lease_until end

@@ -43,7 +43,7 @@ public sealed partial class PostgresStore : ICheckpointStore
     {
         var (text, schema) = PostgresUri.Parse(connection);
         options ??= new PostgresStoreOptions();
-        var source = new NpgsqlDataSourceBuilder(text).Build();
+        var source = PostgresUri.Source(text);
         try
         {
             return await OpenAsync(source, owned: true, schema is null ? options : options with { Schema = schema }, cancellationToken);

@@ -22,7 +22,7 @@ static class SqliteHeads
     const string Guard = "WHERE run_id = ? AND token = ? AND seq = ? AND owner IS NOT NULL";
     const string Step = $"UPDATE core_workflow_runs SET seq = ?, hash = ?, done = ?, recoveries = ?, updated_at = ? {Guard} RETURNING id";
     const string Whole = $"""
-        UPDATE core_workflow_runs SET status = ?, seq = ?, hash = ?, pass_token = ?, done = ?, total = ?, started_at = ?, updated_at = ?, error_step = ?, error = ?,
+        UPDATE core_workflow_runs SET status = ?, version = ?, seq = ?, hash = ?, pass_token = ?, done = ?, total = ?, started_at = ?, updated_at = ?, error_step = ?, error = ?,
             wake_at = ?, seen = ?, waits = ?, recoveries = ?, dead_letter = ? {Guard} RETURNING id
         """;
 
@@ -45,7 +45,7 @@ static class SqliteHeads
         // Records of steps follow a running head and leave it running.
         foreach (var record in commit.Records)
             if (record.Kind is not (CheckpointKind.Step or CheckpointKind.Timer))
-                return db.Key(Whole, Name(head.Status), head.Seq, head.Hash, head.Token, head.Done, head.Total, head.StartedAt, (DateTimeOffset?)head.UpdatedAt, head.ErrorStep, head.Error,
+                return db.Key(Whole, Name(head.Status), head.Version, head.Seq, head.Hash, head.Token, head.Done, head.Total, head.StartedAt, (DateTimeOffset?)head.UpdatedAt, head.ErrorStep, head.Error,
                     head.WakeAt, head.Seen, Write(head.Waits), head.Recoveries, head.DeadLetter, lease.RunId, lease.Token, before);
         return db.Key(Step, head.Seq, head.Hash, head.Done, head.Recoveries, (DateTimeOffset?)head.UpdatedAt, lease.RunId, lease.Token, before);
     }

@@ -99,6 +99,16 @@ public static partial class StoreConformance
             var both = await store.TakeAsync(Work(queue) with { Workflows = [new WorkflowKey("another", 1), new WorkflowKey("law", 2)] }, cancellation);
             Expect.Holds(both.Count == 2, $"a worker that has them took {both.Count} of 2");
         });
+        yield return Law("A run that went on under another version is taken by workers of that one, and no longer by those of the old one", async (one, two, cancellation) =>
+        {
+            var run = await LawRun.BeginInQueueAsync(one, LawRun.NewQueue(), cancellation);
+            await run.AppendAsync(cancellation, run.Line("paused", "\"reason\":\"law\""));
+            await run.AppendAsync(cancellation, run.Line("resumed", "\"token\":" + run.Lease!.Token + ",\"data\":{\"version\":2}"));
+            await run.WaitAsync(cancellation, Past);
+            Expect.Holds((await two.FindAsync(run.Id, cancellation))!.Version == 2, "its head has the old version");
+            await TakesAsync(two, Work(run.Head.Queue!), null, cancellation);
+            await TakesAsync(two, Work(run.Head.Queue!) with { Workflows = [new WorkflowKey("law", 2)] }, run, cancellation);
+        });
         yield return Law("A run that carries its definition is taken by a worker that can execute it from there", async (store, cancellation) =>
         {
             var run = await LawRun.EnqueueAsync(store, LawRun.NewQueue(), cancellation, "nowhere", ",\"definition\":{\"name\":\"nowhere\"}");

@@ -79,6 +79,7 @@ internal static class Vocabulary
             new("migrations", new ListOf(new Keys("migration"), "migrations"), "How runs of earlier versions go on under this one."),
             new("budget", new Keys("budget"), "What a run may take, over all its passes: past it the run is paused, and goes on when the budget is raised."),
             new("prices", new MapOf(new Keys("price"), "model"), "Prices of models: what a step's tokens cost when it does not say it."),
+            new("tools", new MapOf(s_text, "tool"), "Commands that print a tool's version: recorded when a run begins, compared by a resume."),
             new("prove", new Keys("prove"), "What 'pawl prove' copies, resets and compares."),
             new("steps", s_steps, "The work.") { IsRequired = true },
         ])
@@ -118,6 +119,8 @@ internal static class Vocabulary
             new("compare", s_texts, "File patterns: these files must be as after an unbroken run.", "every file that the run created or changed"),
             new("ignore", s_texts, "File patterns: these may differ."),
             new("exclude", s_texts, "File patterns: not copied into the sandboxes.", "nothing but .checkpoints"),
+            new("approvals", new OneOf("approve", "reject"), "How every request for approval is answered, so that what is behind it is proved.", "not at all: the run is proved up to there"),
+            new("signals", new MapOf(new Anything(), "signal"), "Signals that are sent to a run that waits for them: their bodies by name; null is no body."),
             new("setup", s_text, "A bash text that runs in each sandbox before its run: starts a server, fills a database."),
             new("teardown", s_text, "A bash text that runs in each sandbox behind its run, before files are compared: writes what a server holds into a file, and stops it."),
         ]) { Foreign = Words(("files", "Write 'compare'."), ("before", "Write 'setup'."), ("after", "Write 'teardown'."), ("skip", "Write 'ignore' or 'exclude'.")) },

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using Pawl.Storage;
+using Pawl.Engine;
 
 namespace Pawl;
 
@@ -17,11 +17,12 @@ public sealed record Budget
     /// <summary>Time of attempts (see <see cref="Cost.Duration"/>), not of waiting between passes; null is no limit.</summary>
     public TimeSpan? Duration { get; init; }
 
-    /// <summary>The definition's limits, those of earlier resumes over them, and those asked for now over all.</summary>
-    internal static Budget? InForce(Budget? defined, IEnumerable<Checkpoint> passes, Budget? asked = null)
+    /// <summary>The definition's limits, those of the start and of earlier resumes over them, and those asked for now over all.</summary>
+    internal static Budget? InForce(Budget? defined, Journal journal, Budget? asked = null)
     {
         var budget = defined;
-        foreach (var pass in passes)
+        if (journal.CreatedData!.RootElement.TryGetProperty("budget", out var begun)) budget = Over(budget, Read(begun));
+        foreach (var pass in journal.Passes)
         {
             if (pass.Data.Span.IndexOf("\"budget\""u8) < 0) continue;
             using var data = JsonDocument.Parse(pass.Data);

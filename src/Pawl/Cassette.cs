@@ -5,7 +5,8 @@ namespace Pawl;
 
 /// <summary>The recorded results of a run, to be played instead of its steps: for tests and demonstrations that cost nothing. Immutable; thread safe.</summary>
 /// <remarks>Played are steps and sub-steps that have no steps below them, found again by their paths; groups, fan-outs and choices run, and find their parts.
-/// A played step records the result anew, with the reason that names where it comes from; its costs (metrics) are not counted again. Waits are played too.</remarks>
+/// A played step records the result anew, with the reason that names where it comes from; what the result once took is no cost of this run: the ledger
+/// has it as saved. Waits are played too.</remarks>
 public sealed class Cassette
 {
     readonly PawlClient _client;
@@ -75,6 +76,15 @@ public sealed class Cassette
         var output = await _client.OutputAsync(_runId, record, context.CancellationToken);
         return record.Status == StepStatus.Skipped
             ? StepResult.Skip($"{record.Reason} ({reason})", output, unchanged: record.Cause == SkipCause.Unchanged)
-            : StepResult.Ok(output) with { Reason = reason };
+            : StepResult.Ok(output) with
+            {
+                Reason = reason,
+                Info = new RawJson(Engine.PassRecords.Write(w =>
+                {
+                    w.WriteString("played_from", $"{_runId}@{record.Seq}");
+                    w.WritePropertyName("saved");
+                    Cost.Of(record).Write(w);
+                })),
+            };
     }
 }

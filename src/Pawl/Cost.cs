@@ -17,6 +17,17 @@ public readonly record struct Cost(TimeSpan Duration, long Calls, long Tokens, d
     /// <summary>Both together.</summary>
     public static Cost operator +(Cost a, Cost b) => new(a.Duration + b.Duration, a.Calls + b.Calls, a.Tokens + b.Tokens, a.CostUsd + b.CostUsd);
 
+    /// <summary>The figures of a step with these beside its own. Its time is the step's own.</summary>
+    internal IReadOnlyDictionary<string, double>? Beside(IReadOnlyDictionary<string, double>? metrics)
+    {
+        if ((Calls, Tokens, CostUsd) == default) return metrics;
+        var all = new Dictionary<string, double>(metrics ?? new Dictionary<string, double>());
+        if (Calls != 0) all["calls"] = all.GetValueOrDefault("calls") + Calls;
+        if (Tokens != 0) all["tokens"] = all.GetValueOrDefault("tokens", all.GetValueOrDefault("input_tokens") + all.GetValueOrDefault("output_tokens")) + Tokens;
+        if (CostUsd != 0) all["cost_usd"] = all.GetValueOrDefault("cost_usd") + (double)CostUsd;
+        return all;
+    }
+
     internal Cost Since(Cost before) => new(Duration - before.Duration, Calls - before.Calls, Tokens - before.Tokens, CostUsd - before.CostUsd);
 
     /// <summary>The sum.</summary>
@@ -68,11 +79,16 @@ public readonly record struct Cost(TimeSpan Duration, long Calls, long Tokens, d
 public sealed record ModelPrice(decimal InputUsd, decimal OutputUsd)
 {
     /// <summary>A step's metrics with the price of its tokens, where it did not say it and the table knows its model.</summary>
-    internal static IReadOnlyDictionary<string, double>? Priced(StepResult result, IReadOnlyDictionary<string, ModelPrice>? prices)
+    internal static IReadOnlyDictionary<string, double>? Priced(StepResult result, IReadOnlyDictionary<string, ModelPrice>? prices, Action<string> unknown)
     {
         if (prices is null || result is not { Metrics: { } metrics, Info: { } info } || metrics.ContainsKey("cost_usd")) return result.Metrics;
         using var facts = JsonDocument.Parse(info.Utf8);
-        if (!facts.RootElement.TryGetProperty("model", out var model) || model.ValueKind != JsonValueKind.String || !prices.TryGetValue(model.GetString()!, out var price)) return metrics;
+        if (!facts.RootElement.TryGetProperty("model", out var model) || model.ValueKind != JsonValueKind.String) return metrics;
+        if (!prices.TryGetValue(model.GetString()!, out var price))
+        {
+            if (metrics.ContainsKey("input_tokens") || metrics.ContainsKey("output_tokens")) unknown(model.GetString()!);
+            return metrics;
+        }
         var usd = (metrics.GetValueOrDefault("input_tokens") * (double)price.InputUsd + metrics.GetValueOrDefault("output_tokens") * (double)price.OutputUsd) / 1e6;
         return new Dictionary<string, double>(metrics) { ["cost_usd"] = Math.Round(usd, 9) };
     }
@@ -90,10 +106,11 @@ public sealed record StepCost(string Path, int Attempts, Cost Spent);
 /// <param name="End">How it ended; null when it goes on, or its process died.</param>
 /// <param name="Spent">What its attempts took.</param>
 /// <param name="Reused">What the recorded results once took that it began with: saved by the resume, or by the fork.</param>
-/// <param name="Skipped">What the results once took of steps that were skipped as unchanged.</param>
+/// <param name="Skipped">What the results once took of steps that were skipped as unchanged, or played from another run.</param>
 public sealed record PassCost(int Number, DateTimeOffset BeganAt, RunStatus? End, Cost Spent, Cost Reused, Cost Skipped);
 
-/// <summary>The cost ledger of a run, computed from its journal. Child runs have ledgers of their own.</summary>
+/// <summary>The cost ledger of a run, computed from its journal. Child runs have ledgers of their own; their calls, tokens and
+/// money are also among those of the step that ran them.</summary>
 public sealed record RunCosts
 {
     /// <summary>The run.</summary>

@@ -178,6 +178,9 @@ public sealed record StartOptions
     /// <summary>The run that started this one.</summary>
     public string? ParentRunId { get; init; }
 
+    /// <summary>The queue whose workers go on with the run when its process does not; null is none.</summary>
+    internal EnqueueOptions? Queue { get; init; }
+
     /// <summary>Facts about the surroundings, stored for people and for the resume guards (<c>git_branch</c>, <c>git_commit</c>, …).</summary>
     public IReadOnlyDictionary<string, string>? Environment { get; init; }
 
@@ -189,6 +192,9 @@ public sealed record StartOptions
 
     /// <summary>Runs only these steps and what they need; null runs all.</summary>
     public StepSelection? Select { get; init; }
+
+    /// <summary>Limits over those of the workflow, for the whole run; null members leave the workflow's. A resume may set others.</summary>
+    public Budget? Budget { get; init; }
 
     /// <summary>Recorded results that are played instead of steps. A resume of the run plays nothing.</summary>
     public Cassette? Cassette { get; init; }

@@ -126,6 +126,8 @@ public sealed partial class PawlClient
             if (Transitions.IsFinal(journal.Head.Status)) throw new IllegalTransitionException(head.RunId, journal.Head.Status, what);
             // Without its next run a schedule goes on behind it.
             if (kind == CheckpointKind.Canceled && Open(journal) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
+            await ChildRuns.EndAsync(journal.Head, kind == CheckpointKind.Canceled ? CancelAsync : PauseAsync);
+            if (kind == CheckpointKind.Canceled) await ChildRuns.TellAsync(Store, journal.Head, lease.Token, Time.GetUtcNow());
             await journal.AppendAsync(new Checkpoint { Kind = kind, At = Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}" });
             journal.CreatedData!.Dispose();
             return journal.Head;
@@ -140,15 +142,19 @@ public sealed partial class PawlClient
     /// <returns>False when there is no such run.</returns>
     public async ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken = default)
     {
+        RunHead? head = null;
         try
         {
-            if (await FindAsync(runId, cancellationToken) is { } head && await OpenAsync(head, cancellationToken) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
+            head = await FindAsync(runId, cancellationToken);
+            if (head is not null && await OpenAsync(head, cancellationToken) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
         }
         catch (JournalCorruptException)
         {
             // Nobody could go on with it either.
         }
-        return await Store.DeleteAsync(runId, cancellationToken);
+        var deleted = await Store.DeleteAsync(runId, cancellationToken);
+        if (deleted && head is not null) await ChildRuns.TellAsync(Store, head, head.Token + 1, Time.GetUtcNow());
+        return deleted;
     }
 
     /// <summary>Removes finished runs that the policy no longer keeps. What can still be resumed always stays.</summary>
@@ -205,13 +211,13 @@ public sealed partial class PawlClient
         return problems;
     }
 
-    async Task<RunResult> ResultOfAsync(RunHead head, CancellationToken cancellationToken)
+    internal async Task<RunResult> ResultOfAsync(RunHead head, CancellationToken cancellationToken)
     {
         var journal = await Journal.LoadAsync(Store, _commits, head.RunId, cancellationToken);
         var steps = journal.Order.Select(entry => new StepReport(entry.Path, entry.Status!.Value, entry.Attempt, entry.Duration, true, entry.Reason, entry.Error)).ToList();
         return new RunResult
         {
-            RunId = head.RunId, Workflow = head.Workflow, Status = head.Status, Steps = steps, Json = Options.Json, Saved = CostLedger.Saved(journal, steps),
+            RunId = head.RunId, Workflow = head.Workflow, Status = head.Status, ErrorStep = head.ErrorStep, Error = head.Error, Steps = steps, Json = Options.Json, Saved = CostLedger.Saved(journal, steps),
             Outputs = path => journal.Find(path) is { HasOutput: true } entry ? journal.Output(entry) : null,
         };
     }

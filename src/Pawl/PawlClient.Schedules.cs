@@ -13,7 +13,7 @@ public sealed partial class PawlClient
     static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Makes a schedule, or changes the one of this name. Durable when this returns; asking again for the same changes nothing.</summary>
-    /// <remarks>A change takes back the run that waits for its time (it stays in the store as canceled) and makes another; a schedule that is paused stays so. A crash within the change may leave no schedule: ask again.</remarks>
+    /// <remarks>A change makes another run, and takes back the one that waits for its time (it stays in the store as canceled); a schedule that is paused stays so. A crash within the change leaves it as it was, or as it is to be.</remarks>
     /// <returns>How it is now.</returns>
     /// <exception cref="InvalidDefinitionException">The cron text, the zone, the name or the params are wrong.</exception>
     /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
@@ -25,26 +25,22 @@ public sealed partial class PawlClient
         while (true)
         {
             var open = await AheadAsync(schedule.Name, cancellationToken);
-            var other = open.FindAll(one => one.Occurrence.Revision != next.Revision);
-            if (other.Count == 0 && open.Count > 0)
+            if (open.Count > 0 && Newest(open) is var (newest, waiting) && newest.Revision == next.Revision)
             {
-                var (same, waiting) = open.MaxBy(one => one.Occurrence.Tick);
-                return await StateAsync(same, waiting, cancellationToken);
+                var other = open.FindAll(one => one.Occurrence.Revision != next.Revision);
+                if (other.Count == 0) return await StateAsync(newest, waiting, cancellationToken);
+                var isHeld = false;
+                foreach (var (_, old) in other) isHeld |= !await TakeBackAsync(old.RunId, cancellationToken);
+                if (isHeld) await HeldAsync(open, began, cancellationToken);
+                // What began meanwhile has made another: look again.
+                continue;
             }
-            var isHeld = false;
-            foreach (var (_, old) in other)
-            {
-                isPaused |= old.Status == RunStatus.Paused;
-                isHeld |= !await TakeBackAsync(old.RunId, cancellationToken);
-            }
-            if (isHeld) await HeldAsync(open, began, cancellationToken);
-            // What began meanwhile has made another: look again.
-            if (other.Count > 0) continue;
-
-            var (head, isNew) = await PlaceAsync(next, cancellationToken);
-            if (isNew) return await StateAsync(next, isPaused ? await PauseAsync(head.RunId, cancellationToken: cancellationToken) : head, cancellationToken);
+            isPaused |= open.Exists(one => one.Head.Status == RunStatus.Paused);
+            // From here on the schedule is the new one: a worker leaves out what is of an older generation.
+            var (head, isNew) = await PlaceAsync(next.In(open.Count == 0 ? 1 : open.Max(one => one.Occurrence.Generation) + 1), cancellationToken);
+            if (isNew && isPaused) await PauseAsync(head.RunId, cancellationToken: cancellationToken);
             // This time was used already, by what had the name before.
-            if (await OpenAsync(head, cancellationToken) is null) next = next.Next(next.Tick) ?? throw new InvalidDefinitionException($"The cron text '{schedule.Cron}' does not come any more.");
+            if (!isNew && await OpenAsync(head, cancellationToken) is null) next = next.Next(next.Tick) ?? throw new InvalidDefinitionException($"The cron text '{schedule.Cron}' does not come any more.");
         }
     }
 
@@ -88,7 +84,7 @@ public sealed partial class PawlClient
     public async Task<IReadOnlyList<ScheduleState>> SchedulesAsync(CancellationToken cancellationToken = default)
     {
         var states = new List<ScheduleState>();
-        foreach (var (occurrence, head) in (await AheadAsync(null, cancellationToken)).OrderBy(one => one.Occurrence.Name, StringComparer.Ordinal).ThenByDescending(one => one.Occurrence.Tick))
+        foreach (var (occurrence, head) in (await AheadAsync(null, cancellationToken)).OrderBy(one => one.Occurrence.Name, StringComparer.Ordinal).ThenByDescending(one => one.Occurrence.Generation).ThenByDescending(one => one.Occurrence.Tick))
             // One whose worker died behind making the next stands beside it for a moment.
             if (states.Count == 0 || states[^1].Name != occurrence.Name) states.Add(await StateAsync(occurrence, head, cancellationToken));
         return states;
@@ -100,7 +96,7 @@ public sealed partial class PawlClient
     {
         var given = Encode(schedule.Params);
         ParamBinder.Bind(schedule.Workflow, given);
-        var start = new StartOptions { Tags = new Dictionary<string, string> { [Occurrence.Tag] = schedule.Name } };
+        var start = new StartOptions { Tags = new Dictionary<string, string> { [Occurrence.Tag] = schedule.Name, [Occurrence.Mark] = "true" } };
         var queue = new EnqueueOptions { Queue = RunIds.Check(schedule.Queue), Priority = schedule.Priority };
         return Occurrence.First(schedule, PassRecords.Created(schedule.Name, schedule.Workflow, given, start, Time, queue).Data, Time.GetUtcNow());
     }
@@ -120,7 +116,10 @@ public sealed partial class PawlClient
             var record = CheckpointCodec.Encode((n == 1 ? occurrence : occurrence.Again(n)).Record(Time.GetUtcNow()), 1, more: false, "");
             var head = Transitions.Apply(null, record);
             if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is not { } existing) return (head, true);
-            if (!IsTakenBack(existing)) return (existing, false);
+            if (IsTakenBack(existing)) continue;
+            // That of the schedule as it was before may be at the same time, and is about to be taken back.
+            if (await OpenAsync(existing, cancellationToken) is { } old && old.Generation < occurrence.Generation && old.Revision != occurrence.Revision) continue;
+            return (existing, false);
         }
     }
 
@@ -133,6 +132,12 @@ public sealed partial class PawlClient
         {
             if (await OpenAsync(head, CancellationToken.None) is not { } occurrence) return isSettled = false;
             var now = Time.GetUtcNow();
+            if ((await AheadAsync(occurrence.Name, CancellationToken.None)).Exists(one => one.Occurrence.Generation > occurrence.Generation))
+            {
+                // Whoever changed the schedule died before this one was taken back.
+                await WriteAsync(lease, head, new Checkpoint { Kind = CheckpointKind.Canceled, At = now, Reason = TakenBack });
+                return true;
+            }
             try { await HandOnAsync(occurrence, CancellationToken.None); }
             catch (InvalidDefinitionException problem)
             {
@@ -167,7 +172,7 @@ public sealed partial class PawlClient
     /// <summary>Occurrences that have not begun, of one schedule or of all.</summary>
     async Task<List<(Occurrence Occurrence, RunHead Head)>> AheadAsync(string? name, CancellationToken cancellationToken)
     {
-        var query = new RunQuery { Where = name is null ? null : TagOf(name), Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting, RunStatus.Paused] };
+        var query = new RunQuery { Where = name is null ? new Dictionary<string, string> { [Occurrence.Mark] = "true" } : TagOf(name), Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting, RunStatus.Paused] };
         var heads = new List<RunHead>();
         await foreach (var head in Store.ListAsync(query, cancellationToken)) heads.Add(head);
         var open = new List<(Occurrence, RunHead)>();
@@ -206,9 +211,11 @@ public sealed partial class PawlClient
     async Task<(Occurrence, RunHead)> NextOfAsync(string name, CancellationToken cancellationToken)
     {
         var open = await AheadAsync(name, cancellationToken);
-        if (open.Count > 0) return open.MaxBy(one => one.Occurrence.Tick);
+        if (open.Count > 0) return Newest(open);
         throw new ScheduleNotFoundException(name, (await AheadAsync(null, cancellationToken)).Select(one => one.Occurrence.Name));
     }
+
+    static (Occurrence Occurrence, RunHead Head) Newest(List<(Occurrence Occurrence, RunHead Head)> open) => open.MaxBy(one => (one.Occurrence.Generation, one.Occurrence.Tick));
 
     async Task<ScheduleState> StateAsync(Occurrence occurrence, RunHead head, CancellationToken cancellationToken)
     {

@@ -109,7 +109,7 @@ public sealed partial class PawlClient
     }
 
     /// <summary>A pass of a worker over a run that it took.</summary>
-    internal async Task ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, CancellationToken handOver)
+    internal async Task ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, Func<Workflow, bool> executes, CancellationToken handOver)
     {
         var (lease, head) = taken;
         if (head.Tags.ContainsKey(Occurrence.Tag) && await SettleAsync(lease, head)) return;
@@ -123,7 +123,7 @@ public sealed partial class PawlClient
         try
         {
             workflow ??= Load(worker, await DefinitionAsync(lease.RunId, CancellationToken.None) ?? throw new JournalCorruptException(lease.RunId, 1, "it should hold its definition"));
-            await GoOnAsync(workflow, lease, null, resume, Parking.Always, handOver);
+            await GoOnAsync(workflow, lease, null, resume, Parking.InWorker(executes), handOver);
         }
         catch (Exception error) when (error is ResumeRefusedException or InvalidDefinitionException)
         {
@@ -151,6 +151,7 @@ public sealed partial class PawlClient
             journal.Attach(lease);
             var now = Time.GetUtcNow();
             if (journal.Head.Status != RunStatus.Running) await journal.AppendAsync(Begin(journal, lease, "taken by a worker", now));
+            await ChildRuns.TellAsync(Store, journal.Head, lease.Token, now);
             await journal.AppendAsync(new Checkpoint { Kind = CheckpointKind.Failed, At = now, Error = error });
         }
         finally
@@ -163,11 +164,18 @@ public sealed partial class PawlClient
         new() { Kind = CheckpointKind.Resumed, At = now, Token = lease.Token, Reason = reason, Data = Encoding.UTF8.GetBytes($"{{\"done\":{journal.Head.Done}}}") };
 
     /// <summary>A run that waits goes on only when something came, or its time.</summary>
-    async Task<Refusal?> StillWaitsAsync(RunHead head, CancellationToken cancellationToken)
+    internal async Task<Refusal?> StillWaitsAsync(RunHead head, CancellationToken cancellationToken)
     {
         if (head.Status != RunStatus.Waiting || head.WakeAt <= Time.GetUtcNow()) return null;
         if ((await Store.InboxAsync(head.RunId, cancellationToken)).Count > head.Seen) return null;
+        foreach (var wait in head.Waits.Where(wait => wait.IsChildRun))
+            if (await FindAsync(RunIds.Child(head.RunId, wait.Path), cancellationToken) is not { } child || (child.Owner is null && child.Status != RunStatus.Paused && await StillWaitsAsync(child, cancellationToken) is null)) return null;
         var first = head.Waits[0];
+        if (first.IsChildRun)
+        {
+            var child = RunIds.Child(head.RunId, first.Path);
+            return new Refusal(RefusalReason.Waiting, $"Run '{head.RunId}' waits in '{first.Path}' for the end of its child run '{child}'.", $"'pawl status {child}' shows what that one needs to go on.");
+        }
         var what = first.Message is { } question ? $"a decision: {question}" : first.Signal is { } signal ? $"the signal '{signal}'" : $"{first.Due:yyyy-MM-dd HH:mm:ss}Z";
         var mend = first.Message is not null ? $"Decide with 'pawl approve {head.RunId} {first.Path}' or 'pawl reject …', then resume."
             : first.Signal is { } name ? $"Send it with 'pawl signal {head.RunId} {name}', then resume." : "Resume it then.";

@@ -58,7 +58,7 @@ public sealed partial class PawlClient : IAsyncDisposable
         {
             var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), n));
             // Durable from here: the run exists. A crash before the next record leaves it pending, and a resume begins it.
-            var created = await Store.CreateAsync(journal.Begin(PassRecords.Created(runId, workflow, given, start, Time)), journal.Head, Owner(), cancellationToken);
+            var created = await Store.CreateAsync(journal.Begin(PassRecords.Created(runId, workflow, given, start, Time, start.Queue)), journal.Head, Owner(), cancellationToken);
             lease = created.Lease;
             if (created.Existing is not { } existing || start.RunId is null) continue;
             if (start.IfExists == ExistingRun.Refuse) throw new RunExistsException(runId);
@@ -100,7 +100,7 @@ public sealed partial class PawlClient : IAsyncDisposable
             if (parking == Parking.ForMessages && plan.Refusals.Count == 0 && await StillWaitsAsync(journal.Head, cancellationToken) is { } waits) throw new ResumeRefusedException(waits);
             if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
             // A worker has done so already.
-            if (parking != Parking.Always && Open(journal) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
+            if (parking.Executes is null && Open(journal) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
             var overrides = Encode(resume.Params);
             var bound = ParamBinder.Bind(workflow, Merge(ParamsOf(journal), overrides));
             bound["__resumed__"] = new RawJson("true"u8.ToArray());

@@ -56,6 +56,9 @@ public sealed class Step
     /// <summary>Steps known beforehand that the body runs, for graphs and validation.</summary>
     public IReadOnlyList<Step> Children { get; init; } = [];
 
+    /// <summary>The workflow that the body runs as a run of its own, where that is known beforehand.</summary>
+    internal Workflow? ChildWorkflow { get; init; }
+
     /// <summary>Retry, time limit, fingerprint.</summary>
     public StepOptions Options { get; init; } = StepOptions.Default;
 

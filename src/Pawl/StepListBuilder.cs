@@ -62,7 +62,7 @@ public sealed class StepListBuilder
         {
             var result = await ctx.RunChildAsync("", workflow, parameters?.Invoke(ctx));
             return StepResult.Ok(new Dictionary<string, object?> { ["run_id"] = result.RunId, ["status"] = "completed" });
-        }, configure, isCompound: true));
+        }, configure, isCompound: true, child: workflow));
 
     /// <inheritdoc cref="WorkflowBuilder.Sleep"/>
     public StepRef<JsonElement> Sleep(string id, TimeSpan duration, Action<StepBuilder>? configure = null) =>
@@ -70,7 +70,7 @@ public sealed class StepListBuilder
 
     internal IReadOnlyList<Step> Build() => [.. _steps];
 
-    string Put(string id, string kind, Func<StepContext, Task<StepResult>> body, Action<StepBuilder>? configure, IReadOnlyList<Step>? children = null, bool isCompound = false)
+    string Put(string id, string kind, Func<StepContext, Task<StepResult>> body, Action<StepBuilder>? configure, IReadOnlyList<Step>? children = null, bool isCompound = false, Workflow? child = null)
     {
         var options = new StepBuilder();
         configure?.Invoke(options);
@@ -79,7 +79,7 @@ public sealed class StepListBuilder
         _steps.Add(new Step
         {
             Id = id, Kind = kind, Body = body, Needs = Local(options.NeedIds ?? []), After = Local(after), Condition = options.Condition, RunsAfterFailure = options.AfterFailure,
-            Compensate = options.Undo, Options = options.StepOptions, Children = children ?? [], IsCompound = isCompound,
+            Compensate = options.Undo, Options = options.StepOptions, Children = children ?? [], IsCompound = isCompound, ChildWorkflow = child,
         });
         return _prefix + id;
     }

@@ -49,6 +49,48 @@ public sealed class PostgresServer : IAsyncDisposable
         }
     }
 
+    /// <summary>A server that follows this one, and to which this one waits to be flushed: what it acknowledges is on both.</summary>
+    public async Task<PostgresServer> FollowAsync()
+    {
+        var folder = Path.Combine(Path.GetDirectoryName(_folder)!, "pawl-pg-" + Path.GetRandomFileName()[..8]);
+        Directory.CreateDirectory(folder);
+        var follower = new PostgresServer(folder, _binaries, _settings);
+        try
+        {
+            var secret = Path.Combine(folder, "pgpass");
+            await File.WriteAllTextAsync(secret, $"*:*:*:*:{Password}\n");
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(secret, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            if (IsRoot) await RunAsync("chown", "-R", Account(), folder);
+            await RunAsync([.. AsAccount(), "env", $"PGPASSFILE={secret}", Path.Combine(_binaries, "pg_basebackup"), "-h", "127.0.0.1", "-p", $"{Port}", "-U", User, "-D", follower.Data, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync"]);
+            await follower.StartAgainAsync();
+            await ExecuteAsync("alter system set synchronous_standby_names = '*'");
+            await ExecuteAsync("select pg_reload_conf()");
+            return follower;
+        }
+        catch
+        {
+            await follower.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Makes a server that followed another the one that is written to.</summary>
+    public async Task PromoteAsync()
+    {
+        // What it copied of the other's settings would make it wait for a follower of its own.
+        await ExecuteAsync("select pg_promote()");
+        await ExecuteAsync("alter system reset synchronous_standby_names");
+        await ExecuteAsync("select pg_reload_conf()");
+    }
+
+    async Task ExecuteAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
     string Data => Path.Combine(_folder, "data");
 
     /// <summary>Starts the stopped server on the same port.</summary>

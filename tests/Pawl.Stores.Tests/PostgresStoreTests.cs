@@ -82,6 +82,7 @@ public class PostgresStoreTests(PostgresFixture postgres)
     [InlineData("postgres://anna@db.example:5433/app?schema=flows", "postgres://anna@db.example:5433/app?schema=flows")]
     [InlineData("postgresql://anna:p%40ss@[::1]/my%20app?sslmode=verify-full", "postgres://anna@[::1]:5432/my%20app")]
     [InlineData("postgres:///app?host=/var/run/postgresql&user=anna", "postgres:///app?host=%2Fvar%2Frun%2Fpostgresql&port=5432&user=anna")]
+    [InlineData("postgres://anna:p%40ss@one:5432,two:5433/app?schema=flows", "postgres://anna@one:5432,two:5433/app?schema=flows")]
     [InlineData("Host=db;Username=anna;Password=x", "postgres://anna@db:5432/anna")]
     public void An_address_in_either_form_is_described_without_its_secret(string text, string expected)
     {

@@ -78,7 +78,7 @@ sealed class ForkCommand
             if (_cli.Get(_plan))
             {
                 _cli.Say($"A fork of {runId}{(fork.At is { } at ? $"@{at}" : "")}:");
-                return PlanView.Show(_cli, await client.PlanForkAsync(workflow, runId, fork, ResumeCommand.WithFacts(new ResumeOptions(), _cli.Caller), _cli.Stop), wayOn: null);
+                return PlanView.Show(_cli, await client.PlanForkAsync(workflow, runId, fork, ResumeCommand.WithFacts(new ResumeOptions(), _cli.Caller, workflow), _cli.Stop), wayOn: null);
             }
             var made = await client.ForkAsync(runId, fork, _cli.Stop);
             _cli.Say($"{made.RunId} is a fork of {runId}@{made.Tags["forked_at"]}.");

@@ -43,7 +43,7 @@ sealed class ProveCommand
 
         var began = _cli.Caller.Time.GetTimestamp();
         using var progress = new ProofProgress(_cli, workflow.Name);
-        var prover = new Prover(workflow.Name, workflow.Steps, session.NewWorldAsync, new ProveOptions { Points = points, Parallel = parallel, Workers = true, Keep = _cli.Get(_keep), OnPoint = progress.On });
+        var prover = new Prover(workflow.Name, workflow.Steps, session.NewWorldAsync, new ProveOptions { Points = points, Parallel = parallel, Workers = true, Keep = _cli.Get(_keep), Approvals = settings.Approvals, Signals = settings.Signals, OnPoint = progress.On });
         var run = await session.RunAsync(prover, progress.GoingOn);
         progress.End();
         if (run.Status == RunStatus.Failed) return NothingToCompareWith(run.Error);

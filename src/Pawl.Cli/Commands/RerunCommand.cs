@@ -21,7 +21,7 @@ static class RerunCommand
             var old = RunArgument.Check(cli.Get(run));
             var workflow = await Definitions.OfRunAsync(cli, client, old, cli.Get(file));
             var overrides = Params.Read(cli.Get(parameters), cli.Get(paramsFile), cli.Caller);
-            var facts = ProjectFacts.Gather(cli.Caller);
+            var facts = ProjectFacts.Gather(cli.Caller, workflow);
             var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Environment = facts.Environment, ProjectPath = facts.ProjectPath };
             var head = await client.FindAsync(old, cli.Stop) ?? throw new RunNotFoundException(old);
             // It is no run of the schedule that made the other one.

@@ -22,9 +22,9 @@ sealed class ResumeCommand
     readonly Option<bool> _rerunChanged = new("--rerun-changed") { Description = "Run finished steps again that were edited since" };
     readonly Option<bool> _force = new("--force") { Description = "Also a canceled run, and one of another project folder" };
     readonly Option<string?> _file = new("--file", "-f") { Description = "The workflow file; default: the run's own", HelpName = "FILE" };
-    readonly Option<string[]> _budget = new("--budget") { Description = "A limit over the workflow's: cost_usd=10, tokens=500000 or duration=2h; may be repeated", HelpName = "NAME=VALUE" };
+    readonly Option<string[]> _budget = BudgetText.Option();
     readonly Option<string?> _ageGuard = new("--age-guard") { Description = "For a last checkpoint older than a day: warn (default), refuse or ignore", HelpName = "POLICY" };
-    readonly Option<string?> _envGuard = new("--env-guard") { Description = "For another git branch or commit: warn (default), refuse or ignore", HelpName = "POLICY" };
+    readonly Option<string?> _envGuard = new("--env-guard") { Description = "For another git branch or commit, or version of a tool: warn (default), refuse or ignore", HelpName = "POLICY" };
     readonly Option<bool> _auto = new("--auto") { Description = "Never ask: take the newest" };
     readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "Show the output of the steps" };
 
@@ -52,32 +52,29 @@ sealed class ResumeCommand
         var resume = new ResumeOptions
         {
             Params = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller),
-            From = _cli.Get(_from), RerunChanged = _cli.Get(_rerunChanged), Force = _cli.Get(_force), Map = Map(), Budget = Budget(),
+            From = _cli.Get(_from), RerunChanged = _cli.Get(_rerunChanged), Force = _cli.Get(_force), Map = Map(), Budget = BudgetText.Parse(_cli.Get(_budget)),
             AgeGuard = Guard(_ageGuard), EnvironmentGuard = Guard(_envGuard),
         };
         return _cli.Get(_plan)
-            ? PlanView.Show(_cli, await PlanAsync(_cli, client, workflow, runId, resume), _cli.CommandLine("resume", runId))
+            ? PlanView.Show(_cli, await client.PlanAsync(workflow, runId, WithFacts(resume, _cli.Caller, workflow), _cli.Stop), _cli.CommandLine("resume", runId))
             : await ResumeAsync(_cli, client, workflow, runId, resume, _cli.Get(_verbose), MayAsk);
     }
 
     /// <summary>Goes on with a run that is known, after a word about what is reused.</summary>
     public static async Task<int> ResumeAsync(Cli cli, PawlClient client, Workflow workflow, string runId, ResumeOptions resume, bool verbose, bool mayAsk)
     {
-        var plan = await PlanAsync(cli, client, workflow, runId, resume);
+        resume = WithFacts(resume, cli.Caller, workflow);
+        var plan = await client.PlanAsync(workflow, runId, resume, cli.Stop);
         foreach (var other in plan.Refusals.Skip(1)) cli.Warn(other.ToString());
         if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
         PlanView.Summarize(cli, plan);
-        resume = WithFacts(resume, cli.Caller);
         return await new Pass(cli, client, workflow) { Verbose = verbose, MayAsk = mayAsk }
             .RunAsync(onEvent => client.ResumeAsync(workflow, runId, resume with { OnEvent = onEvent }, cli.Stop));
     }
 
-    static Task<ResumePlan> PlanAsync(Cli cli, PawlClient client, Workflow workflow, string runId, ResumeOptions resume) =>
-        client.PlanAsync(workflow, runId, WithFacts(resume, cli.Caller), cli.Stop);
-
-    public static ResumeOptions WithFacts(ResumeOptions resume, Caller caller)
+    public static ResumeOptions WithFacts(ResumeOptions resume, Caller caller, Workflow workflow)
     {
-        var facts = ProjectFacts.Gather(caller);
+        var facts = ProjectFacts.Gather(caller, workflow);
         return resume with { Environment = facts.Environment, ProjectPath = facts.ProjectPath };
     }
 
@@ -131,23 +128,6 @@ sealed class ResumeCommand
         if (pairs.Count == 0) return null;
         if (pairs.GroupBy(pair => pair.Value).FirstOrDefault(group => group.Count() > 1) is { } twice) throw new UsageException($"--map gives '{twice.Key}' two old names.");
         return pairs.ToDictionary(pair => pair.Value, pair => pair.Name);
-    }
-
-    Budget? Budget()
-    {
-        var pairs = Params.Pairs("--budget", _cli.Get(_budget));
-        var budget = new Budget();
-        foreach (var (name, value) in pairs)
-        {
-            budget = name switch
-            {
-                "cost_usd" when decimal.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var usd) => budget with { CostUsd = usd },
-                "tokens" when long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var tokens) => budget with { Tokens = tokens },
-                "duration" => budget with { Duration = Spans.Parse("--budget duration", value) },
-                _ => throw new UsageException($"--budget '{name}={value}': write cost_usd=10, tokens=500000 or duration=2h."),
-            };
-        }
-        return pairs.Count == 0 ? null : budget;
     }
 
     GuardPolicy Guard(Option<string?> option) => _cli.Get(option) is { } word ? Words.Parse<GuardPolicy>("policy", word) : GuardPolicy.Warn;

@@ -25,6 +25,7 @@ sealed class RunCommand
     readonly Option<bool> _status = new("--checkpoint-status") { Description = "Do not run: show the status of the newest run (as 'pawl status')" };
     readonly Option<string[]> _tags = new("--tag") { Description = "A word to find the run by; may be repeated", HelpName = "NAME=VALUE" };
     readonly Option<string[]> _partition = new("--partition") { Description = "What part of the data the run works on; may be repeated", HelpName = "NAME=VALUE" };
+    readonly Option<string[]> _budget = BudgetText.Option();
     readonly Option<string?> _replay = new("--replay-from") { Description = "Play the recorded results of this run instead of the steps", HelpName = "RUN" };
     readonly Option<string[]> _replayOnly = new("--replay-only") { Description = "Play only steps of these kinds or with these ids", HelpName = "KIND|STEP,…" };
     readonly Option<bool> _replayStrict = new("--replay-strict") { Description = "A step without a recorded result fails, instead of running" };
@@ -38,7 +39,7 @@ sealed class RunCommand
         var command = new Command("run", "Start a run and stay with it until it ends")
         {
             verb._file, verb._params, verb._paramsFile, verb._runId, verb._resume, verb._parallel, verb._from, verb._until, verb._only, verb._dryRun, verb._auto,
-            verb._durability, verb._noCheckpoint, verb._status, verb._tags, verb._partition, verb._replay, verb._replayOnly, verb._replayStrict, verb._verbose,
+            verb._durability, verb._noCheckpoint, verb._status, verb._tags, verb._partition, verb._budget, verb._replay, verb._replayOnly, verb._replayStrict, verb._verbose,
         };
         foreach (var step in (Option[])[verb._from, verb._until, verb._only]) step.CompletionSources.Add(context => verb.StepIds(context.ParseResult.GetValue(verb._file)));
         return Verbs.On(command, verb.RunAsync);
@@ -56,12 +57,12 @@ sealed class RunCommand
         var runId = _cli.Get(_runId) is { } id ? RunArgument.Check(id) : null;
         await using var client = await _cli.Store.OpenAsync(_cli.Caller, checkpointing: !_cli.Get(_noCheckpoint) && StoreChoice.IsEnabled(_cli.Caller));
         if (_cli.Get(_resume) && await ResumableAsync(client, workflow, runId) is { } resumable)
-            return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from) }, _cli.Get(_verbose), MayAsk);
+            return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from), Budget = BudgetText.Parse(_cli.Get(_budget)) }, _cli.Get(_verbose), MayAsk);
 
-        var facts = ProjectFacts.Gather(_cli.Caller);
+        var facts = ProjectFacts.Gather(_cli.Caller, workflow);
         var start = new StartOptions
         {
-            RunId = runId, Select = select, Environment = facts.Environment, ProjectPath = facts.ProjectPath,
+            RunId = runId, Select = select, Budget = BudgetText.Parse(_cli.Get(_budget)), Environment = facts.Environment, ProjectPath = facts.ProjectPath,
             Tags = Params.Labels("--tag", _cli.Get(_tags)), Partition = Params.Labels("--partition", _cli.Get(_partition)),
             Mode = new Dictionary<string, bool>
             {

@@ -1,9 +1,9 @@
 namespace Pawl.Cli.Input;
 
-/// <summary>Facts about the surroundings that are stored with a run and compared by a resume. Files are read, nothing is spawned.</summary>
+/// <summary>Facts about the surroundings that are stored with a run and compared by a resume. Files are read; nothing is started but what the workflow names under <c>tools</c>.</summary>
 sealed record ProjectFacts(string ProjectPath, IReadOnlyDictionary<string, string> Environment)
 {
-    public static ProjectFacts Gather(Caller caller)
+    public static ProjectFacts Gather(Caller caller, Workflow? workflow = null)
     {
         var facts = new Dictionary<string, string>();
         var git = FindGit(caller.Directory);
@@ -25,6 +25,7 @@ sealed record ProjectFacts(string ProjectPath, IReadOnlyDictionary<string, strin
         facts["host"] = System.Environment.MachineName;
         facts["user"] = System.Environment.UserName;
         facts["pawl_version"] = Cli.Version;
+        if (workflow is not null) ToolVersions.AddTo(facts, workflow, caller);
         return new ProjectFacts(git?.Top ?? caller.Directory, facts);
     }
 

@@ -52,7 +52,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         var interrupted = cli.Stop.IsCancellationRequested && result.Status is RunStatus.Paused or RunStatus.Running;
         Say(result, interrupted);
         if (MayAsk && Keeps && await Decisions.AskAsync(cli, client, result))
-            return await RunAsync(onEvent => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller), cli.Stop));
+            return await RunAsync(onEvent => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller, workflow), cli.Stop));
         WriteJson(result);
         if (Keeps && result.Status == RunStatus.Completed) await PruneAsync(retention);
         return Code(result, interrupted);
@@ -106,7 +106,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         foreach (var wait in result.Waits)
         {
             if (wait.Message is not null) cli.Say($"Decide with:  {cli.CommandLine("approve", result.RunId, wait.Path)}   or reject");
-            else if (wait.Signal is { } signal) cli.Say($"Send it with:  {cli.CommandLine("signal", result.RunId, signal)}");
+            else if (wait.Signal is { } signal && !wait.IsChildRun) cli.Say($"Send it with:  {cli.CommandLine("signal", result.RunId, signal)}");
         }
         if (Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled)) SayWayOn(result.RunId);
     }

@@ -42,14 +42,18 @@ sealed class SandboxWorld(ProofSession session, string name) : ProofWorld
     {
         if (point is not { ByWorker: true }) return await ExecuteAsync(Run, point?.Order(), Trace, cancellationToken) == Killed;
         await ExecuteAsync(["enqueue", .. Run[1..^1]], null, null, cancellationToken);
-        return await WorkAsync(point.Order(fewer: 1), cancellationToken);
+        return await WorkAsync(point.Order(fewer: 1), Trace, cancellationToken);
     }
+
+    public override async Task<bool> BeginAgainAsync(ProofPoint? point, CancellationToken cancellationToken) => point is { ByWorker: true }
+        ? await WorkAsync(point.Order(fewer: 1), Trace, cancellationToken)
+        : await ExecuteAsync(Resume, point?.Order(), Trace, cancellationToken) == Killed;
 
     public override async Task GoOnAsync(ProofPoint point, CancellationToken cancellationToken)
     {
         if (await HeadAsync(cancellationToken) is null) await ExecuteAsync(Run, null, null, cancellationToken);
-        else if (point.ByWorker) await WorkAsync(null, cancellationToken);
-        else await ExecuteAsync(["resume", RunId, "--file", session.File(Work), "--store", Store, "--auto"], null, null, cancellationToken);
+        else if (point.ByWorker) await WorkAsync(null, null, cancellationToken);
+        else await ExecuteAsync(Resume, null, null, cancellationToken);
     }
 
     public override async Task<T> LookAsync<T>(Func<PawlClient, Task<T>> look)
@@ -91,15 +95,27 @@ sealed class SandboxWorld(ProofSession session, string name) : ProofWorld
 
     string[] Run => ["run", session.File(Work), "--run-id", RunId, "--store", Store, .. session.Params.SelectMany(pair => (string[])["--param", pair]), "--auto"];
 
+    string[] Resume => ["resume", RunId, "--file", session.File(Work), "--store", Store, "--auto"];
+
     async Task<RunHead?> HeadAsync(CancellationToken cancellationToken) => await LookAsync(client => client.FindAsync(RunId, cancellationToken).AsTask());
 
-    /// <summary>A worker, until the run has ended or the worker died.</summary>
-    async Task<bool> WorkAsync(string? order, CancellationToken cancellationToken)
+    /// <summary>A worker, until the run and its children have ended, or wait for somebody, or the worker died.</summary>
+    async Task<bool> WorkAsync(string? order, string? trace, CancellationToken cancellationToken)
     {
-        using var worker = session.Start(["worker", "--store", Store], Work, _folder, order, null);
-        while (!worker.HasExited && await HeadAsync(cancellationToken) is not { Owner: null, Status: not (RunStatus.Pending or RunStatus.Running) }) await Task.Delay(Look, session.Caller.Time, cancellationToken);
+        using var worker = session.Start(["worker", "--store", Store], Work, _folder, order, trace);
+        while (!worker.HasExited && !await LookAsync(client => IsAtRestAsync(client, cancellationToken))) await Task.Delay(Look, session.Caller.Time, cancellationToken);
         if (!worker.HasExited) Posix.Signal(worker.Id, Posix.SigTerm);
         return await session.EndAsync(worker, cancellationToken) == Killed;
+    }
+
+    static async Task<bool> IsAtRestAsync(PawlClient client, CancellationToken cancellationToken)
+    {
+        await foreach (var head in client.ListAsync(null, cancellationToken))
+        {
+            if (head.Owner is not null || head.Status is RunStatus.Pending or RunStatus.Running) return false;
+            if (head.Status == RunStatus.Waiting && (head.Waits.Any(wait => wait.Signal is null) || (await client.Store.InboxAsync(head.RunId, cancellationToken)).Count > head.Seen)) return false;
+        }
+        return true;
     }
 
     async Task<int> ExecuteAsync(string[] words, string? order, string? trace, CancellationToken cancellationToken)

@@ -67,7 +67,7 @@ static class HeadView
     /// <summary>What a run waits for, for people.</summary>
     public static string Describe(Wait wait, Cli cli)
     {
-        var what = wait.Message is { } message ? $"a decision: {Human.Line(message)}" : wait.Signal is { } signal ? $"the signal '{signal}'" : null;
+        var what = wait.Message is { } message ? $"a decision: {Human.Line(message)}" : wait.IsChildRun ? "the end of its child run" : wait.Signal is { } signal ? $"the signal '{signal}'" : null;
         var until = wait.Due is { } due ? Human.Date(due, cli.Caller) : null;
         return (what, until) switch { (null, _) => until ?? "a worker", (_, null) => what, _ => $"{what} (until {until})" };
     }

@@ -12,10 +12,10 @@ public static class CrashOrder
     /// the second file below the current folder changes. The last two are never later than the next write begins.</summary>
     public const string Variable = "PAWL_CRASH_AT";
 
-    /// <summary>The variable with the file that gets a line for each write that was answered.</summary>
+    /// <summary>The variable with the file that gets a line for each write that was answered. Behind the lines of an earlier process writes are counted on, for the order too.</summary>
     public const string TraceVariable = "PAWL_CRASH_TRACE";
 
-    /// <summary>The store itself when the environment holds no order, else one that kills this process. It hides that a store is transactional.</summary>
+    /// <summary>The store itself when the environment holds no order, else one that kills this process. A transactional store stays one.</summary>
     /// <param name="store">The store; disposed with the one that is returned.</param>
     /// <param name="variable">Where variables are read. Default: the process's environment.</param>
     /// <exception cref="ArgumentException">The order cannot be read.</exception>
@@ -23,7 +23,10 @@ public static class CrashOrder
     {
         variable ??= Environment.GetEnvironmentVariable;
         var (order, trace) = (variable(Variable), variable(TraceVariable));
-        return string.IsNullOrEmpty(order) && string.IsNullOrEmpty(trace) ? store : new KillingStore(store, string.IsNullOrEmpty(order) ? null : Parse(order), string.IsNullOrEmpty(trace) ? null : trace);
+        if (string.IsNullOrEmpty(order) && string.IsNullOrEmpty(trace)) return store;
+        var instant = string.IsNullOrEmpty(order) ? (CrashInstant?)null : Parse(order);
+        if (string.IsNullOrEmpty(trace)) trace = null;
+        return store is ITransactionalStore database ? new KillingDatabase(database, instant, trace) : new KillingStore(store, instant, trace);
     }
 
     internal static CrashInstant Parse(string order)

@@ -67,7 +67,7 @@ sealed record Ending(RunStatus Status, string? ErrorStep, string? Error, IReadOn
         (laps.FirstOrDefault(lap => lap.From <= at && at <= lap.To) ?? laps.FirstOrDefault(lap => lap.From - Tick <= at && at <= lap.To + Tick))?.Path;
 
     /// <summary>Sub-steps that a step keeps for itself, such as the mark that it began.</summary>
-    static bool IsBookkeeping(string path) => path.Contains("/(", StringComparison.Ordinal);
+    public static bool IsBookkeeping(string path) => path.Contains("/(", StringComparison.Ordinal);
 
     static void AddValues(List<Fact> facts, string name, RawJson json, string step)
     {

@@ -1,11 +1,13 @@
+using System.Data.Common;
 using System.Globalization;
 using Pawl.Storage;
 
 namespace Pawl.Testing;
 
 /// <summary>A store that kills its own process, for real, where it was ordered to, and tells of each write. Thread safe.</summary>
-sealed class KillingStore : ICheckpointStore
+class KillingStore : ICheckpointStore
 {
+    public const string Claim = "the claim of the run";
     const int MostFiles = 64;
 
     readonly Lock _lock = new();
@@ -15,13 +17,20 @@ sealed class KillingStore : ICheckpointStore
     readonly FileSystemWatcher? _watcher;
     readonly List<string> _changed = [];
     readonly long _began = TimeProvider.System.GetTimestamp();
+    readonly double _before;
     ITimer? _death;
     int _writes;
     bool _isArmed;
 
     public KillingStore(ICheckpointStore inner, CrashInstant? order, string? trace)
     {
-        (_inner, _order, _trace) = (inner, order, trace is null ? null : new StreamWriter(trace) { AutoFlush = true });
+        (_inner, _order) = (inner, order);
+        if (trace is not null)
+        {
+            // The next process of a history counts on.
+            if (TracedWrite.Read(trace) is [.., var last]) (_writes, _before) = (last.Number, last.Ended);
+            _trace = new StreamWriter(trace, append: true) { AutoFlush = true };
+        }
         if (order is not { Files: > 0 } && (order is not null || trace is null)) return;
         _watcher = new FileSystemWatcher(Environment.CurrentDirectory) { IncludeSubdirectories = true, NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite };
         _watcher.Created += OnChange;
@@ -37,7 +46,7 @@ sealed class KillingStore : ICheckpointStore
         WriteAsync("the run's creation", () => _inner.CreateAsync(created, head, claimant, cancellationToken));
 
     public ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken) =>
-        WriteAsync("the claim of the run", () => _inner.ClaimAsync(runId, claimant, cancellationToken));
+        WriteAsync(Claim, () => _inner.ClaimAsync(runId, claimant, cancellationToken));
 
     // Mostly it finds nothing, and how often an idle worker looks is chance: not counted.
     public ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken) => _inner.TakeAsync(work, claimant, cancellationToken);
@@ -61,7 +70,7 @@ sealed class KillingStore : ICheckpointStore
 
     public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken) => _inner.DeleteAsync(runId, cancellationToken);
 
-    async ValueTask<T> WriteAsync<T>(string what, Func<ValueTask<T>> write)
+    protected async ValueTask<T> WriteAsync<T>(string what, Func<ValueTask<T>> write)
     {
         var number = Interlocked.Increment(ref _writes);
         // Also the one behind an order whose instant had not come.
@@ -82,7 +91,7 @@ sealed class KillingStore : ICheckpointStore
         return result;
     }
 
-    double Now => TimeProvider.System.GetElapsedTime(_began).TotalMilliseconds;
+    double Now => _before + TimeProvider.System.GetElapsedTime(_began).TotalMilliseconds;
 
     void OnChange(object sender, FileSystemEventArgs change)
     {
@@ -106,9 +115,28 @@ sealed class KillingStore : ICheckpointStore
 
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         _watcher?.Dispose();
         if (_death is not null) await _death.DisposeAsync();
         if (_trace is not null) await _trace.DisposeAsync();
         await _inner.DisposeAsync();
+    }
+}
+
+/// <summary>One whose steps write in the store's own transactions: those commits are counted, too.</summary>
+sealed class KillingDatabase(ITransactionalStore inner, CrashInstant? order, string? trace) : KillingStore(inner, order, trace), ITransactionalStore
+{
+    public async ValueTask<IStepTransaction> BeginAsync(RunLease lease, CancellationToken cancellationToken) => new StepTransaction(this, await inner.BeginAsync(lease, cancellationToken));
+
+    // Durable by the user's own commit, which is no write of the store's.
+    public ValueTask<RunHead?> CreateAsync(DbTransaction transaction, Checkpoint created, RunHead head, CancellationToken cancellationToken) => inner.CreateAsync(transaction, created, head, cancellationToken);
+
+    sealed class StepTransaction(KillingDatabase store, IStepTransaction inner) : IStepTransaction
+    {
+        public DbTransaction Transaction => inner.Transaction;
+
+        public ValueTask<CommitResult> CommitAsync(Commit commit, CancellationToken cancellationToken) => store.WriteAsync(TracedWrite.Describe([commit]), () => inner.CommitAsync(commit, cancellationToken));
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }

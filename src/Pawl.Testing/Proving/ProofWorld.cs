@@ -12,6 +12,12 @@ public abstract class ProofWorld : IAsyncDisposable
     /// <returns>Whether it died as ordered.</returns>
     public abstract Task<bool> BeginAsync(ProofPoint? point, CancellationToken cancellationToken);
 
+    /// <summary>Goes on in another process with a run that waited and was answered: the same history, so that writes are counted on.</summary>
+    /// <param name="point">Where it dies, if that was not met before; null: nowhere.</param>
+    /// <param name="cancellationToken">Ends the process, and throws.</param>
+    /// <returns>Whether it died as ordered.</returns>
+    public abstract Task<bool> BeginAgainAsync(ProofPoint? point, CancellationToken cancellationToken);
+
     /// <summary>Goes on with the run in another process, or begins it when it does not exist, and returns when that has ended.</summary>
     public abstract Task GoOnAsync(ProofPoint point, CancellationToken cancellationToken);
 

@@ -72,8 +72,11 @@ public static class Prove
         public override async Task<bool> BeginAsync(ProofPoint? point, CancellationToken cancellationToken)
         {
             await ResetAsync();
-            return await PassAsync(point is null ? null : new CrashPoint(point.Write, point.IsBefore ? CrashMoment.Before : CrashMoment.After), cancellationToken);
+            return await BeginAgainAsync(point, cancellationToken);
         }
+
+        public override Task<bool> BeginAgainAsync(ProofPoint? point, CancellationToken cancellationToken) =>
+            PassAsync(point is null ? null : new CrashPoint(point.Write - _writes, point.IsBefore ? CrashMoment.Before : CrashMoment.After), cancellationToken);
 
         public override Task GoOnAsync(ProofPoint point, CancellationToken cancellationToken) => PassAsync(null, cancellationToken);
 
@@ -94,7 +97,7 @@ public static class Prove
             {
                 // It waits for a signal or a person, as the unbroken one does.
             }
-            _writes = process.Writes;
+            _writes += process.Writes;
             var died = process.IsDead;
             await process.KillAsync();
             return died;
@@ -116,8 +119,10 @@ public static class Prove
         public override async Task<bool> BeginAsync(ProofPoint? point, CancellationToken cancellationToken)
         {
             await ResetAsync();
-            return await ExecuteAsync(point?.Order(), Trace, cancellationToken);
+            return await BeginAgainAsync(point, cancellationToken);
         }
+
+        public override Task<bool> BeginAgainAsync(ProofPoint? point, CancellationToken cancellationToken) => ExecuteAsync(point?.Order(), Trace, cancellationToken);
 
         public override Task GoOnAsync(ProofPoint point, CancellationToken cancellationToken) => ExecuteAsync(null, null, cancellationToken);
 

@@ -21,6 +21,13 @@ public sealed record ProveOptions
     /// <summary>Keeps the world of every point. Default: of those that do not hold.</summary>
     public bool Keep { get; init; }
 
+    /// <summary>What every request for approval is answered with, so that what is behind them is proved; null answers none. A question that
+    /// <see cref="UnknownOutcome"/> asks is never answered: nobody would know.</summary>
+    public Decision? Approvals { get; init; }
+
+    /// <summary>Signals that are sent to a run that waits for them: bodies by name. None by default.</summary>
+    public IReadOnlyDictionary<string, RawJson?> Signals { get; init; } = new Dictionary<string, RawJson?>();
+
     /// <summary>Called when the points are known, and after each; one call at a time is not promised.</summary>
     public Action<int, PointVerdict?>? OnPoint { get; init; }
 }
@@ -32,6 +39,8 @@ public sealed record ProveOptions
 /// <param name="options">How.</param>
 public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, CancellationToken, Task<ProofWorld>> newWorld, ProveOptions options)
 {
+    // Whoever answers approvals and signals.
+    const string By = "pawl prove";
     // A step shorter than this is met by the points around its checkpoint.
     const double ShortestGap = 4;
     const double ShortGap = 50;
@@ -73,7 +82,7 @@ public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, 
     async Task<(Ending Ending, IReadOnlyList<TracedWrite> Writes)> UnbrokenAsync(string world, CancellationToken cancellationToken)
     {
         await using var one = await newWorld(world, cancellationToken);
-        await one.BeginAsync(null, cancellationToken);
+        await BeginAsync(one, null, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         var ending = await Ending.ReadAsync(one, cancellationToken);
         if (ending.Status is RunStatus.Completed or RunStatus.Waiting) return (ending, one.Writes);
@@ -83,9 +92,10 @@ public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, 
     async Task<PointVerdict> TryAsync(ProofPoint point, Unbroken unbroken, CancellationToken cancellationToken)
     {
         await using var world = await newWorld($"point-{point.Number.ToString("0000", CultureInfo.InvariantCulture)}", cancellationToken);
-        if (!await world.BeginAsync(point, cancellationToken)) return Told(new PointVerdict(point, Reached: false, null));
+        if (!await BeginAsync(world, point, cancellationToken)) return Told(new PointVerdict(point, Reached: false, null));
         var left = await world.LookAsync(client => LeftAsync(client, world.RunId, cancellationToken));
         await world.GoOnAsync(point, cancellationToken);
+        while (await AnswerAsync(world, cancellationToken)) await world.GoOnAsync(point, cancellationToken);
         var problem = point.Number % 4 == 0 ? await GoOnAgainAsync(world, point, cancellationToken) : null;
         var ending = await Ending.ReadAsync(world, cancellationToken);
         // What an interrupted process left is no verdict.
@@ -93,6 +103,30 @@ public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, 
         var difference = Comparison.Find(unbroken.Ending, ending, unbroken.Unstable, left, point, steps) ?? problem;
         return Told(new PointVerdict(point, Reached: true, difference, difference is not null || options.Keep ? world.Keep() : null));
     }
+
+    async Task<bool> BeginAsync(ProofWorld world, ProofPoint? point, CancellationToken cancellationToken)
+    {
+        var died = await world.BeginAsync(point, cancellationToken);
+        while (!died && await AnswerAsync(world, cancellationToken)) died = await world.BeginAgainAsync(point, cancellationToken);
+        return died;
+    }
+
+    /// <summary>Sends what runs of the world wait for, child runs among them. False when there was nothing to send.</summary>
+    Task<bool> AnswerAsync(ProofWorld world, CancellationToken cancellationToken) => world.LookAsync(async client =>
+    {
+        var sent = false;
+        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Waiting] }, cancellationToken))
+        {
+            foreach (var wait in head.Waits)
+            {
+                if (wait.Message is not null && !Ending.IsBookkeeping(wait.Path) && options.Approvals is { } decision)
+                    sent |= await (decision == Decision.Approved ? client.ApproveAsync(head.RunId, wait.Path, By, cancellationToken: cancellationToken) : client.RejectAsync(head.RunId, wait.Path, By, cancellationToken: cancellationToken));
+                else if (wait is { Message: null, Signal: { } signal } && options.Signals.TryGetValue(signal, out var body))
+                    sent |= await client.SignalAsync(head.RunId, signal, body, By, cancellationToken: cancellationToken);
+            }
+        }
+        return sent;
+    });
 
     PointVerdict Told(PointVerdict verdict)
     {
@@ -116,6 +150,8 @@ public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, 
     List<ProofPoint> Points(IReadOnlyList<TracedWrite> writes)
     {
         var points = new List<ProofPoint>();
+        // A worker takes a run that waited without a claim of its own: its writes would have other numbers.
+        var first = writes.TakeWhile((write, i) => i == 0 || write.What != KillingStore.Claim).Count();
         for (var i = 0; i < writes.Count; i++)
         {
             var write = writes[i];
@@ -133,7 +169,7 @@ public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, 
         return points;
 
         void Add(TracedWrite write, bool isBefore, int delay, int files, string where) =>
-            points.Add(new ProofPoint(points.Count + 1, write.Number, isBefore, delay, files, where, options.Workers && write.Number > 2 && points.Count % 5 == 4));
+            points.Add(new ProofPoint(points.Count + 1, write.Number, isBefore, delay, files, where, options.Workers && write.Number > 2 && write.Number <= first && points.Count % 5 == 4));
     }
 
     static List<ProofPoint> Sample(List<ProofPoint> points, int? most) => most is not { } count || count >= points.Count ? points

@@ -20,6 +20,7 @@ internal static class WorkflowReader
         Vocabulary.Find("workflow").Check(node, problems);
         file.Params = ReadParams(node.Find("params") as YamlMapping, problems);
         _ = ProveSettings.Read(node, problems);
+        _ = ToolSettings.Read(node, problems);
         var reader = new StepReader(file);
         var inherited = reader.ReadInherited(OnlyEnv(node), Inherited.Nothing);
         if (node.Find("defaults") is YamlMapping defaults) inherited = reader.ReadInherited(defaults, inherited);

@@ -33,6 +33,7 @@ static class PassRecords
                 if (queue.Priority != 0) w.WriteNumber("priority", queue.Priority);
                 if (queue.Delay > TimeSpan.Zero) w.WriteString("not_before", (time.GetUtcNow() + queue.Delay).UtcDateTime);
             }
+            start.Budget?.Write(w);
             if (start.ParentRunId is { } parent) w.WriteString("parent", parent);
             if (start.ProjectPath is { } project) w.WriteString("project_path", project);
             if (start.Mode is { Count: > 0 } mode)

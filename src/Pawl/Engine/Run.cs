@@ -16,6 +16,7 @@ sealed class Run
     readonly Dictionary<string, StepAttempt> _claims = [];
     readonly CancellationTokenSource _kill = new();
     readonly List<StepReport> _reports = [];
+    readonly HashSet<string> _unpriced = [];
     int _stop;
 
     public Run(PawlClient client, Workflow workflow, Journal journal, RunParams parameters, bool isResumed, Action<RunEvent>? onEvent, StepSelection? select, Parking parking)
@@ -33,6 +34,7 @@ sealed class Run
         Waits = new Waits(this, parking);
         Parking = parking;
         Children = new ChildRuns(this);
+        WokenFrom = journal.Head.Waits;
         History = new RunHistory(client.Store, workflow.Name, Id);
         Log = client.Options.Logging.CreateLogger("Pawl.Run");
     }
@@ -57,6 +59,12 @@ sealed class Run
     public Storage.RunLease? Lease { get; set; }
     public Parking Parking { get; }
     public ChildRuns Children { get; }
+
+    /// <summary>What the pass before this one was parked with.</summary>
+    public IReadOnlyList<Storage.Wait> WokenFrom { get; }
+
+    /// <summary>How it was put into its queue; null when it is in none.</summary>
+    public EnqueueOptions? Queued => Journal.Head is { Queue: { } queue } head ? new EnqueueOptions { Queue = queue, Priority = head.Priority } : null;
     public RunHistory History { get; }
     public ILogger Log { get; }
     public IReadOnlyDictionary<string, RawJson> State => Journal.State;
@@ -121,6 +129,14 @@ sealed class Run
         if (IsWatched) Publish(new RunEvent.StepEnded(Time.GetUtcNow(), report, retryIn));
     }
 
+    /// <summary>Told once for each model: a figure of nothing that should be one of money would be believed.</summary>
+    public void WarnUnpriced(string model)
+    {
+        lock (_unpriced)
+            if (!_unpriced.Add(model)) return;
+        Warn($"The model '{model}' has no price in 'prices': its tokens are counted, and cost nothing.");
+    }
+
     public void Warn(string message)
     {
         Diagnostics.Log.Warning(Log, Id, message);
@@ -148,6 +164,19 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
 
     /// <summary>What the step writes in together with its checkpoint.</summary>
     public Storage.IStepTransaction? Transaction { get; set; }
+
+    /// <summary>What runs that this step started took in all, by their ids, and how much of that no earlier attempt has counted.</summary>
+    public Dictionary<string, Cost>? ChildRuns { get; private set; }
+    public Cost ChildCost { get; private set; }
+
+    public void Count(string childId, Cost all, Cost more)
+    {
+        lock (this)
+        {
+            (ChildRuns ??= [])[childId] = all;
+            ChildCost += more;
+        }
+    }
 
     /// <summary>Steps under way below this one. Guarded by <see cref="Waits"/>.</summary>
     public int Children { get; set; }

@@ -8,7 +8,7 @@ static class RunExecutor
     public static async Task<RunResult> ExecuteAsync(Run run, RunLease? lease, CancellationToken cancellation)
     {
         var began = run.Time.GetTimestamp();
-        using var asked = cancellation.Register(() => run.RequestStop(run.Parking == Parking.Always ? StopReason.Drain : StopReason.Interrupt));
+        using var asked = cancellation.Register(() => run.RequestStop(run.Parking.Executes is not null ? StopReason.Drain : StopReason.Interrupt));
         using var limit = run.Workflow.Options.Timeout is { } timeout ? new CancellationTokenSource(timeout, run.Time) : null;
         using var late = limit?.Token.Register(() => run.RequestStop(StopReason.TimeLimit));
         run.Lease = lease;
@@ -21,7 +21,7 @@ static class RunExecutor
     static async Task<RunResult> PassAsync(Run run, long began)
     {
         var reused = run.Journal.Head.Done;
-        run.Budget = Budget.InForce(run.Workflow.Options.Budget, run.Journal.Passes);
+        run.Budget = Budget.InForce(run.Workflow.Options.Budget, run.Journal);
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
         var selected = run.Select?.In(run.Workflow);
@@ -84,6 +84,15 @@ static class RunExecutor
 
     static async Task<(RunStatus, string?, string?)> RecordAsync(Run run, CheckpointKind kind, RunStatus status, string? step, StepError? error, string? reason)
     {
+        if (kind != CheckpointKind.Paused && run.Lease is { } lease)
+        {
+            try { await ChildRuns.TellAsync(run.Client.Store, run.Journal.Head, lease.Token, run.Time.GetUtcNow()); }
+            catch (IOException away)
+            {
+                run.RequestStop(StopReason.WriteFailed, new CheckpointWriteException($"The end of run '{run.Id}' could not be told to its parent '{run.Journal.Head.ParentRunId}': {away.Message}", away));
+                return Unwritten(run, step);
+            }
+        }
         var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason };
         if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
         return Unwritten(run, step);

@@ -222,13 +222,14 @@ sealed class StepExecutor(Run run)
         }
         if (result.Attachments is { } attachments) foreach (var content in attachments) (payloads ??= []).Add(new Payload(Address(content), content));
         var data = result.Info?.Utf8 ?? default;
+        if (attempt.ChildRuns is { Count: > 0 } children) data = With(data, ChildRuns.Written(children));
         if (failedBefore) data = WithFlag(data);
         return (new Checkpoint
         {
             Kind = CheckpointKind.Step, At = run.Time.GetUtcNow(), Path = path, Status = result.Status, Attempt = attempt.Number, Duration = took,
             Reason = result.Reason ?? (attempt.Number == 1 && reason == "first run" ? null : reason), Cause = result.Cause, Error = result.Error, Output = output, OutputRef = reference,
             State = result.Status == StepStatus.Completed ? context.TakeStateDelta() : default,
-            Metrics = ModelPrice.Priced(result, run.Workflow.Options.Prices) is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
+            Metrics = attempt.ChildCost.Beside(ModelPrice.Priced(result, run.Workflow.Options.Prices, run.WarnUnpriced)) is { } metrics ? PawlJson.Encode(metrics, run.Json).Utf8 : default,
             Inputs = result.Inputs is { } inputs ? OneLine(inputs, check: true).Utf8 : default,
             Progress = attempt.Progress.IsEmpty && attempt.Parent is { } parent ? parent.Progress : attempt.Progress,
             Data = data,
@@ -237,9 +238,10 @@ sealed class StepExecutor(Run run)
 
     static PayloadRef Address(ReadOnlyMemory<byte> content) => new(Convert.ToHexStringLower(SHA256.HashData(content.Span)), content.Length);
 
-    static byte[] WithFlag(ReadOnlyMemory<byte> data) => data.Length <= 2
-        ? "{\"after_failure\":true}"u8.ToArray()
-        : [.. "{\"after_failure\":true,"u8, .. data.Span[1..]];
+    static byte[] WithFlag(ReadOnlyMemory<byte> data) => With(data, "{\"after_failure\":true}"u8);
+
+    /// <summary>The members of both objects.</summary>
+    static byte[] With(ReadOnlyMemory<byte> data, ReadOnlySpan<byte> more) => data.Length <= 2 ? more.ToArray() : [.. more[..^1], (byte)',', .. data.Span[1..]];
 
     /// <summary>Records something about a step that no attempt made: a skip, or a stop.</summary>
     public async Task<StepOutcome> RecordAsync(string path, StepStatus status, SkipCause cause, string reason, bool failedBefore, StepError? error = null, int attempt = 0)

@@ -67,12 +67,13 @@ static class Transitions
 
     static RunHead Resumed(RunHead head, RunHead next, Checkpoint record)
     {
-        var (done, total, forced) = (0, head.Total, false);
+        var (done, total, forced, version) = (0, head.Total, false, head.Version);
         if (!record.Data.IsEmpty)
         {
             using var data = JsonDocument.Parse(record.Data);
             if (data.RootElement.TryGetProperty("done", out var d)) done = d.GetInt32();
             if (data.RootElement.TryGetProperty("steps", out var s)) total = s.GetArrayLength();
+            if (data.RootElement.TryGetProperty("version", out var v)) version = v.GetInt32();
             forced = data.RootElement.TryGetProperty("forced", out var f) && f.GetBoolean();
         }
         if (!CanResume(head.Status, forced)) throw Illegal(head, "resumed");
@@ -80,6 +81,7 @@ static class Transitions
         {
             Status = RunStatus.Running,
             Token = Math.Max(head.Token, record.Token),
+            Version = version,
             Done = done,
             Total = total,
             Error = null,

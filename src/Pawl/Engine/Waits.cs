@@ -3,14 +3,21 @@ using Pawl.Storage;
 namespace Pawl.Engine;
 
 /// <summary>When a waiting pass gives its run back: so that it holds no process while nothing can go on.</summary>
-enum Parking
+sealed class Parking
 {
+    Parking(Func<Workflow, bool>? executes) => Executes = executes;
+
     /// <summary>Never: whoever started it waits for its end.</summary>
-    Never,
+    public static Parking Never { get; } = new(null);
+
     /// <summary>When all that is left waits for a message: a caller waits through a sleep, not for a person.</summary>
-    ForMessages,
+    public static Parking ForMessages { get; } = new(null);
+
     /// <summary>For timers too: a worker has other runs to execute.</summary>
-    Always,
+    public static Parking InWorker(Func<Workflow, bool> executes) => new(executes);
+
+    /// <summary>In a worker: which runs it could take from its queues.</summary>
+    public Func<Workflow, bool>? Executes { get; }
 }
 
 /// <summary>What the steps of a run wait for, timers and messages, and when the run is parked: as soon as every step under way waits.</summary>
@@ -62,24 +69,28 @@ sealed class Waits(Run run, Parking parking)
     }
 
     /// <summary>Waits for a message, or until the time comes.</summary>
+    /// <param name="attempt">Whose.</param>
+    /// <param name="wait">For what.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <param name="known">Only what came behind so many messages counts.</param>
     /// <returns>The message; null when the time came first.</returns>
     /// <exception cref="OperationCanceledException">The run stops, or is parked: then the attempt is no result.</exception>
-    public async Task<RunMessage?> ForAsync(StepAttempt attempt, Wait wait, CancellationToken cancellation)
+    public async Task<RunMessage?> ForAsync(StepAttempt attempt, Wait wait, CancellationToken cancellation, int known = 0)
     {
         if (wait.Signal is not null)
         {
-            if (Find(wait.Signal) is { } early) return early;
+            if (Find(wait.Signal, known) is { } early) return early;
             await LookAsync(cancellation);
-            if (Find(wait.Signal) is { } there) return there;
+            if (Find(wait.Signal, known) is { } there) return there;
         }
         if (wait.Due is { } past && past <= run.Time.GetUtcNow()) return null;
-        if (wait.Signal is null && (parking != Parking.Always || wait.Due - run.Time.GetUtcNow() <= s_held))
+        if (wait.Signal is null && (parking.Executes is null || wait.Due - run.Time.GetUtcNow() <= s_held))
         {
             await UntilAsync(wait.Due!.Value, cancellation);
             return null;
         }
 
-        var pending = new Pending(wait);
+        var pending = new Pending(wait, known);
         // Steps below one leaf share its place: it is given away once, and taken once.
         var (place, first, last) = (attempt.Place, false, false);
         lock (_lock)
@@ -92,14 +103,14 @@ sealed class Waits(Run run, Parking parking)
         if (first) run.Gate.Leave();
         try
         {
-            if (Find(wait.Signal) is { } meanwhile) return meanwhile;
+            if (Find(wait.Signal, known) is { } meanwhile) return meanwhile;
             run.Publish(new RunEvent.StepWaiting(run.Time.GetUtcNow(), wait));
             _ = ParkAsync();
             await using var timer = wait.Due is { } due ? pending.At(due, run.Time) : null;
             await using var stop = cancellation.Register(() => pending.TrySetResult(Came.Stop));
             return await pending.Task switch
             {
-                Came.Message => Find(wait.Signal),
+                Came.Message => Find(wait.Signal, known),
                 Came.Time => null,
                 Came.Parked => throw Interrupted(attempt),
                 _ => throw new OperationCanceledException(cancellation),
@@ -130,7 +141,7 @@ sealed class Waits(Run run, Parking parking)
             all = [.. _pending];
         }
         foreach (var pending in all)
-            if (messages.FirstOrDefault(message => message.Name == pending.Wait.Signal) is not null) pending.TrySetResult(Came.Message);
+            if (Find(pending.Wait.Signal, pending.Known) is not null) pending.TrySetResult(Came.Message);
         return messages;
     }
 
@@ -143,9 +154,9 @@ sealed class Waits(Run run, Parking parking)
         return PassRecords.Waiting(waits, Seen, reason, now);
     }
 
-    RunMessage? Find(string? signal)
+    RunMessage? Find(string? signal, int known)
     {
-        lock (_lock) return signal is null ? null : _messages.FirstOrDefault(message => message.Name == signal);
+        lock (_lock) return signal is null ? null : _messages.Skip(known).FirstOrDefault(message => message.Answers(signal));
     }
 
     async Task UntilAsync(DateTimeOffset due, CancellationToken cancellation)
@@ -154,7 +165,7 @@ sealed class Waits(Run run, Parking parking)
     }
 
     // One that was answered already goes on by itself.
-    bool IsIdle => _busy == 0 && _pending.Count > 0 && parking != Parking.Never && !run.IsStopping && !_pending.Any(pending => pending.Task.IsCompleted);
+    bool IsIdle => _busy == 0 && _pending.Count > 0 && parking != Parking.Never && (run.Stop is StopReason.None or StopReason.Pause) && !_pending.Any(pending => pending.Task.IsCompleted);
 
     async Task ParkAsync()
     {
@@ -186,11 +197,12 @@ sealed class Waits(Run run, Parking parking)
     enum Came { Message, Time, Parked, Stop }
 
     // Set outside the lock, on the caller's scheduler.
-    sealed class Pending(Wait wait) : TaskCompletionSource<Came>
+    sealed class Pending(Wait wait, int known) : TaskCompletionSource<Came>
     {
         ITimer? _timer;
 
         public Wait Wait => wait;
+        public int Known => known;
 
         public ITimer At(DateTimeOffset due, TimeProvider time)
         {

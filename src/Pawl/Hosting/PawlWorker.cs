@@ -12,7 +12,8 @@ public sealed record WorkerOptions
     /// <summary>The queues it serves, with their limits. Default: the queue <c>default</c> without limits.</summary>
     public IReadOnlyList<QueueOptions> Queues { get; init; } = [new QueueOptions(QueueOptions.DefaultName)];
 
-    /// <summary>Workflows in code that it executes: runs of these names and versions.</summary>
+    /// <summary>Workflows in code that it executes: runs of these names and versions, and of those that their steps of the kind <c>workflow</c> run. One that a body runs
+    /// (<see cref="StepContext.RunChildAsync"/>) should be here, too: otherwise its runs are not parked, and hold their parent's pass to their end.</summary>
     public IReadOnlyList<Workflow> Workflows { get; init; } = [];
 
     /// <summary>Schedules that it makes, or changes to these, when it starts; those of other workers of the same name should be the same. Their workflows are among
@@ -48,8 +49,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
     readonly Lock _lock = new();
     readonly Dictionary<string, (string Queue, Task Task)> _running = [];
     readonly ILogger _log = client.Options.Logging.CreateLogger("Pawl.Worker");
-    readonly Dictionary<WorkflowKey, Workflow> _workflows =
-        options.Workflows.Union(options.Schedules.Select(schedule => schedule.Workflow)).ToDictionary(workflow => new WorkflowKey(workflow.Name, workflow.Version));
+    readonly Dictionary<WorkflowKey, Workflow> _workflows = WithChildren(options.Workflows.Union(options.Schedules.Select(schedule => schedule.Workflow)).ToList());
     readonly Queue<Schedule> _schedules = new(options.Schedules);
     TaskCompletionSource _news = new();
     DateTimeOffset? _lastContact;
@@ -147,7 +147,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         var runId = taken.Lease.RunId;
         try
         {
-            await client.ExecuteAsync(taken, _workflows.GetValueOrDefault(new WorkflowKey(taken.Head.Workflow, taken.Head.Version)), options, handOver);
+            await client.ExecuteAsync(taken, _workflows.GetValueOrDefault(new WorkflowKey(taken.Head.Workflow, taken.Head.Version)), options, Executes, handOver);
         }
         catch (OperationCanceledException)
         {
@@ -162,6 +162,32 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
             lock (_lock) _running.Remove(runId);
             Tell();
         }
+    }
+
+    // Runs of the workflows that steps of a workflow run go on by themselves, like any other.
+    static Dictionary<WorkflowKey, Workflow> WithChildren(List<Workflow> given)
+    {
+        var all = given.ToDictionary(workflow => new WorkflowKey(workflow.Name, workflow.Version));
+        given.ForEach(workflow => Add(workflow.Steps));
+        return all;
+
+        void Add(IReadOnlyList<Step> steps)
+        {
+            foreach (var step in steps)
+            {
+                if (step.ChildWorkflow is { } child && all.TryAdd(new WorkflowKey(child.Name, child.Version), child)) Add(child.Steps);
+                Add(step.Children);
+            }
+        }
+    }
+
+    /// <summary>Whether it would take a run of this very definition, too.</summary>
+    bool Executes(Workflow workflow)
+    {
+        if (_workflows.TryGetValue(new WorkflowKey(workflow.Name, workflow.Version), out var known)) return known.Fingerprint == workflow.Fingerprint;
+        if (workflow.Source is not { } source || options.Definitions is null) return false;
+        try { return options.Definitions(source).Fingerprint == workflow.Fingerprint; }
+        catch (Exception) { return false; }
     }
 
     /// <summary>For news, or for the poll interval.</summary>

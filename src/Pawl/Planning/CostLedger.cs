@@ -57,10 +57,10 @@ sealed class CostLedger
         return cost;
     }
 
-    /// <summary>What an earlier run's result once took that a skip used instead.</summary>
+    /// <summary>What an earlier run's result once took that a skip, or a cassette, used instead.</summary>
     public static Cost SavedBy(Checkpoint record)
     {
-        if (record.Cause != SkipCause.Unchanged || record.Data.IsEmpty) return default;
+        if (record.Data.IsEmpty || (record.Cause != SkipCause.Unchanged && record.Data.Span.IndexOf("\"played_from\""u8) < 0)) return default;
         using var data = JsonDocument.Parse(record.Data);
         return data.RootElement.TryGetProperty("saved", out var saved) ? Cost.Read(saved) : default;
     }

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Pawl.Engine;
 using Pawl.Storage;
@@ -14,7 +13,7 @@ sealed record Migrated(int From, int To, IReadOnlyDictionary<string, string> Map
     /// <summary>Null when nothing is to be migrated; what stands in the way is added to the refusals.</summary>
     public static Migrated? Of(Workflow workflow, Journal journal, List<Refusal> refusals)
     {
-        var from = VersionOf(journal);
+        var from = journal.Head.Version;
         if (workflow.Migrations.Count == 0 || from >= workflow.Version) return null;
         var change = new RunMigration(path => journal.Find(path) is { IsDone: true, HasOutput: true } entry ? new RawJson(journal.Output(entry)) : null, journal.State);
         for (var at = from; at < workflow.Version;)
@@ -47,16 +46,4 @@ sealed record Migrated(int From, int To, IReadOnlyDictionary<string, string> Map
             Attempt = old.Attempt, Duration = old.Duration, Metrics = old.Metrics,
         };
     });
-
-    /// <summary>The version that the last pass ran with.</summary>
-    static int VersionOf(Journal journal)
-    {
-        var version = journal.Head.Version;
-        foreach (var data in journal.Passes.Select(pass => pass.Data).Where(data => !data.IsEmpty))
-        {
-            using var pass = JsonDocument.Parse(data);
-            if (pass.RootElement.TryGetProperty("version", out var ran)) version = ran.GetInt32();
-        }
-        return version;
-    }
 }

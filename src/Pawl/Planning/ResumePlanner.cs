@@ -20,7 +20,7 @@ static class ResumePlanner
         var migrated = Migrated.Of(workflow, journal, refusals);
         var map = Merged(migrated?.Map, options.Map, journal);
         CheckFinished(workflow, journal, map, refusals, warnings);
-        if (Budget.InForce(workflow.Options.Budget, journal.Passes, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
+        if (Budget.InForce(workflow.Options.Budget, journal, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
             refusals.Add(new(RefusalReason.OverBudget, $"Run '{head.RunId}' is over its budget: {over.What}.", over.Mend));
         var steps = Decide(workflow, journal, options, map, migrated);
         CheckApprovals(workflow, journal, steps, options, refusals);
@@ -89,7 +89,7 @@ static class ResumePlanner
         static string? Text(JsonElement data) => data.TryGetProperty("definition", out var definition) ? definition.GetProperty("text").GetString() : null;
     }
 
-    static bool IsGuarded(string fact) => fact is "git_branch" or "git_commit";
+    static bool IsGuarded(string fact) => fact is "git_branch" or "git_commit" || fact.StartsWith("tool_", StringComparison.Ordinal);
 
     static void Guard(GuardPolicy policy, Refusal refusal, List<Refusal> refusals, List<string> warnings)
     {

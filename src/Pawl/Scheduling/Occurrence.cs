@@ -14,6 +14,9 @@ sealed class Occurrence
     /// <summary>The tag that names the schedule of a run.</summary>
     public const string Tag = "schedule";
 
+    /// <summary>The tag of every run of every schedule, with the value <c>true</c>, so that a store finds them by its index.</summary>
+    public const string Mark = "scheduled";
+
     /// <summary>A pass with this reason executes nothing: the run is only given to its queue again.</summary>
     public const string PutBack = "put back into its queue";
 
@@ -29,6 +32,7 @@ sealed class Occurrence
         Missed = Enum.Parse<MissedRuns>(schedule.GetProperty("missed").GetString()!, ignoreCase: true);
         Overlap = Enum.Parse<OverlapPolicy>(schedule.GetProperty("overlap").GetString()!, ignoreCase: true);
         Revision = schedule.GetProperty("revision").GetString()!;
+        Generation = schedule.TryGetProperty("generation", out var generation) ? generation.GetInt32() : 1;
         Tick = schedule.GetProperty("tick").GetDateTimeOffset();
         _grace = TimeSpan.FromSeconds(schedule.GetProperty("grace_seconds").GetInt64());
     }
@@ -44,6 +48,9 @@ sealed class Occurrence
 
     /// <summary>The same for the same definition.</summary>
     public string Revision { get; }
+
+    /// <summary>Raised with each change of the schedule: of two occurrences that have not begun the one of the older generation never will.</summary>
+    public int Generation { get; }
 
     public DateTimeOffset Tick { get; }
 
@@ -82,6 +89,14 @@ sealed class Occurrence
         foreach (var member in _created.EnumerateObject())
             if (IsTime(member)) member.WriteTo(w);
     }))!;
+
+    /// <summary>The same time for a schedule that was changed so often.</summary>
+    public Occurrence In(int generation) => At(_created, Name, Tick, w =>
+    {
+        foreach (var member in _created.GetProperty("schedule").EnumerateObject())
+            if (member.Name is not ("tick" or "generation")) member.WriteTo(w);
+        w.WriteNumber("generation", generation);
+    });
 
     /// <summary>Whether a record is the first of a pass that executes something.</summary>
     public static bool Begins(Checkpoint record) => record.Kind == CheckpointKind.Resumed && record.Reason != PutBack;

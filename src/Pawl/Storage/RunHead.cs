@@ -12,7 +12,7 @@ public sealed record RunHead
     /// <summary>Its workflow's name.</summary>
     public required string Workflow { get; init; }
 
-    /// <summary>Its workflow's version.</summary>
+    /// <summary>Its workflow's version: that of the last pass that began with another definition.</summary>
     public int Version { get; init; } = 1;
 
     /// <summary>Where it stands. <see cref="RunStatus.Running"/> without an <see cref="Owner"/> means that its process died.</summary>
@@ -94,4 +94,13 @@ public sealed record RunHead
 /// <param name="Signal">The message it waits for; null for a timer.</param>
 /// <param name="Due">When the waiting ends by itself; null is never.</param>
 /// <param name="Message">What a person is asked; null when it is no approval.</param>
-public sealed record Wait(string Path, string? Signal, DateTimeOffset? Due, string? Message = null);
+public sealed record Wait(string Path, string? Signal, DateTimeOffset? Due, string? Message = null)
+{
+    const string Child = "pawl:child:";
+
+    /// <summary>It is the end of a child run, that of the step, which is waited for; the child sends the message.</summary>
+    public bool IsChildRun => Signal?.StartsWith(Child, StringComparison.Ordinal) == true;
+
+    /// <summary>How the messages of a child run to its parent begin.</summary>
+    internal static string ForChild(string runId) => Child + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(runId)).AsSpan(0, 16));
+}

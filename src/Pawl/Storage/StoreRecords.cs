@@ -85,6 +85,9 @@ public sealed record RunMessage(string Name, RawJson? Body, DateTimeOffset At, s
     /// <summary>Asks the pass with this fencing token to cancel. Bound to the pass, so it cannot hit a later one.</summary>
     public static string Cancel(long token) => $"pawl:cancel:{token}";
 
+    /// <summary>Whether it is what somebody waits for: by its name, or by the first part of one of the engine's.</summary>
+    internal bool Answers(string signal) => Name.StartsWith(signal, StringComparison.Ordinal) && (Name.Length == signal.Length || Name[signal.Length] == ':');
+
     /// <summary>The name, if it is one that users may send.</summary>
     /// <exception cref="ArgumentException">It is not, or it is the engine's.</exception>
     internal static string CheckName(string name) => name is { Length: > 0 and <= 128 } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')

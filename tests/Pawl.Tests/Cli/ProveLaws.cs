@@ -95,6 +95,28 @@ public sealed class ProveLaws : IDisposable
     }
 
     [Fact]
+    public async Task What_is_behind_an_approval_and_a_signal_is_proved_with_the_answers_of_the_file()
+    {
+        Write("""
+            name: gate
+            prove: { approvals: approve, signals: { go: { file: out.txt } } }
+            steps:
+              - id: ask
+                approval: May it?
+              - id: wait
+                wait_for: go
+              - id: write
+                run: echo x > ${{ steps.wait.outputs.body.file }}
+            """);
+        var answer = await ProveAsync("workflow.yaml", "--points", "4", "--json");
+        Assert.True(answer.Code == 0, answer.All);
+        Assert.Equal("completed", answer.Json.GetProperty("ending").GetString());
+        // Three processes: the first two end with a wait.
+        Assert.All(answer.Json.GetProperty("points").EnumerateArray(), point => Assert.Equal("holds", point.GetProperty("verdict").GetString()));
+        Assert.Contains(answer.Json.GetProperty("points").EnumerateArray(), point => int.Parse(point.GetProperty("order").GetString()!.Split(':', '+', '~')[0], System.Globalization.CultureInfo.InvariantCulture) > 14);
+    }
+
+    [Fact]
     public async Task What_cannot_be_proved_is_told_before_anything_is_killed()
     {
         Write("""

@@ -34,6 +34,34 @@ public sealed class ResumeLaws
     }
 
     [Fact]
+    public async Task Versions_of_tools_are_kept_with_the_run_and_the_plan_shows_which_is_another_one_now()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", """
+            name: built
+            params: { token: { type: secret, env: TOOL_TOKEN, required: false } }
+            tools: { compiler: cat compiler-version, missing: no-such-program-here, talker: cat talks }
+            steps: [ { id: a, run: test -e ok } ]
+            """);
+        lab["TOOL_TOKEN"] = "s3cr3t-77";
+        lab.Write("talks", "v s3cr3t-77\n");
+        lab.Write("compiler-version", "cc 1.0\nCopyright\n");
+        var runId = (await lab.RunAsync("run", "--json")).Json.GetProperty("run_id").GetString()!;
+        Assert.DoesNotContain("changed:", (await lab.RunAsync("resume", runId, "--plan")).All, StringComparison.Ordinal);
+        lab.Write("compiler-version", "cc 2.0\n");
+        var plan = await lab.RunAsync("resume", runId, "--plan", "--json");
+        var change = Assert.Single(plan.Json.GetProperty("surroundings").EnumerateArray());
+        Assert.Equal(("tool_compiler", "cc 1.0", "cc 2.0"), (change.GetProperty("fact").GetString(), change.GetProperty("before").GetString(), change.GetProperty("now").GetString()));
+        var refused = await lab.RunAsync("resume", runId, "--env-guard", "refuse", "--json");
+        Assert.Equal((3, "environment_differs"), (refused.Code, refused.Json.GetProperty("reason").GetString()));
+        Assert.Contains("tool compiler was 'cc 1.0' when the run began and is 'cc 2.0' now", refused.Error, StringComparison.Ordinal);
+        var stored = await File.ReadAllTextAsync(Path.Combine(lab.Checkpoints, runId, "journal.jsonl"), TestContext.Current.CancellationToken);
+        Assert.Contains("\"tool_talker\":\"v ***\"", stored, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cr3t-77", stored, StringComparison.Ordinal);
+        Assert.Contains("\"tool_missing\":\"not there (exit code 127)\"", stored, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_completed_run_is_refused_with_the_way_out()
     {
         using var lab = new CommandLab();

@@ -48,6 +48,16 @@ public class CassetteLaws
     });
 
     [Fact]
+    public void What_a_played_result_once_took_is_saved_and_not_spent() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Create("w").Also(builder => builder.Step("ask", _ => Task.FromResult(StepResult.Ok(1) with { Metrics = new Dictionary<string, double> { ["cost_usd"] = 2, ["tokens"] = 30 } }))).Build();
+        await lab.Run(workflow);
+        await lab.Run(workflow, start: new StartOptions { RunId = "played", Cassette = await Cassette.OfAsync(lab.Client, "run", cancellationToken: Lab.Token) });
+        var costs = await lab.Client.CostsAsync("played", Lab.Token);
+        Assert.Equal((0m, 2m, 30), (costs.Spent.CostUsd, costs.Saved.CostUsd, costs.Saved.Tokens));
+    });
+
+    [Fact]
     public void What_is_not_on_it_runs_or_played_strictly_fails() => Lab.Do(async lab =>
     {
         await RecordAsync(lab);

@@ -156,6 +156,53 @@ public class CostLaws
     });
 
     [Fact]
+    public void A_budget_of_the_start_goes_before_the_definitions_and_stays_with_the_run() => Lab.Do(async lab =>
+    {
+        var workflow = Row(new Budget { CostUsd = 100 });
+        Assert.Equal(RunStatus.Paused, (await lab.Run(workflow, start: new StartOptions { Budget = new Budget { CostUsd = 3 } })).Status);
+        Assert.Equal(RefusalReason.OverBudget, await lab.Refused(workflow));
+        Assert.Equal(RunStatus.Completed, (await lab.Resume(workflow, new ResumeOptions { Budget = new Budget { CostUsd = 100 } })).Status);
+    });
+
+    [Fact]
+    public void What_a_child_run_took_counts_in_its_parent_once_however_often_it_is_resumed() => Lab.Do(async lab =>
+    {
+        var broken = true;
+        var inner = Workflow.Create("child");
+        inner.Step("pay", _ => Task.FromResult(Paid(2, tokens: 30)));
+        inner.Fail("then", () => broken);
+        inner.Step("again", _ => Task.FromResult(Paid(1)));
+        var outer = Workflow.Create("w").Options(new WorkflowOptions { Budget = new Budget { CostUsd = 2.5m } });
+        outer.Child("sub", inner.Build());
+        outer.Step("after", _ => 1);
+        var workflow = outer.Build();
+        Assert.Equal(RunStatus.Failed, (await lab.Run(workflow)).Status);
+        Assert.Equal((2m, 30), await SpentAsync());
+        broken = false;
+        var paused = await lab.Resume(workflow);
+        Assert.Equal((3m, 30), await SpentAsync());
+        Assert.StartsWith("over budget: 3 of 2.5 USD", paused.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain(await lab.Records("after"), record => record.Status == StepStatus.Completed);
+
+        async Task<(decimal, long)> SpentAsync()
+        {
+            var spent = (await lab.Client.CostsAsync("run", Lab.Token)).Steps.Single(step => step.Path == "sub").Spent;
+            return (spent.CostUsd, spent.Tokens);
+        }
+    });
+
+    [Fact]
+    public void A_model_without_a_price_is_told_once() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Create("w").Options(new WorkflowOptions { Prices = Prices }).Also(builder =>
+        {
+            for (var i = 0; i < 3; i++) builder.Step($"s{i}", _ => Task.FromResult(Asked() with { Info = RawJson.Parse("""{"model":"other"}""") }));
+        }).Build();
+        await lab.Run(workflow);
+        Assert.Contains("'other' has no price", Assert.Single(lab.Warnings), StringComparison.Ordinal);
+    });
+
+    [Fact]
     public void A_budget_raised_in_the_definition_lets_the_run_go_on() => Lab.Do(async lab =>
     {
         Assert.Equal(RunStatus.Paused, (await lab.Run(Row(new Budget { Tokens = 150 }))).Status);

@@ -53,6 +53,18 @@ sealed class Lab
 
     public async Task<RunHead> Head(string runId = "run") => await Client.FindAsync(runId, Token) ?? throw new RunNotFoundException(runId);
 
+    /// <summary>The head of a run when it has ended, or when the time is over.</summary>
+    public async Task<RunHead> Ended(string run = "run", double seconds = 600)
+    {
+        for (var waited = 0.0; waited < seconds; waited += 0.05)
+        {
+            var head = await Head(run);
+            if (head.Status is RunStatus.Completed or RunStatus.Failed or RunStatus.Canceled) return head;
+            await Delay(0.05);
+        }
+        return await Head(run);
+    }
+
     public Task Delay(double seconds, CancellationToken token = default) => Task.Delay(TimeSpan.FromSeconds(seconds), Time, token);
 
     public static IReadOnlyDictionary<string, object?>? Values(object? values) =>

@@ -64,6 +64,35 @@ public class MigrationLaws
     });
 
     [Fact]
+    public void A_run_that_was_migrated_is_left_alone_by_workers_of_the_old_version_and_taken_by_those_of_the_new_one() => Lab.Do(async lab =>
+    {
+        var (old, now) = (Waiting(1), Waiting(2));
+        await using (var hand = new Hand(lab, old))
+        {
+            await lab.Client.EnqueueAsync(old, null, null, new StartOptions { RunId = "run" }, Lab.Token);
+            await lab.Delay(5);
+        }
+        await lab.Client.SignalAsync("run", "first", cancellationToken: Lab.Token);
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(now)).Status);
+        Assert.Equal(2, (await lab.Head()).Version);
+        await lab.Client.SignalAsync("run", "second", cancellationToken: Lab.Token);
+        await using var late = new Hand(lab, old);
+        await lab.Delay(60);
+        Assert.Equal(RunStatus.Waiting, (await lab.Head()).Status);
+        await using var right = new Hand(lab, now);
+        Assert.Equal(RunStatus.Completed, (await lab.Ended()).Status);
+
+        static Workflow Waiting(int version)
+        {
+            var builder = Workflow.Create("w", version);
+            builder.Step("first", ctx => ctx.WaitForSignalAsync("first"));
+            builder.Step("second", ctx => ctx.WaitForSignalAsync("second"));
+            if (version > 1) builder.Migrate(1, 2, _ => { });
+            return builder.Build();
+        }
+    });
+
+    [Fact]
     public void A_migrated_step_is_undone_once_and_under_its_new_name() => Lab.Do(async lab =>
     {
         await lab.Run(First());

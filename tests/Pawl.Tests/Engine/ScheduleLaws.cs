@@ -237,6 +237,36 @@ public class ScheduleLaws
     });
 
     [Fact]
+    public void A_change_whose_process_dies_anywhere_leaves_the_old_schedule_or_the_new_one_and_each_time_runs_once()
+    {
+        var (isOld, isNew) = (0, 0);
+        foreach (var moment in (CrashMoment[])[CrashMoment.Before, CrashMoment.After])
+        {
+            for (var write = 1; write <= 6; write++)
+            {
+                Lab.Do(async lab =>
+                {
+                    var hands = new Hands(lab);
+                    await lab.Client.ScheduleAsync(hands.Hourly, Lab.Token);
+                    var changed = hands.Hourly with { Params = new Dictionary<string, object?> { ["day"] = "new" } };
+                    try { await new PawlClient(new CrashingStore(lab.Store, new CrashPoint(write, moment)), lab.Options).ScheduleAsync(changed, Lab.Token); }
+                    catch (ProcessDiedException) { }
+                    var next = (await Only(lab)).NextRun.RunId;
+                    if ((await lab.Client.ParamsAsync(next, Lab.Token)).ContainsKey("day")) isNew++;
+                    else isOld++;
+                    await using var hand = hands.Start();
+                    await lab.Delay(2.5 * 3600);
+                    Assert.Equal([next, "hourly-20260101T020000Z"], hands.Began);
+                    await lab.Client.ScheduleAsync(changed, Lab.Token);
+                    Assert.True((await lab.Client.ParamsAsync((await Only(lab)).NextRun.RunId, Lab.Token)).ContainsKey("day"));
+                    Assert.Single(await Runs(lab, RunStatus.Pending));
+                });
+            }
+        }
+        Assert.True(isOld > 0 && isNew > 2, $"{isOld} old, {isNew} new");
+    }
+
+    [Fact]
     public void A_time_whose_run_was_taken_back_has_another_when_it_is_the_next_one_again() => Lab.Do(async lab =>
     {
         var hands = new Hands(lab);

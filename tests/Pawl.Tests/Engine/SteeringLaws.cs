@@ -28,6 +28,19 @@ public class SteeringLaws
         Assert.Equal(["a", "b", "c"], lab.Began);
     });
 
+    [Fact]
+    public void A_pause_does_not_wait_for_a_message_that_a_step_waits_for() => Lab.Do(async lab =>
+    {
+        var workflow = Workflow.Create("w").Also(builder => builder.Work("a", 10)).Also(builder => builder.Step("b", async ctx => { await ctx.WaitForSignalAsync("go"); return 1; }, step => step.Needs())).Build();
+        var run = lab.Run(workflow);
+        await lab.Delay(5);
+        Assert.Equal(RunStatus.Paused, (await lab.Client.PauseAsync("run", cancellationToken: Lab.Token)).Status);
+        Assert.Equal(RunStatus.Paused, (await run).Status);
+        await lab.Client.SignalAsync("run", "go", cancellationToken: Lab.Token);
+        Assert.Equal(RunStatus.Completed, (await lab.Resume(workflow)).Status);
+        Assert.Single(await lab.Records("a"));
+    });
+
     [Theory]
     [InlineData(Durability.Sync)]
     [InlineData(Durability.Async)]

@@ -8,49 +8,6 @@ public class WorkerLaws
 {
     static readonly EnqueueOptions s_default = new();
 
-    /// <summary>A worker as its own process: a client of its own, and a way to stop or kill it.</summary>
-    sealed class Hand : IAsyncDisposable
-    {
-        readonly CancellationTokenSource _stop = new();
-        readonly CrashingStore _store;
-        readonly Task _work;
-
-        public Hand(Lab lab, params Workflow[] workflows) : this(lab, new WorkerOptions { Workflows = workflows, Concurrency = 4, DrainTime = TimeSpan.FromSeconds(5) }) { }
-
-        public Hand(Lab lab, WorkerOptions options)
-        {
-            _store = new CrashingStore(lab.Store);
-            Worker = new PawlWorker(new PawlClient(_store, lab.Options), options);
-            _work = Worker.RunAsync(_stop.Token);
-        }
-
-        public PawlWorker Worker { get; }
-
-        public async Task KillAsync()
-        {
-            await _store.KillAsync();
-            _stop.Cancel();
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            _stop.Cancel();
-            try { await _work; }
-            catch (ProcessDiedException) { }
-        }
-    }
-
-    static async Task<RunHead> Ended(Lab lab, string run, double seconds = 600)
-    {
-        for (var waited = 0.0; waited < seconds; waited += 0.05)
-        {
-            var head = await lab.Head(run);
-            if (head.Status is RunStatus.Completed or RunStatus.Failed or RunStatus.Canceled) return head;
-            await lab.Delay(0.05);
-        }
-        return await lab.Head(run);
-    }
-
     static Task<RunHead> Enqueue(Lab lab, Workflow workflow, string id, EnqueueOptions? options = null) =>
         lab.Client.EnqueueAsync(workflow, null, options ?? s_default, new StartOptions { RunId = id }, Lab.Token);
 
@@ -62,7 +19,7 @@ public class WorkerLaws
         await using var one = new Hand(lab, workflow);
         await using var two = new Hand(lab, workflow);
         for (var i = 0; i < 20; i++) await Enqueue(lab, workflow, $"r{i % 10}");
-        for (var i = 0; i < 10; i++) Assert.Equal(RunStatus.Completed, (await Ended(lab, $"r{i}")).Status);
+        for (var i = 0; i < 10; i++) Assert.Equal(RunStatus.Completed, (await lab.Ended($"r{i}")).Status);
         Assert.Equal(10, began.Count);
         Assert.InRange(lab.Time.Elapsed.TotalSeconds, 2, 3);
     });
@@ -79,7 +36,7 @@ public class WorkerLaws
         await lab.Delay(15);
         await one.KillAsync();
         await using var two = new Hand(lab, workflow);
-        Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+        Assert.Equal(RunStatus.Completed, (await lab.Ended("run")).Status);
         Assert.Equal(["a", "b", "b", "c"], began);
     });
 
@@ -97,7 +54,7 @@ public class WorkerLaws
             await using var other = new Hand(lab, workflow);
             await lab.Delay(29);
             Assert.Equal(RunStatus.Pending, (await lab.Head()).Status);
-            Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+            Assert.Equal(RunStatus.Completed, (await lab.Ended("run")).Status);
             Assert.InRange(lab.Time.Elapsed.TotalSeconds, 85, 90);
             Assert.Single(await lab.Store.RenewAsync([taken[0].Lease], default));
         });
@@ -128,7 +85,7 @@ public class WorkerLaws
         Assert.Equal(RunStatus.Waiting, (await lab.Head()).Status);
         var sent = lab.Time.Elapsed;
         await lab.Client.SignalAsync("run", "go", by: "ann", cancellationToken: Lab.Token);
-        await Ended(lab, "run");
+        await lab.Ended("run");
         Assert.InRange(lab.Time.Elapsed - sent, TimeSpan.Zero, TimeSpan.FromMilliseconds(100));
     });
 
@@ -142,7 +99,7 @@ public class WorkerLaws
         for (var i = 0; i < 1000; i++) await Enqueue(lab, workflow, $"r{i}");
         await lab.Delay(60);
         for (var i = 0; i < 1000; i++) await lab.Client.SignalAsync($"r{i}", "go", cancellationToken: Lab.Token);
-        for (var i = 0; i < 1000; i++) Assert.Equal(RunStatus.Completed, (await Ended(lab, $"r{i}")).Status);
+        for (var i = 0; i < 1000; i++) Assert.Equal(RunStatus.Completed, (await lab.Ended($"r{i}")).Status);
         Assert.Equal(1000, woken.Count);
         Assert.Equal(1000, woken.Distinct().Count());
     });
@@ -160,7 +117,7 @@ public class WorkerLaws
         var head = await lab.Head();
         Assert.Equal((RunStatus.Waiting, null, 1), (head.Status, head.Owner, head.Done));
         await using var two = new Hand(lab, workflow);
-        Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+        Assert.Equal(RunStatus.Completed, (await lab.Ended("run")).Status);
         Assert.Equal(0, (await lab.Head()).Recoveries);
     });
 
@@ -188,7 +145,7 @@ public class WorkerLaws
         deadly = false;
         await lab.Client.RequeueAsync("run", Lab.Token);
         await using var last = new Hand(lab, options);
-        head = await Ended(lab, "run");
+        head = await lab.Ended("run");
         Assert.Equal((RunStatus.Completed, false), (head.Status, head.DeadLetter));
     });
 
@@ -202,7 +159,7 @@ public class WorkerLaws
         await lab.Delay(30);
         Assert.Equal(RunStatus.Pending, (await lab.Head()).Status);
         await using var right = new Hand(lab, old);
-        Assert.Equal(RunStatus.Completed, (await Ended(lab, "run")).Status);
+        Assert.Equal(RunStatus.Completed, (await lab.Ended("run")).Status);
     });
 
     [Fact]
@@ -215,7 +172,7 @@ public class WorkerLaws
             await lab.Delay(5);
         }
         await using var two = new Hand(lab, Workflow.Create("w").Also(builder => builder.Work("other", 1)).Build());
-        var head = await Ended(lab, "run", 30);
+        var head = await lab.Ended("run", 30);
         Assert.Equal(RunStatus.Failed, head.Status);
         Assert.Contains("'a' is finished in this run", head.Error, StringComparison.Ordinal);
     });
@@ -229,7 +186,7 @@ public class WorkerLaws
         await using var one = new Hand(lab, options);
         await using var two = new Hand(lab, options);
         for (var i = 0; i < 12; i++) await Enqueue(lab, workflow, $"r{i}");
-        for (var i = 0; i < 12; i++) await Ended(lab, $"r{i}");
+        for (var i = 0; i < 12; i++) await lab.Ended($"r{i}");
         Assert.Equal(3, most);
     });
 
@@ -242,7 +199,7 @@ public class WorkerLaws
         await Enqueue(lab, workflow, "usual");
         await Enqueue(lab, workflow, "urgent", new EnqueueOptions { Priority = 5 });
         await using var hand = new Hand(lab, new WorkerOptions { Workflows = [workflow], Concurrency = 1 });
-        await Ended(lab, "later");
+        await lab.Ended("later");
         Assert.Equal(["urgent", "usual", "later"], began);
         Assert.InRange(lab.Time.Elapsed.TotalSeconds, 31, 32.5);
     });
@@ -254,7 +211,7 @@ public class WorkerLaws
         builder.Work("a", 1);
         await Enqueue(lab, builder.Build(), "run");
         await using var hand = new Hand(lab, new WorkerOptions { Definitions = _ => throw new FormatException("what is that") });
-        var head = await Ended(lab, "run", 30);
+        var head = await lab.Ended("run", 30);
         Assert.Equal(RunStatus.Failed, head.Status);
         Assert.Contains("what is that", head.Error, StringComparison.Ordinal);
     });

@@ -127,6 +127,55 @@ public sealed class ProveTests
         }
     }
 
+    [Fact]
+    public async Task A_step_that_writes_in_the_stores_own_transaction_is_proved_in_it()
+    {
+        var rows = "";
+        var proof = await Prove.ThatProgramAsync(
+            start: store =>
+            {
+                rows = store + ".db";
+                return new(Environment.ProcessPath!) { Environment = { ["PAWL_SUBJECT"] = $"proved-database|{store}" } };
+            },
+            open: store => SqliteStore.Open(store + ".db"),
+            ProvedProgram.RunId,
+            new OutsideWorld { Observe = async () => new Dictionary<string, string> { ["payments"] = await CountAsync(rows) } }, s_noClock with { Points = 8 }, TestContext.Current.CancellationToken);
+        proof.Holds();
+        Assert.All(proof.Points, point => Assert.True(point.Reached));
+        Assert.Contains(proof.Points, point => point.Point.Where.Contains("'pay'", StringComparison.Ordinal));
+
+        static async Task<string> CountAsync(string file)
+        {
+            await using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={file}");
+            await connection.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = connection.CreateCommand();
+            command.CommandText = "select count(*) from payment";
+            return $"{await command.ExecuteScalarAsync(TestContext.Current.CancellationToken)}";
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_behind_approvals_signals_and_waiting_children_is_proved_when_they_are_answered(bool withKey)
+    {
+        var shop = new Shop();
+        var proof = await Prove.ThatAsync(() =>
+        {
+            var child = Workflow.Create("ask");
+            child.Step("may", async ctx => (await ctx.RequestApprovalAsync(new ApprovalRequest("Buy?"))).IsApproved);
+            var order = Workflow.Create("order");
+            order.Step("wanted", async ctx => (await ctx.WaitForSignalAsync("wanted")).Get<string>());
+            order.Child("ask", child.Build());
+            order.Step("buy", ctx => shop.OrderAsync(ctx.Output<string>("wanted"), withKey ? ctx.IdempotencyKey : null));
+            return order.Build();
+        }, world: shop.World, options: s_noClock with { Approvals = Decision.Approved, Signals = new Dictionary<string, RawJson?> { ["wanted"] = RawJson.Parse("\"book\"") } }, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal(RunStatus.Completed, proof.Ending);
+        Assert.All(proof.Points, point => Assert.True(point.Reached));
+        if (withKey) proof.Holds();
+        else Assert.Equal("buy", Assert.Single(proof.Failures).Difference!.Step);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("x:before")]

@@ -20,6 +20,24 @@ static class ProvedProgram
         // #endregion
     }
 
+    /// <summary>A payment in the store's own database: its row and its checkpoint together, or, written beside it, not.</summary>
+    public static async Task RunInDatabaseAsync(string root)
+    {
+        await using var client = new PawlClient(CrashOrder.Obey(SqliteStore.Open(root + ".db")));
+        var flow = Workflow.Create("proved");
+        flow.Step("table", ctx => WriteAsync(ctx, "create table payment (step text)"), step => step.Transactional());
+        flow.Step("pay", ctx => WriteAsync(ctx, "insert into payment values ('pay')"), step => step.Transactional());
+        flow.Step("end", _ => 1);
+        await client.RunAsync(flow.Build(), null, new StartOptions { RunId = RunId, IfExists = ExistingRun.Join });
+    }
+
+    static async Task WriteAsync(StepContext ctx, string sql)
+    {
+        await using var command = ctx.Transaction.Connection!.CreateCommand();
+        (command.CommandText, command.Transaction) = (sql, ctx.Transaction);
+        await command.ExecuteNonQueryAsync(ctx.CancellationToken);
+    }
+
     static Workflow Define(string folder)
     {
         var flow = Workflow.Create("proved");

@@ -41,6 +41,7 @@ static class Subject
                 "takeover" => new GroupScript(words[1], new StillTime()).TakeOver(output),
                 "fleet" => Agents.FleetProgram.RunAsync(words[1]),
                 "proved" => Proving.ProvedProgram.RunAsync(words[1]),
+                "proved-database" => Proving.ProvedProgram.RunInDatabaseAsync(words[1]),
                 "endless-together" => EndlessTogether(words[1], output),
                 _ => throw new ArgumentException(words[0]),
             };
