@@ -62,7 +62,7 @@ sealed class ReplRuns(Cli cli, PawlClient client, string file)
         }
         IReadOnlyDictionary<string, object?>? said = message is null ? null
             : workflow.Params.Any(param => param.Name == AgentFleet.MessageParam) ? AgentFleet.Say(head, message) : new Dictionary<string, object?> { [TaskParam] = message };
-        await PassAsync(workflow, (onEvent, stop) => client.ResumeAsync(workflow, head.RunId, ResumeCommand.WithFacts(new ResumeOptions { Params = said, OnEvent = onEvent }, cli.Caller), stop));
+        await PassAsync(workflow, (onEvent, stop) => client.ResumeAsync(workflow, head.RunId, ResumeCommand.WithFacts(new ResumeOptions { Params = said, OnEvent = onEvent }, cli.Caller, workflow), stop));
     }
 
     /// <summary>Where a fork stands. A round that gave the final answer is not kept: nothing could come behind it.</summary>
@@ -108,7 +108,7 @@ sealed class ReplRuns(Cli cli, PawlClient client, string file)
             finally { display.Finish(); }
         Say(result);
         if (cli.Caller.CanAsk && await Decisions.AskAsync(cli, client, result))
-            await PassAsync(workflow, (onEvent, stop) => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller), stop));
+            await PassAsync(workflow, (onEvent, stop) => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller, workflow), stop));
     }
 
     void Say(RunResult result)

@@ -30,10 +30,10 @@ export function Run({ id, tab = 'steps', query, info }) {
       </dl>
       ${state === 'died' ? html`<div class="note careful">The process that executed this run died. What is done is kept; a resume goes on behind it.</div>` : null}
       ${head.error ? html`<div class="note bad"><b>Step <span class="path">${head.error_step}</span> failed:</b><${Text} value=${head.error} /></div>` : null}
-      ${head.waits.map(wait => html`<div class="note careful" key=${wait.path}>Waits at <span class="path">${wait.path}</span> for ${wait.message ? html`a decision: <b>${wait.message}</b>` : wait.signal ? html`the signal <code>${wait.signal}</code>` : 'its time'}${wait.due ? `, until ${new Date(wait.due).toLocaleString()}` : ''}.
+      ${head.waits.map(wait => html`<div class="note careful" key=${wait.path}>Waits at <span class="path">${wait.path}</span> for ${wait.message ? html`a decision: <b>${wait.message}</b>` : wait.is_child_run ? 'the end of its child run' : wait.signal ? html`the signal <code>${wait.signal}</code>` : 'its time'}${wait.due ? `, until ${new Date(wait.due).toLocaleString()}` : ''}.
         ${info?.read_only ? null : wait.message ? html`<div class="bar"><button class="main" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${true} close=${() => setDialog(null)} />`)}>Approve …</button>
           <button class="danger" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${false} close=${() => setDialog(null)} />`)}>Reject …</button></div>`
-          : wait.signal ? html`<div class="bar"><button onClick=${() => setDialog(html`<${Signal} id=${id} name=${wait.signal} close=${() => setDialog(null)} />`)}>Send the signal …</button></div>` : null}</div>`)}
+          : wait.signal && !wait.is_child_run ? html`<div class="bar"><button onClick=${() => setDialog(html`<${Signal} id=${id} name=${wait.signal} close=${() => setDialog(null)} />`)}>Send the signal …</button></div>` : null}</div>`)}
       <${Actions} ...${parts} />
       <div role="tablist" aria-label="Views of the run" onKeyDown=${keys}>${tabs.map(([name, title]) => html`<button role="tab" id="tab-${name}" aria-selected=${name === tab} aria-controls="view" tabindex=${name === tab ? 0 : -1} onClick=${() => go(name)}>${title}</button>`)}</div>
       <div role="tabpanel" id="view" aria-labelledby="tab-${tab}">

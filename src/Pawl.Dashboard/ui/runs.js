@@ -52,5 +52,5 @@ export const RunTable = ({ items }) => html`<div class="scroll" tabindex="0"><ta
     <td class="wide"><a href="#/runs?workflow=${encodeURIComponent(head.workflow)}">${head.workflow}</a></td>
     <td class="num wide">${head.started_at ? duration((head.owner ? Date.now() : Date.parse(head.updated_at)) - Date.parse(head.started_at)) : ''}</td>
     <td><${Time} of=${head.updated_at} /></td>
-    <td class="wide">${head.error ? html`<b class="path">${head.error_step}</b> ${head.error.slice(0, 160)}` : head.waits?.length ? head.waits.map(wait => wait.message ?? (wait.signal ? `signal ${wait.signal}` : `until ${new Date(wait.due).toLocaleString()}`)).join('; ').slice(0, 160) : ''}</td>
+    <td class="wide">${head.error ? html`<b class="path">${head.error_step}</b> ${head.error.slice(0, 160)}` : head.waits?.length ? head.waits.map(wait => wait.message ?? (wait.is_child_run ? 'its child run' : wait.signal ? `signal ${wait.signal}` : `until ${new Date(wait.due).toLocaleString()}`)).join('; ').slice(0, 160) : ''}</td>
   </tr>`)}</tbody></table></div>`;
