@@ -45,7 +45,8 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
             if (recorded?.Plan > _plan || (recorded is null && _stalls >= options.MaxStalls)) await PlanAsync(_plan + 1);
             var record = await context.StepAsync($"round/{next}", step => RoundAsync(step, next));
             Apply(record);
-            if (record.IsDone) return StepResult.Ok(new FleetAnswer(Final(TextOf($"round/{next}/{record.Said}")), next, _plan - 1));
+            // A message behind the answer asks for more: the answer is a part of what was said.
+            if (record.IsDone && !messages.Exists(message => message.After >= next)) return StepResult.Ok(new FleetAnswer(Final(TextOf($"round/{next}/{record.Said}")), next, _plan - 1));
         }
     }
 
@@ -76,6 +77,7 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
             var work = options.Protocol == FleetProtocol.Ledger ? LedgerReader.Read(asked, null, out _)?.InstructionOrQuestion.Answer : TextReply.Read(asked).Work;
             Transcript.AddRound(speaker, work ?? "", TextOf($"round/{record.Round}/{said}"));
         }
+        else if (record is { IsDone: true, Said: { } answer }) Transcript.AddAnswer(Final(TextOf($"round/{record.Round}/{answer}")));
         Tell(new FleetEvent.RoundEnded(record.Round, record.Speaker, record.Stalls));
     }
 
