@@ -204,6 +204,31 @@ public sealed class FleetLaws
         Assert.Equal("the request", (await lab.Client.FleetRoundsAsync("run", cancellationToken: Lab.Token))[^1].Context.UserQuery);
     });
 
+    [Fact]
+    public void A_fork_of_a_finished_fleet_at_its_last_round_goes_on_with_a_message_and_knows_its_answer() => Lab.Do(async lab =>
+    {
+        var client = new Listener(new ScriptedChatClient([.. Fleets.Answers(2, "coder"), Fleets.Ledger(3, "coder", "do more"), new() { Agent = "coder", Text = "more is done" }, Fleets.Ledger(4, "", "", satisfied: true)]));
+        var workflow = Fleets.Pair(client, new FleetOptions { MaxRounds = 2 }).ToWorkflow();
+        (await lab.Run(workflow, Task())).EnsureCompleted();
+        var last = (await lab.Client.FleetRoundsAsync("run", cancellationToken: Lab.Token))[^1];
+        var head = await lab.Client.ForkAsync("run", new ForkOptions { RunId = "fork", At = long.Parse(last.CheckpointId.Split('@')[1], System.Globalization.CultureInfo.InvariantCulture) }, Lab.Token);
+        var result = (await lab.Resume(workflow, new ResumeOptions { Params = AgentFleet.Say(head, "And more?") }, "fork")).EnsureCompleted();
+        Assert.Equal(4, result.Output<FleetAnswer>("fleet").Rounds);
+        Assert.Contains("[assistant] forty-two\n[user] And more?", client.At("fleet/round/3/ledger/chat/1"), StringComparison.Ordinal);
+    });
+
+    [Theory]
+    [InlineData("DELEGATE: coder - write it", "coder", "write it", null)]
+    [InlineData("Thoughts.\n**DELEGATE:** data-analyst - look:\n- at a\n- at b", "data-analyst", "look:\n- at a\n- at b", null)]
+    [InlineData("DELEGATE: `coder`: write it", "coder", "write it", null)]
+    [InlineData("DELEGATE: coder - a\nFINAL_ANSWER: made up", "coder", "a", null)]
+    [InlineData("FINAL_ANSWER: yes\nDELEGATE: coder - a", null, null, "yes\nDELEGATE: coder - a")]
+    [InlineData("**FINAL_ANSWER:**\n42", null, null, "42")]
+    [InlineData("FINAL_ANSWER:", null, null, null)]
+    [InlineData("I would say DELEGATE: coder - a", null, null, null)]
+    [InlineData("DELEGATE: coder-write", null, null, null)]
+    public void The_words_of_a_small_model_are_read(string said, string? agent, string? work, string? answer) => Assert.Equal(new TextReply(agent, work, answer), TextReply.Read(said));
+
     [Theory]
     [InlineData("approve", "the plan")]
     [InlineData("edit", "my own plan")]
