@@ -78,6 +78,7 @@ public sealed class ReplLaws : IDisposable
         repl.Write("resume\nthe third request\n");
         Assert.Contains("is a fork of", await repl.UntilAsync(Prompt, 5), StringComparison.Ordinal);
         Assert.Contains("the third request", server.Requests[^1].Text, StringComparison.Ordinal);
+        Assert.Contains("enough", server.Requests[^1].Text, StringComparison.Ordinal);
         Assert.Equal(calls + 2, server.Calls);
         repl.Write("resume no-such-run\nexit\n");
         Assert.Equal(0, await repl.EndAsync());
