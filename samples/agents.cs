@@ -2,17 +2,18 @@
 #:project ../src/Pawl.Agents/Pawl.Agents.csproj
 #:property PublishAot=false
 
-// A fleet of three agents on a scripted model: no network, no key. Its process is killed in round 3, and the next one goes on at the very call;
-// then it asks a person before it publishes.
-//   dotnet run samples/agents.cs -- --kill     (dies in round 3, as kill -9 does)
-//   dotnet run samples/agents.cs               (goes on; waits for a decision)
-//   dotnet run samples/agents.cs -- --approve  (decides, and goes on to the end)
+// A fleet of three agents on a scripted model: no network, no key. Its first process is killed (kill -9) in round 3; the next one goes on at the very call,
+// and asks before it publishes.
+//   dotnet run samples/agents.cs
+
 using System.ComponentModel;
+using System.Diagnostics;
 using Microsoft.Extensions.AI;
 using Pawl;
 using Pawl.Agents;
 
-var kill = args.Contains("--kill");
+var dies = args is ["--die", ..];
+var folder = dies ? args[1] : Directory.CreateTempSubdirectory("pawl-agents-").FullName;
 var model = ScriptedChatClient.FromJson(Script.Json);
 
 // #region fleet
@@ -23,7 +24,7 @@ var publish = AIFunctionFactory.Create(Tools.Publish, "publish", "Publishes a te
 var fleet = AgentFleet.Create("report")
     .Orchestrator(model)
     .Agent(new Agent("researcher", model) { Description = "finds things out", Tools = [search] })
-    .Agent(new Agent("analyst", kill ? new DyingModel(model) : model) { Description = "draws conclusions" })
+    .Agent(new Agent("analyst", dies ? new DyingModel(model) : model) { Description = "draws conclusions" })
     .Agent(new Agent("writer", model) { Description = "writes and publishes", Tools = [publish] })
     .Options(new FleetOptions { MaxRounds = 8 })
     .Build();
@@ -32,20 +33,40 @@ var fleet = AgentFleet.Create("report")
 // #region run
 var prices = new Dictionary<string, ModelPrice> { ["scripted-large"] = new(InputUsd: 3, OutputUsd: 15) };
 var workflow = fleet.ToWorkflow(new WorkflowOptions { Prices = prices, Budget = new Budget { CostUsd = 1 } });
-await using var client = PawlClient.Open("file:.checkpoints");
-var start = new StartOptions { RunId = "report-1", IfExists = ExistingRun.Join, OnEvent = Show };
-var task = new Dictionary<string, object?> { ["task"] = "How is the weather for ducks, and tell everybody." };
-
-if (args.Contains("--approve")) await client.ApproveAsync("report-1", "report", by: "ann");
-var result = await client.RunAsync(workflow, task, start);
+await using var client = PawlClient.Open($"file:{folder}");
+var task = new Dictionary<string, object?> { ["task"] = "How is the weather for ducks? Tell everybody." };
 // #endregion
 
-Console.WriteLine($"{result.RunId} is {result.Status}.");
-foreach (var wait in result.Waits) Console.WriteLine($"It asks: {wait.Message}");
-if (result.Status == RunStatus.Completed) Console.WriteLine($"The answer: {result.Output<FleetAnswer>("report").Answer}");
-var costs = await client.CostsAsync(result.RunId);
-Console.WriteLine(FormattableString.Invariant($"Calls paid: {costs.Spent.Calls}, {costs.Spent.CostUsd:0.000000} USD. Not paid again by this pass: {result.Saved.Calls} calls, {result.Saved.CostUsd:0.000000} USD."));
-foreach (var round in await client.FleetRoundsAsync(result.RunId)) Console.WriteLine($"round {round.CurrentRound}: {round.Metadata["status"]}, {round.LastResponse}");
+if (dies)
+{
+    await client.RunAsync(workflow, task, new StartOptions { RunId = "report-1", OnEvent = Show });
+    return;
+}
+
+// The first process is this program once more; it does not survive round 3.
+var self = Environment.ProcessPath!;
+string[] start = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [Environment.GetCommandLineArgs()[0], "--die", folder] : ["--die", folder];
+using (var first = Process.Start(new ProcessStartInfo(self, start))!)
+{
+    await first.WaitForExitAsync();
+    Console.WriteLine($"The first process ended with {first.ExitCode}.");
+}
+
+// #region resume
+var result = await client.ResumeAsync(workflow, "report-1", new ResumeOptions { OnEvent = Show });
+while (result.Status == RunStatus.Waiting)
+{
+    Console.WriteLine($"It asks: {result.Waits[0].Message}");
+    await client.ApproveAsync("report-1", result.Waits[0].Path, by: "ann");
+    result = await client.ResumeAsync(workflow, "report-1", new ResumeOptions { OnEvent = Show });
+}
+Console.WriteLine(result.EnsureCompleted().Output<FleetAnswer>("report").Answer);
+// #endregion
+
+var costs = await client.CostsAsync("report-1");
+Console.WriteLine(FormattableString.Invariant($"{costs.Spent.Calls} calls were paid, {costs.Spent.CostUsd:0.0000} USD. The first resume did not pay for {costs.Passes[1].Reused.Calls} of them again."));
+foreach (var round in await client.FleetRoundsAsync("report-1")) Console.WriteLine($"round {round.CurrentRound} ({round.Metadata["status"]}): {round.LastResponse}");
+Directory.Delete(folder, recursive: true);
 
 static void Show(RunEvent happened)
 {
@@ -58,18 +79,18 @@ static class Tools
 
     public static string Publish(string text)
     {
-        File.AppendAllText("published.txt", text + "\n");
+        Console.WriteLine($"  PUBLISHED {text}");
         return "published";
     }
 }
 
-/// <summary>Dies in its second call, as a process does that is killed: nothing is written, nobody is told.</summary>
+/// <summary>Its call is one too many: the process is gone while the call is in flight.</summary>
 sealed class DyingModel(IChatClient inner) : DelegatingChatClient(inner)
 {
     public override Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         Console.Out.Flush();
-        System.Diagnostics.Process.GetCurrentProcess().Kill();
+        Process.GetCurrentProcess().Kill();
         return base.GetResponseAsync(messages, options, cancellationToken);
     }
 }

@@ -38,22 +38,35 @@ static class AgentCalls
 
     public static async Task RunAsync()
     {
+        var (memory, file, bytes) = (double.MaxValue, double.MaxValue, 0.0);
+        for (var round = 0; round < 30; round++)
+        {
+            await using var client = new PawlClient(new MemoryStore());
+            // Processor time: it means the same on a busy machine.
+            var time = new ProcessorTime();
+            await TimedAsync(client, "r", Calls);
+            memory = Math.Min(memory, time.Each(Calls).Client);
+        }
         var folder = Directory.CreateTempSubdirectory("pawl-bench-").FullName;
         try
         {
-            var (best, bytes) = (double.MaxValue, 0.0);
             for (var round = 0; round < 4; round++)
             {
                 await using var client = new PawlClient(FileStore.Open(folder));
-                var id = $"r{round}";
-                var clock = Stopwatch.GetTimestamp();
-                (await client.RunAsync(Asking(Calls), start: new StartOptions { RunId = id })).EnsureCompleted();
-                best = Math.Min(best, Stopwatch.GetElapsedTime(clock).TotalMicroseconds / Calls);
-                bytes = (new FileInfo(Path.Combine(folder, id, "journal.jsonl")).Length / (double)Calls) - Answer;
+                file = Math.Min(file, await TimedAsync(client, $"r{round}", Calls));
+                bytes = (new FileInfo(Path.Combine(folder, $"r{round}", "journal.jsonl")).Length / (double)Calls) - Answer;
             }
-            Report.Row("keeping a model's answer, file store, flushed", Report.Number(best, "µs"), "-", "-", "≤ 1,000 µs", best <= 1000);
-            Report.Row("bytes of a model call beyond its answer", Report.Number(bytes, "B"), "-", "-", "≤ 10,240 B", bytes <= 10240);
         }
         finally { Directory.Delete(folder, recursive: true); }
+        Report.Row("keeping a model's answer, memory store, processor time", Report.Number(memory, "µs"), "-", "-", "≤ 1,000 µs", memory <= 1000);
+        Report.Row("keeping a model's answer, file store, flushed", Report.Number(file, "µs"), "-", "-", "≤ 1,000 µs", file <= 1000);
+        Report.Row("bytes of a model call beyond its answer", Report.Number(bytes, "B"), "-", "-", "≤ 10,240 B", bytes <= 10240);
+    }
+
+    static async Task<double> TimedAsync(PawlClient client, string run, int calls)
+    {
+        var clock = Stopwatch.GetTimestamp();
+        (await client.RunAsync(Asking(calls), start: new StartOptions { RunId = run })).EnsureCompleted();
+        return Stopwatch.GetElapsedTime(clock).TotalMicroseconds / calls;
     }
 }

@@ -50,6 +50,9 @@ sealed class Transcript
     /// <summary>A person's words.</summary>
     public void AddMessage(string text) => _said.Add((null, text));
 
+    /// <summary>An answer that was final, until a person asked for more.</summary>
+    public void AddAnswer(string text) => _said.Add((Orchestrator, text));
+
     public void AddRound(string speaker, string work, string answer)
     {
         _said.Add((Orchestrator, $"{speaker}, {work}"));

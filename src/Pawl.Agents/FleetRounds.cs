@@ -53,16 +53,21 @@ sealed class TextRound(FleetRun fleet, StepContext step, int round)
 /// <summary>What an orchestrator of the text protocol said. Pure.</summary>
 sealed partial record TextReply(string? Agent, string? Work, string? Answer)
 {
-    [GeneratedRegex(@"^[ \t*`]*DELEGATE[*`]*:[ \t*`]*([A-Za-z0-9._-]+?)[*`]*[ \t]*(?:-|–|—|:)[ \t]*(.+)\z", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^[ \t*`]*(DELEGATE|FINAL_ANSWER)[*`]*:[*`]*", RegexOptions.Multiline | RegexOptions.NonBacktracking)]
+    private static partial Regex Mark { get; }
+
+    // A hyphen without a space before it belongs to the name.
+    [GeneratedRegex(@"^[\s*`]*([A-Za-z0-9._-]+?)[*`]*(?:[ \t]+-|[ \t]*[–—:])\s*(.+)\z", RegexOptions.Singleline | RegexOptions.NonBacktracking)]
     private static partial Regex Delegation { get; }
 
-    [GeneratedRegex(@"^[ \t*`]*FINAL_ANSWER[*`]*:[*`]*\s*(.+)\z", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.NonBacktracking)]
-    private static partial Regex Final { get; }
-
+    /// <summary>The first of the two counts: what a model makes up behind it is not said.</summary>
     public static TextReply Read(string text)
     {
-        if (Final.Match(text) is { Success: true } final) return new(null, null, final.Groups[1].Value.Trim());
-        return Delegation.Match(text) is { Success: true } delegated ? new(delegated.Groups[1].Value, delegated.Groups[2].Value.Trim(), null) : new(null, null, null);
+        if (Mark.Match(text) is not { Success: true } mark) return new(null, null, null);
+        var rest = text[(mark.Index + mark.Length)..];
+        if (mark.Groups[1].ValueSpan is "FINAL_ANSWER") return rest.Trim() is { Length: > 0 } answer ? new(null, null, answer) : new(null, null, null);
+        if (Mark.Match(rest) is { Success: true } next) rest = rest[..next.Index];
+        return Delegation.Match(rest.TrimEnd()) is { Success: true } delegated ? new(delegated.Groups[1].Value, delegated.Groups[2].Value, null) : new(null, null, null);
     }
 }
 

@@ -25,7 +25,7 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
 
     public async Task<StepResult> RunAsync(FleetTask task)
     {
-        var begun = await context.StepAsync("begin", () => Task.FromResult(new FleetBeginning(task.Text, [.. fleet.Agents.Select(agent => agent.Name)], Word(options.Protocol))));
+        var begun = await KeepAsync("begin", _ => Task.FromResult(new FleetBeginning(task.Text, [.. fleet.Agents.Select(agent => agent.Name)], Word(options.Protocol))));
         if (begun.Protocol != Word(options.Protocol))
             return StepResult.Fail($"This run began with the protocol '{begun.Protocol}', and the fleet now has '{Word(options.Protocol)}'. Put it back, or start a new run.", type: "protocol_changed");
         _requests.Add(begun.Task);
@@ -43,9 +43,10 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
             var recorded = Read<RoundRecord>($"round/{next}");
             if (recorded is null && Ends((messages.Count > 0 ? messages[^1].After : 0) + options.MaxRounds) is { } end) return end;
             if (recorded?.Plan > _plan || (recorded is null && _stalls >= options.MaxStalls)) await PlanAsync(_plan + 1);
-            var record = await context.StepAsync($"round/{next}", step => RoundAsync(step, next));
+            var record = await KeepAsync($"round/{next}", step => RoundAsync(step, next));
             Apply(record);
-            if (record.IsDone) return StepResult.Ok(new FleetAnswer(Final(TextOf($"round/{next}/{record.Said}")), next, _plan - 1));
+            // A message behind the answer asks for more: the answer is a part of what was said.
+            if (record.IsDone && !messages.Exists(message => message.After >= next)) return StepResult.Ok(new FleetAnswer(Final(TextOf($"round/{next}/{record.Said}")), next, _plan - 1));
         }
     }
 
@@ -76,6 +77,7 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
             var work = options.Protocol == FleetProtocol.Ledger ? LedgerReader.Read(asked, null, out _)?.InstructionOrQuestion.Answer : TextReply.Read(asked).Work;
             Transcript.AddRound(speaker, work ?? "", TextOf($"round/{record.Round}/{said}"));
         }
+        else if (record is { IsDone: true, Said: { } answer }) Transcript.AddAnswer(Final(TextOf($"round/{record.Round}/{answer}")));
         Tell(new FleetEvent.RoundEnded(record.Round, record.Speaker, record.Stalls));
     }
 
@@ -85,7 +87,7 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
         if (options.Protocol == FleetProtocol.Text) Header = plan == 1 ? Request : $"{Request}\n\n{Prompts.Again(Prompts.Team(fleet.Agents))}";
         else
         {
-            var record = await context.StepAsync($"plan/{plan}", step => new Planning(this, step, plan).RunAsync());
+            var record = await KeepAsync($"plan/{plan}", step => new Planning(this, step, plan).RunAsync());
             var facts = TextOf($"plan/{plan}/{record.Facts}");
             var text = record.Edited ?? TextOf($"plan/{plan}/{record.Plan}");
             Header = Prompts.Ledger(Request, Prompts.Team(fleet.Agents), facts, text);
@@ -108,7 +110,7 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
         {
             if (string.IsNullOrWhiteSpace(text) || (text == task && id is null) || messages.Exists(known => known.Text == text && known.Id == id)) continue;
             var message = new FleetMessage(text, id, NextPlace());
-            messages.Add(await context.StepAsync($"message/{messages.Count + 1}", () => Task.FromResult(message)));
+            messages.Add(await KeepAsync($"message/{messages.Count + 1}", _ => Task.FromResult(message)));
         }
         return messages;
     }
@@ -120,6 +122,10 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
         return context.SubSteps.Where(path => path.StartsWith(below, StringComparison.Ordinal))
             .Select(path => int.TryParse(path.AsSpan(below.Length).ToString().Split('/')[0], out var round) ? round : 0).DefaultIfEmpty(0).Max();
     }
+
+    /// <summary>A sub-step of the fleet's own: its record looks the same whatever options for JSON an application has, for others read it too.</summary>
+    async Task<T> KeepAsync<T>(string name, Func<StepContext, Task<T>> body) =>
+        (await context.StepAsync(name, async step => new RawJson(JsonSerializer.SerializeToUtf8Bytes(await body(step), PawlJson.Default)))).ToElement().Deserialize<T>(PawlJson.Default)!;
 
     T? Read<T>(string name) where T : class => context.TryOutput($"{context.Path}/{name}") is { } output ? output.ToElement().Deserialize<T>(PawlJson.Default) : null;
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
@@ -18,7 +19,8 @@ sealed class Cli
 
     readonly Option<bool> _json = new("--json") { Description = "One JSON document on stdout; text for people goes to stderr", Recursive = true };
     readonly Option<bool> _stream = new(JsonStream) { Hidden = true, Recursive = true };
-    readonly Dictionary<string, Configuration> _configurations = [];
+    // A worker reads definitions side by side.
+    readonly ConcurrentDictionary<string, Configuration> _configurations = [];
     ParseResult? _parsed;
 
     public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR, sqlite:FILE, postgres://… or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
@@ -126,8 +128,7 @@ sealed class Cli
     public Configuration Configuration(string? workflow = null)
     {
         var folder = (workflow ?? WorkflowPath) is { } path ? Path.GetDirectoryName(Caller.FullPath(path))! : Caller.Directory;
-        if (!_configurations.TryGetValue(folder, out var found)) _configurations[folder] = found = ConfigurationFiles.Find(Get(ConfigOption), folder, Caller);
-        return found;
+        return _configurations.GetOrAdd(folder, beside => ConfigurationFiles.Find(Get(ConfigOption), beside, Caller));
     }
 
     /// <summary>A command line that a person can paste.</summary>

@@ -40,7 +40,8 @@ internal sealed record Configuration
     {
         var own = Models.GetValueOrDefault(name);
         if (Everywhere is not { } one) return own;
-        return one with { Name = name, Model = one.Model.Length > 0 ? one.Model : own?.Model ?? name, KeyVariable = one.KeyVariable ?? own?.KeyVariable, Price = own?.Price };
+        // Not with its own key: that is meant for its own server.
+        return one with { Name = name, Model = one.Model.Length > 0 ? one.Model : own?.Model ?? name, Price = own?.Price };
     }
 
     /// <summary>The workflow with what the file says about every run. Steps, and so the fingerprint, stay.</summary>

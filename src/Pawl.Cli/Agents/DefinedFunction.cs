@@ -20,8 +20,18 @@ abstract class DefinedFunction(AgentCall call, ToolDefinition tool) : AIFunction
 
     public override JsonElement JsonSchema { get; } = Schema(tool);
 
-    protected sealed override async ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken) =>
-        call.Mask(await RunAsync(Check(arguments), arguments.Context?[typeof(StepContext)] as StepContext ?? call.Context, cancellationToken));
+    protected sealed override async ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return call.Mask(await RunAsync(Check(arguments), arguments.Context?[typeof(StepContext)] as StepContext ?? call.Context, cancellationToken));
+        }
+        catch (StepException error) when (call.Mask(error.Message) != error.Message)
+        {
+            // What a server says about a request may repeat the request. Without the inner error, which says it once more.
+            throw new StepException(call.Mask(error.Message), error.Class);
+        }
+    }
 
     /// <returns>What the model is told.</returns>
     /// <exception cref="StepException">It did not work; the model is told the message.</exception>

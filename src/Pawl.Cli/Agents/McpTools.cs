@@ -41,9 +41,10 @@ sealed class McpTools : IAsyncDisposable
                 if (offered.All(one => one.Name != name)) throw new StepException($"The MCP server '{tool.Name}' has no tool '{name}'. It has: {string.Join(", ", offered.Select(one => one.Name))}.");
             return new McpTools(client, [.. offered.Where(one => mcp.Only.Count == 0 || mcp.Only.Contains(one.Name)).Select(one => new Told(call, one))]);
         }
-        catch (Exception error) when (error is not StepException && !call.Context.CancellationToken.IsCancellationRequested)
+        catch (Exception error)
         {
             if (client is not null) await client.DisposeAsync();
+            if (error is StepException || call.Context.CancellationToken.IsCancellationRequested) throw;
             string lines;
             lock (said) lines = string.Join(' ', said);
             throw new StepException($"The MCP server '{tool.Name}' ({mcp.Command}) cannot be used: {call.Mask(error.Message)} {call.Mask(lines)}".TrimEnd(), ErrorClass.Transient, error);

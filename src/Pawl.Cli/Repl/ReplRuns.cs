@@ -57,7 +57,7 @@ sealed class ReplRuns(Cli cli, PawlClient client, string file)
         var isNewest = seq is null || seq == head.Seq || newest?.CheckpointId == $"{head.RunId}@{seq}";
         if (forks || !isNewest || head.Status == RunStatus.Completed)
         {
-            head = await client.ForkAsync(head.RunId, await PointAsync(head, isNewest ? null : seq, rounds), cli.Stop);
+            head = await client.ForkAsync(head.RunId, Point(head, isNewest ? null : seq, newest), cli.Stop);
             cli.Say(cli.Ink.Faint($"{head.RunId} is a fork of {head.Tags["forked_from"]}@{head.Tags["forked_at"]}."));
         }
         IReadOnlyDictionary<string, object?>? said = message is null ? null
@@ -65,16 +65,10 @@ sealed class ReplRuns(Cli cli, PawlClient client, string file)
         await PassAsync(workflow, (onEvent, stop) => client.ResumeAsync(workflow, head.RunId, ResumeCommand.WithFacts(new ResumeOptions { Params = said, OnEvent = onEvent }, cli.Caller, workflow), stop));
     }
 
-    /// <summary>Where a fork stands. A round that gave the final answer is not kept: nothing could come behind it.</summary>
-    async Task<ForkOptions> PointAsync(RunHead head, long? seq, IReadOnlyList<FleetCheckpoint> rounds)
-    {
-        var round = seq is null ? rounds.Count > 0 ? rounds[^1] : null : rounds.FirstOrDefault(one => one.CheckpointId == $"{head.RunId}@{seq}");
-        if (round?.Metadata["status"] == "completed" && long.TryParse(round.CheckpointId.AsSpan(head.RunId.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var at))
-            return new ForkOptions { Before = (await client.HistoryAsync(head.RunId, cli.Stop)).First(record => record.Seq == at).Path };
-        return seq is null && head.Status == RunStatus.Completed
-            ? throw new UsageException($"Run '{head.RunId}' is completed, and has no rounds to go on behind. Name a checkpoint: fork {head.RunId} STEP.")
-            : new ForkOptions { At = seq };
-    }
+    /// <summary>Where a fork stands: at the checkpoint; of a completed run behind its last round, where the fleet's own end is not recorded yet.</summary>
+    static ForkOptions Point(RunHead head, long? seq, FleetCheckpoint? newest) => seq is not null || head.Status != RunStatus.Completed ? new ForkOptions { At = seq }
+        : newest is not null ? new ForkOptions { At = long.Parse(newest.CheckpointId.AsSpan(head.RunId.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture) }
+        : throw new UsageException($"Run '{head.RunId}' is completed, and has no rounds to go on behind. Name a step: fork {head.RunId} STEP.");
 
     /// <summary>A fork before a step, which runs again.</summary>
     public async Task ForkBeforeAsync(RunHead head, string step, string? message)

@@ -97,6 +97,23 @@ public sealed class AgentStepLaws : IDisposable
         Assert.Contains("The secret 'token' cannot be used here", refused.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_a_server_repeats_of_a_secret_is_masked_in_its_error_too()
+    {
+        const string secret = "s3cr3t-in-a-header";
+        Environment.SetEnvironmentVariable("TEST_AGENT_HEADER", secret);
+        using var web = new ModelServer(call => ModelReply.Fails(401, $"no such key: {secret}"));
+        _answer = request => request.Number == 1 ? ModelReply.Uses("look", "{}") : ModelReply.Says(request.Last);
+        Completed(await RunAsync($$$"""
+              - id: ask
+                agent: { prompt: look, tools: { look: { description: Looks., http: { url: "{{{web.Endpoint}}}/x", headers: { X-Key: "${{ params.token }}" } } } } }
+            """, "params: { token: { type: secret, env: TEST_AGENT_HEADER } }"));
+        Assert.Equal(1, web.Calls);
+        Assert.Contains("401", (await OutputAsync("ask")).GetProperty("text").GetString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(secret, string.Concat(_server.Requests.Select(request => request.Body.GetRawText())), StringComparison.Ordinal);
+        foreach (var file in Directory.GetFiles(_lab.Checkpoints, "*", SearchOption.AllDirectories)) Assert.DoesNotContain(secret, await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("""{"a":"x"}""", "'a' of 'tool' must be of type integer")]
     [InlineData("""{"a":5}""", "'b' of 'tool' is missing")]
@@ -253,10 +270,12 @@ public sealed class AgentStepLaws : IDisposable
     public async Task One_variable_sends_every_model_to_another_server()
     {
         using var other = new ModelServer(_ => ModelReply.Says("from there"));
+        Environment.SetEnvironmentVariable("TEST_AGENT_OWN_KEY", "meant-for-its-own-server");
+        _lab.Write("pawl.yaml", $$"""models: { default: { endpoint: {{_server.Endpoint}}, model: m-1, key: { env: TEST_AGENT_OWN_KEY } } }""");
         _lab["PAWL_MODEL_URL"] = other.Endpoint.ToString();
         _lab["PAWL_MODEL"] = "big";
-        Completed(await RunAsync("""  - { id: ask, agent: { model: not-in-the-file, prompt: x } }"""));
-        Assert.Equal(("big", 0), (other.Requests.Single().Model, _server.Calls));
+        Completed(await RunAsync("""  - { id: ask, agent: { prompt: x } }"""));
+        Assert.Equal(("big", "Bearer none", 0), (other.Requests.Single().Model, other.Requests.Single().Head.Authorization, _server.Calls));
     }
 
     [Theory]

@@ -19,7 +19,9 @@ public sealed class ChatOverHttpLaws
             new() { Text = "too late", Delay = TimeSpan.FromSeconds(30) }, new() { Text = "in time" }]; // a call with a time limit
         await using var server = new ModelServer(call => replies[call.Number - 1]);
         using var http = new HttpChatClient(server.Url);
-        var workflow = Workflow.Create("w").Also(builder => { builder.Step("s", async ctx =>
+        var workflow = Workflow.Create("w").Also(builder =>
+        {
+            builder.Step("s", async ctx =>
         {
             var soon = new RetryPolicy { Attempts = 3, Delay = TimeSpan.FromMilliseconds(1) };
             var chat = http.WithCheckpoints(ctx, new CheckpointedChatOptions { Retry = soon });
@@ -28,7 +30,8 @@ public sealed class ChatOverHttpLaws
             await foreach (var update in chat.GetStreamingResponseAsync("b")) second += update.Text;
             var third = (await http.WithCheckpoints(ctx, new CheckpointedChatOptions { Name = "slow", Retry = soon, Timeout = TimeSpan.FromSeconds(1) }).GetResponseAsync("c")).Text;
             return $"{first}|{second}|{third}";
-        }, step => step.Retry(new RetryPolicy { Attempts = 2, Delay = TimeSpan.FromMilliseconds(1) })); }).Build();
+        }, step => step.Retry(new RetryPolicy { Attempts = 2, Delay = TimeSpan.FromMilliseconds(1) }));
+        }).Build();
         await using var store = new MemoryStore();
         await using var client = new PawlClient(store);
         var result = (await client.RunAsync(workflow, start: new StartOptions { RunId = "r" }, cancellationToken: Token)).EnsureCompleted();

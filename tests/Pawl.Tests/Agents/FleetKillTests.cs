@@ -12,11 +12,11 @@ public sealed class FleetKillTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    /// <summary>PAWL_AGENT_KILLS=1 kills at every call; by default it is every third, for each life costs the time of a process.</summary>
+    /// <summary>PAWL_AGENT_KILLS=1 kills at every call; by default it is every fifth, for each life costs the time of a process.</summary>
     [Fact]
     public async Task A_process_killed_in_a_call_pays_for_that_call_again_and_for_nothing_else()
     {
-        var every = int.Parse(Environment.GetEnvironmentVariable("PAWL_AGENT_KILLS") ?? "3", System.Globalization.CultureInfo.InvariantCulture);
+        var every = int.Parse(Environment.GetEnvironmentVariable("PAWL_AGENT_KILLS") ?? "5", System.Globalization.CultureInfo.InvariantCulture);
         var (seen, kills) = (new HashSet<string>(), 0);
         Process? process = null;
         await using var server = new ModelServer(call =>

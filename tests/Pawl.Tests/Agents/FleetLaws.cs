@@ -204,6 +204,31 @@ public sealed class FleetLaws
         Assert.Equal("the request", (await lab.Client.FleetRoundsAsync("run", cancellationToken: Lab.Token))[^1].Context.UserQuery);
     });
 
+    [Fact]
+    public void A_fork_of_a_finished_fleet_at_its_last_round_goes_on_with_a_message_and_knows_its_answer() => Lab.Do(async lab =>
+    {
+        var client = new Listener(new ScriptedChatClient([.. Fleets.Answers(2, "coder"), Fleets.Ledger(3, "coder", "do more"), new() { Agent = "coder", Text = "more is done" }, Fleets.Ledger(4, "", "", satisfied: true)]));
+        var workflow = Fleets.Pair(client, new FleetOptions { MaxRounds = 2 }).ToWorkflow();
+        (await lab.Run(workflow, Task())).EnsureCompleted();
+        var last = (await lab.Client.FleetRoundsAsync("run", cancellationToken: Lab.Token))[^1];
+        var head = await lab.Client.ForkAsync("run", new ForkOptions { RunId = "fork", At = long.Parse(last.CheckpointId.Split('@')[1], System.Globalization.CultureInfo.InvariantCulture) }, Lab.Token);
+        var result = (await lab.Resume(workflow, new ResumeOptions { Params = AgentFleet.Say(head, "And more?") }, "fork")).EnsureCompleted();
+        Assert.Equal(4, result.Output<FleetAnswer>("fleet").Rounds);
+        Assert.Contains("[assistant] forty-two\n[user] And more?", client.At("fleet/round/3/ledger/chat/1"), StringComparison.Ordinal);
+    });
+
+    [Theory]
+    [InlineData("DELEGATE: coder - write it", "coder", "write it", null)]
+    [InlineData("Thoughts.\n**DELEGATE:** data-analyst - look:\n- at a\n- at b", "data-analyst", "look:\n- at a\n- at b", null)]
+    [InlineData("DELEGATE: `coder`: write it", "coder", "write it", null)]
+    [InlineData("DELEGATE: coder - a\nFINAL_ANSWER: made up", "coder", "a", null)]
+    [InlineData("FINAL_ANSWER: yes\nDELEGATE: coder - a", null, null, "yes\nDELEGATE: coder - a")]
+    [InlineData("**FINAL_ANSWER:**\n42", null, null, "42")]
+    [InlineData("FINAL_ANSWER:", null, null, null)]
+    [InlineData("I would say DELEGATE: coder - a", null, null, null)]
+    [InlineData("DELEGATE: coder-write", null, null, null)]
+    public void The_words_of_a_small_model_are_read(string said, string? agent, string? work, string? answer) => Assert.Equal(new TextReply(agent, work, answer), TextReply.Read(said));
+
     [Theory]
     [InlineData("approve", "the plan")]
     [InlineData("edit", "my own plan")]
@@ -340,8 +365,13 @@ public sealed class FleetLaws
             {
                 seen.Add(happened switch
                 {
-                    FleetEvent.PlanMade made => $"plan {made.Plan}", FleetEvent.RoundBegan began => $"round {began.Round}", FleetEvent.Judged => "judged", FleetEvent.Delegated to => $"{to.Agent}: {to.Work}",
-                    FleetEvent.Said said => $"<{said.Agent}> {said.Update.Text}", FleetEvent.RoundEnded ended => $"ended {ended.Round}", _ => "?",
+                    FleetEvent.PlanMade made => $"plan {made.Plan}",
+                    FleetEvent.RoundBegan began => $"round {began.Round}",
+                    FleetEvent.Judged => "judged",
+                    FleetEvent.Delegated to => $"{to.Agent}: {to.Work}",
+                    FleetEvent.Said said => $"<{said.Agent}> {said.Update.Text}",
+                    FleetEvent.RoundEnded ended => $"ended {ended.Round}",
+                    _ => "?",
                 });
                 if (happened is FleetEvent.Judged) throw new InvalidOperationException("the display broke");
             }
@@ -351,6 +381,37 @@ public sealed class FleetLaws
         Assert.Equal(["plan 1", "round 1", "judged", "coder: do part 1", "<coder> part ", "<coder> 1 ", "<coder> is ", "<coder> done", "ended 1", "round 2", "judged", "<orchestrator> forty-two", "ended 2"],
             seen.Where(one => !one.EndsWith("> ", StringComparison.Ordinal)));
         Assert.Contains(lab.Warnings, warning => warning.Contains("the display broke", StringComparison.Ordinal));
+    });
+
+    sealed class Slow(IChatClient inner, Lab lab) : DelegatingChatClient(inner)
+    {
+        public override async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+        {
+            await lab.Delay(8, cancellationToken);
+            return await base.GetResponseAsync(messages, options, cancellationToken);
+        }
+    }
+
+    [Fact]
+    public void The_time_limit_ends_a_pass_and_a_resume_has_the_whole_time_for_the_rest() => Lab.Do(async lab =>
+    {
+        var script = new ScriptedChatClient(Fleets.Answers(6, "coder", "analyst"));
+        var workflow = Fleets.Pair(new Slow(script, lab), new FleetOptions { Timeout = TimeSpan.FromSeconds(60) }).ToWorkflow();
+        Assert.Contains("time limit of 60 s exceeded", (await lab.Run(workflow, Task())).Error, StringComparison.Ordinal);
+        Assert.Equal(7, script.Calls);
+        (await lab.Resume(workflow)).EnsureCompleted();
+        Assert.Equal(14, script.Calls);
+    });
+
+    [Fact]
+    public void A_fleet_is_a_step_among_others_and_its_answer_an_output() => Lab.Do(async lab =>
+    {
+        var fleet = Fleets.Pair(new ScriptedChatClient(Fleets.Answers(2, "coder")));
+        var builder = Workflow.Create("w");
+        builder.Step("ask", ctx => fleet.RunAsync(ctx, new FleetTask("What is it?")));
+        builder.Step("tell", ctx => $"It is {ctx.Output<FleetAnswer>("ask").Answer}.");
+        Assert.Equal("It is forty-two.", (await lab.Run(builder.Build())).EnsureCompleted().Output<string>("tell"));
+        Assert.Equal("completed", (await lab.Client.FleetRoundsAsync("run", cancellationToken: Lab.Token))[^1].Metadata["status"]);
     });
 
     [Fact]

@@ -20,6 +20,17 @@ public sealed class FleetViewLaws
     });
 
     [Fact]
+    public void An_applications_own_options_for_JSON_change_nothing_of_it() => Lab.Do(async lab =>
+    {
+        lab.Options.Json = new JsonSerializerOptions(PawlJson.Default) { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+        var client = new ScriptedChatClient(Fleets.Answers(5, "coder", "analyst"));
+        var workflow = Fleets.Pair(client, new FleetOptions { MaxRounds = 2 }).ToWorkflow();
+        await lab.Run(workflow, new { task = "t" });
+        (await lab.Resume(workflow, new ResumeOptions { Params = new Dictionary<string, object?> { ["max_rounds"] = 9 } })).EnsureCompleted();
+        Assert.Equal([1, 2, 2, 3, 4, 5], (await lab.Client.FleetRoundsAsync("run", cancellationToken: Lab.Token)).Select(round => round.CurrentRound));
+    });
+
+    [Fact]
     public void An_interrupted_round_and_an_end_without_an_answer_are_shown_as_what_they_are() => Lab.Do(async lab =>
     {
         var dies = true;

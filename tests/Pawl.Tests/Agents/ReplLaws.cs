@@ -78,6 +78,7 @@ public sealed class ReplLaws : IDisposable
         repl.Write("resume\nthe third request\n");
         Assert.Contains("is a fork of", await repl.UntilAsync(Prompt, 5), StringComparison.Ordinal);
         Assert.Contains("the third request", server.Requests[^1].Text, StringComparison.Ordinal);
+        Assert.Contains("enough", server.Requests[^1].Text, StringComparison.Ordinal);
         Assert.Equal(calls + 2, server.Calls);
         repl.Write("resume no-such-run\nexit\n");
         Assert.Equal(0, await repl.EndAsync());
@@ -108,6 +109,31 @@ public sealed class ReplLaws : IDisposable
         repl.Write("quit\n");
         Assert.Equal(0, await repl.EndAsync());
         Assert.Equal("paused", (await _lab.RunAsync("status", "--json")).Json.GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task What_a_tool_needs_a_person_for_is_decided_at_the_prompt_and_the_run_goes_on()
+    {
+        using var server = new ModelServer(request => request.Number == 1 ? ModelReply.Uses("go", "{}") : ModelReply.Says($"I went. {request.Last}"));
+        _lab.Write("pawl.yaml", $$"""
+            workflow: { human_in_the_loop: { require_approval_for: [code_execution] } }
+            models: { default: { endpoint: {{server.Endpoint}}, model: m } }
+            """);
+        _lab.Write("workflow.yaml", """
+            name: one
+            params: { task: { type: string } }
+            steps: [{ id: ask, agent: { prompt: "${{ params.task }}", tools: { go: { description: Goes., run: touch went; echo there } } } }]
+            """);
+        await using var repl = AgentProcess.Start(_lab.Folder, ["repl"]);
+        Assert.Contains("Approvals: on (code_execution)", await repl.UntilAsync(Prompt), StringComparison.Ordinal);
+        repl.Write("go\n");
+        Assert.Contains("Decide with:  approve", await repl.UntilAsync(Prompt, 2), StringComparison.Ordinal);
+        Assert.False(File.Exists(_lab.Path_("went")));
+        repl.Write("approve\n");
+        Assert.Contains("ask: I went. there", await repl.UntilAsync(Prompt, 3), StringComparison.Ordinal);
+        Assert.True(File.Exists(_lab.Path_("went")));
+        repl.Write("q\n");
+        Assert.Equal(0, await repl.EndAsync());
     }
 
     [Fact]

@@ -65,6 +65,16 @@ public sealed class SamplesTests : IDisposable
     }
 
     [Fact]
+    public async Task Agents_that_are_killed_in_round_3_go_on_at_the_very_call_and_ask_before_they_publish()
+    {
+        var agents = await RunAsync("agents");
+        Assert.Contains("The first process ended with 137.\n  recorded  report/round/3/ledger/chat/1\n  asked     report/round/3/analyst/chat/1", agents, StringComparison.Ordinal);
+        Assert.Contains("It asks: This cannot be taken back. Agent 'writer' wants to call publish", agents, StringComparison.Ordinal);
+        Assert.Equal(2, agents.Split("PUBLISHED").Length);
+        Assert.Contains("15 calls were paid, 0.0140 USD. The first resume did not pay for 9 of them again.", agents, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_queue_greets_when_the_word_has_come() =>
         Assert.Contains("greet-1 is Completed and says \"goodbye\".", await RunAsync("queue"), StringComparison.Ordinal);
 

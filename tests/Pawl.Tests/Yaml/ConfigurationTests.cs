@@ -69,6 +69,9 @@ public sealed class ConfigurationTests
         }, read.FindModel("default"));
         Assert.Equal("/project/answers/demo.yaml", read.FindModel("demo")!.Script);
         Assert.Null(read.FindModel("other"));
+        var asked = new ApprovalRequest("?") { Timeout = TimeSpan.FromDays(1), OnTimeout = TimeoutAction.Continue };
+        Assert.Equal(asked with { Timeout = TimeSpan.FromMinutes(5), OnTimeout = TimeoutAction.Fail }, read.Over(asked));
+        Assert.Equal(asked, Configuration.None.Over(asked));
     }
 
     [Fact]
