@@ -6,7 +6,7 @@ static class SqliteSchema
     const string Version = "SELECT coalesce(max(version), 0) FROM core_workflow_schema";
 
     /// <summary>Step n of the list makes version n. What was published is never changed.</summary>
-    static readonly string[] s_migrations = [First];
+    static readonly string[] s_migrations = [First, Turns];
 
     /// <summary>The version that this program makes and understands.</summary>
     public static int Newest => s_migrations.Length;
@@ -44,6 +44,9 @@ static class SqliteSchema
         return version <= Newest ? version
             : throw new NotSupportedException($"'{path}' was made by a newer Pawl: its tables have version {version}, this program knows up to {Newest}. Nothing was changed; use the newer program.");
     }
+
+    // New runs of each partition in the order in which they are taken: for queues in which partitions take turns.
+    const string Turns = "CREATE INDEX core_workflow_runs_turns ON core_workflow_runs (queue, coalesce(partition, ''), priority DESC, created_at, run_id, due_at) WHERE status = 'pending' AND queue IS NOT NULL";
 
     // Times are ISO 8601 in UTC with seven decimals, so that they sort as text. owner, holder and lease_until are the claim; messages counts the inbox; the rest
     // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, and the journal has none besides its key: a

@@ -15,10 +15,22 @@ public sealed partial class SqliteStore
     const string Fresh = $"core_workflow_runs INDEXED BY core_workflow_runs_fresh WHERE status = 'pending' AND {Takeable}";
     const string Again = $"core_workflow_runs INDEXED BY core_workflow_runs_again WHERE status <> 'pending' AND {Takeable}";
 
+    // With turns, the first of each partition may be anywhere in that order. From partition to partition in one look each, and of each the first few.
+    const string OfPending = "core_workflow_runs r INDEXED BY core_workflow_runs_turns WHERE r.status = 'pending' AND r.queue = ?1";
+    const string Partition = "coalesce(r.partition, '')";
+    internal const string FreshInTurns = $"""
+        (WITH RECURSIVE part (value) AS (
+            SELECT (SELECT {Partition} FROM {OfPending} ORDER BY {Partition} LIMIT 1)
+            UNION ALL
+            SELECT (SELECT {Partition} FROM {OfPending} AND {Partition} > part.value ORDER BY {Partition} LIMIT 1) FROM part WHERE part.value IS NOT NULL)
+        SELECT c.* FROM part CROSS JOIN core_workflow_runs c ON c.id IN (
+            SELECT r.id FROM {OfPending} AND {Partition} = part.value AND {Takeable} ORDER BY {Order} LIMIT ?5))
+        """;
+
     volatile TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <inheritdoc/>
-    /// <remarks>What is read does not grow with the runs that wait, except in queues with <see cref="QueueOptions.FairBy"/>: there every run that is due takes part in the turns.</remarks>
+    /// <remarks>What is read does not grow with the runs that wait for their first pass; in queues with <see cref="QueueOptions.FairBy"/> it grows with their partitions.</remarks>
     public ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken) => _writer.RunAsync<IReadOnlyList<TakenRun>>(db =>
     {
         var now = Now;
@@ -32,13 +44,10 @@ public sealed partial class SqliteStore
                 Add("core_workflow_runs INDEXED BY core_workflow_runs_held WHERE owner IS NOT NULL AND queue = ?", queue.Name);
             if (queue.Rate is { } rate)
                 Add("core_workflow_runs INDEXED BY core_workflow_runs_begun WHERE queue = ? AND started_at > ? LIMIT ?", queue.Name, (DateTimeOffset?)(now - queue.Per), rate);
-            foreach (var source in (string[])[Fresh, Again])
-            {
-                // With turns, the first of each partition may be anywhere in the order.
-                Add(queue.FairBy is null ? $"{source} ORDER BY {Order} LIMIT ?5"
-                    : $"(SELECT *, row_number() OVER (PARTITION BY partition ORDER BY {Order}) AS turn FROM {source}) WHERE turn <= ?5",
-                    queue.Name, (DateTimeOffset?)now, work.Portable, workflows, places);
-            }
+            // Of those that began once, and wait no more, there are few: they are ranked.
+            string[] sources = queue.FairBy is null ? [$"{Fresh} ORDER BY {Order} LIMIT ?5", $"{Again} ORDER BY {Order} LIMIT ?5"]
+                : [FreshInTurns, $"(SELECT *, row_number() OVER (PARTITION BY partition ORDER BY {Order}) AS turn FROM {Again}) WHERE turn <= ?5"];
+            foreach (var source in sources) Add(source, queue.Name, (DateTimeOffset?)now, work.Portable, workflows, places);
         }
         return [.. WorkChoice.Of(work, runs.Values, now).Select(head => new TakenRun(Claim(db, head.RunId, claimant), head))];
 

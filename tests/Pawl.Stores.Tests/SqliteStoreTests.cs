@@ -72,11 +72,22 @@ public sealed class SqliteStoreTests : IDisposable
         Assert.Contains("is a directory", Assert.Throws<IOException>(() => SqliteStore.Open(_directory.Root)).Message, StringComparison.Ordinal);
 
     [Fact]
+    public async Task A_claim_in_turns_looks_only_at_the_first_runs_of_each_partition()
+    {
+        await _directory.Open().DisposeAsync();
+        var plan = Query($"EXPLAIN QUERY PLAN SELECT * FROM {SqliteStore.FreshInTurns.Replace("?1", "'q'").Replace("?2", "'x'").Replace("?3", "1").Replace("?4", "'[]'").Replace("?5", "10")}");
+        // c: the runs that are read whole; r: the index of turns.
+        Assert.DoesNotContain(plan, line => line.Contains("SCAN c", StringComparison.Ordinal) || line.Contains("SCAN r", StringComparison.Ordinal) || line.Contains("TEMP B-TREE", StringComparison.Ordinal));
+        Assert.Contains(plan, line => line.Contains("SEARCH c USING INTEGER PRIMARY KEY", StringComparison.Ordinal));
+        Assert.Equal(3, plan.Count(line => line.Contains("SEARCH r USING", StringComparison.Ordinal) && line.Contains("core_workflow_runs_turns (queue=? AND <expr>", StringComparison.Ordinal) || line.Contains("core_workflow_runs_turns (queue=?)", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task Opening_twice_makes_the_tables_once()
     {
         await using (var store = _directory.Open()) await SqliteRun.BeginAsync(store, "a");
         await using (var again = _directory.Open()) Assert.NotNull(await again.FindAsync("a", Token));
-        Assert.Single(Query("SELECT version FROM core_workflow_schema"));
+        Assert.Equal(["1", "2"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]
@@ -84,7 +95,7 @@ public sealed class SqliteStoreTests : IDisposable
     {
         var said = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => SqliteSubject.RunAsync("open", _directory.File)));
         Assert.All(said, lines => Assert.Equal(["OPEN"], lines));
-        Assert.Single(Query("SELECT version FROM core_workflow_schema"));
+        Assert.Equal(["1", "2"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]
@@ -94,7 +105,7 @@ public sealed class SqliteStoreTests : IDisposable
         Query("INSERT INTO core_workflow_schema VALUES (99, 'later')");
         var error = Assert.Throws<NotSupportedException>(() => _directory.Open());
         Assert.Contains("version 99", error.Message, StringComparison.Ordinal);
-        Assert.Equal(["1", "99"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "99"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]

@@ -57,18 +57,15 @@ static class CostsCommand
         w.WriteString("run_id", costs.Head.RunId);
         w.WriteString("workflow", costs.Head.Workflow);
         w.WriteString("status", Words.Of(costs.Head.Status));
-        w.WritePropertyName("spent");
-        costs.Spent.Write(w);
-        w.WritePropertyName("saved");
-        costs.Saved.Write(w);
+        HeadView.Write(w, "spent", costs.Spent);
+        HeadView.Write(w, "saved", costs.Saved);
         w.WriteStartArray("steps");
         foreach (var step in costs.Steps)
         {
             w.WriteStartObject();
             w.WriteString("step", step.Path);
             w.WriteNumber("attempts", step.Attempts);
-            w.WritePropertyName("spent");
-            step.Spent.Write(w);
+            HeadView.Write(w, "spent", step.Spent);
             w.WriteEndObject();
         }
         w.WriteEndArray();
@@ -80,10 +77,7 @@ static class CostsCommand
             w.WriteString("began_at", Human.Iso(pass.BeganAt));
             w.WriteString("end", pass.End is { } end ? Words.Of(end) : null);
             foreach (var (name, cost) in ((string, Cost)[])[("spent", pass.Spent), ("reused", pass.Reused), ("skipped", pass.Skipped)])
-            {
-                w.WritePropertyName(name);
-                cost.Write(w);
-            }
+                HeadView.Write(w, name, cost);
             w.WriteEndObject();
         }
         w.WriteEndArray();
@@ -126,10 +120,8 @@ static class CostsCommand
                 w.WriteStartObject();
                 w.WriteString("workflow", total.Workflow);
                 w.WriteNumber("runs", total.Runs);
-                w.WritePropertyName("spent");
-                total.Spent.Write(w);
-                w.WritePropertyName("saved");
-                total.Saved.Write(w);
+                HeadView.Write(w, "spent", total.Spent);
+                HeadView.Write(w, "saved", total.Saved);
                 w.WriteEndObject();
             }
             w.WriteEndArray();

@@ -138,8 +138,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         w.WriteString("error_step", result.ErrorStep);
         w.WriteString("error", result.Error);
         w.WriteNumber("duration_ms", Math.Round(result.Duration.TotalMilliseconds, 3));
-        w.WritePropertyName("saved");
-        result.Saved.Write(w);
+        HeadView.Write(w, "saved", result.Saved);
         w.WriteStartArray("waits");
         foreach (var wait in result.Waits)
         {

@@ -60,9 +60,7 @@ static class ProofReport
         w.WriteBoolean("holds", !proof.Failures.Any());
         w.WriteString("ending", Words.Of(proof.Ending));
         w.WriteNumber("duration_ms", Math.Round(duration.TotalMilliseconds));
-        w.WriteStartArray("to_blame");
-        foreach (var group in Groups(proof)) w.WriteStringValue(group.Key);
-        w.WriteEndArray();
+        HeadView.List(w, "to_blame", Groups(proof).Select(group => group.Key));
         w.WriteStartArray("points");
         foreach (var point in proof.Points)
         {

@@ -137,8 +137,7 @@ static class DiffView
         w.WriteNumber("seq", head.Seq);
         w.WriteString("workflow", head.Workflow);
         w.WriteString("status", Words.Of(head.Status));
-        w.WritePropertyName("cost");
-        cost.Write(w);
+        HeadView.Write(w, "cost", cost);
         w.WriteEndObject();
     }
 

@@ -81,6 +81,12 @@ static class HeadView
         w.WriteString("due", wait.Due is { } due ? Human.Iso(due) : null);
     }
 
+    public static void Write(Utf8JsonWriter w, string name, Cost cost)
+    {
+        w.WritePropertyName(name);
+        cost.Write(w);
+    }
+
     public static void Map(Utf8JsonWriter w, string name, IEnumerable<KeyValuePair<string, string>> values)
     {
         w.WriteStartObject(name);
@@ -88,7 +94,7 @@ static class HeadView
         w.WriteEndObject();
     }
 
-    public static void List(Utf8JsonWriter w, string name, IEnumerable<string> values)
+    public static void List(Utf8JsonWriter w, string name, IEnumerable<string?> values)
     {
         w.WriteStartArray(name);
         foreach (var value in values) w.WriteStringValue(value);

@@ -55,13 +55,11 @@ static class PlanView
             w.WriteString("step", step.Path);
             w.WriteString("decision", Words.Of(step.Decision));
             w.WriteString("reason", step.Reason);
-            w.WritePropertyName("saves");
-            step.Saves.Write(w);
+            HeadView.Write(w, "saves", step.Saves);
             w.WriteEndObject();
         }
         w.WriteEndArray();
-        w.WritePropertyName("saves");
-        plan.Saves.Write(w);
+        HeadView.Write(w, "saves", plan.Saves);
         w.WriteStartArray("surroundings");
         foreach (var (fact, before, now) in plan.Surroundings)
         {

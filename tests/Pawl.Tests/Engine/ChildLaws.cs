@@ -65,7 +65,7 @@ public class ChildLaws
     {
         var done = new List<string>();
         var workflow = Parent(done, wait: ctx => ctx.SleepAsync("night", TimeSpan.FromHours(8)));
-        await using var hand = new Hand(lab, new WorkerOptions { Workflows = [workflow], Queues = [new QueueOptions("default") { Concurrency = 1 }] });
+        await using var hand = new Hand(lab, new WorkerOptions { Workflows = [workflow], PollInterval = TimeSpan.FromMinutes(5), Queues = [new QueueOptions("default") { Concurrency = 1 }] });
         await Enqueue(lab, workflow);
         await Parked(lab);
         Assert.Empty(hand.Worker.Health.Running);

@@ -94,12 +94,16 @@ public class CrashLaws
         child.Work("inner1");
         child.Work("inner2");
         var definition = child.Build();
-        Everywhere(builder =>
+        Everywhere(Define);
+        // A second death as well, for the two ways to die: all ways twice are some thousand histories.
+        Everywhere(Define, pairs: true, moments: [CrashMoment.Before, CrashMoment.After]);
+
+        void Define(WorkflowBuilder builder)
         {
             builder.Work("before");
             builder.Child("child", definition, ctx => new Dictionary<string, object?> { ["given"] = ctx.Output<string>("before") });
             builder.Work("after");
-        }, pairs: true);
+        }
     }
 
     [Fact]

@@ -1,10 +1,7 @@
-using System.Collections.Concurrent;
-using System.Diagnostics;
-
 namespace Pawl.Tests.Storage;
 
 /// <summary>As <see cref="IoFaultTests"/>, for runs that commit together.</summary>
-public sealed class GroupFaultTests(ITestOutputHelper output) : IDisposable
+public sealed class GroupFaultTests(ITestOutputHelper output) : FaultTests("together", s_paths)
 {
     static readonly string[] s_paths =
     [
@@ -14,15 +11,6 @@ public sealed class GroupFaultTests(ITestOutputHelper output) : IDisposable
 
     // Each call fails in IoFaultTests; here, where many runs and threads multiply them, every third: PAWL_ALL_FAULTS=1 tries all.
     static readonly int s_stride = Environment.GetEnvironmentVariable("PAWL_ALL_FAULTS") is null ? 3 : 1;
-
-    readonly ConcurrentBag<StoreDirectory> _directories = [];
-
-    public void Dispose()
-    {
-        foreach (var directory in _directories) directory.Dispose();
-    }
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
     [InlineData("fdatasync", "EIO", "ENOSPC")]
@@ -66,38 +54,6 @@ public sealed class GroupFaultTests(ITestOutputHelper output) : IDisposable
     }
 
     static IEnumerable<int> Tried(int calls) => Enumerable.Range(1, calls).Where(n => calls <= 6 || n % s_stride == 0);
-
-    async Task<int> Count(string call)
-    {
-        var file = Path.Join(Path.GetTempPath(), $"pawl-count-{Environment.ProcessId}-{Stopwatch.GetTimestamp()}");
-        var directory = New();
-        try
-        {
-            await Subject.Run("together", directory.Root, ["/usr/bin/strace", "-f", "-qq", "-y", .. Paths(directory).SelectMany(path => new[] { "-P", path }), "-e", $"trace={call}", "-e", "signal=none", "-o", file]);
-            return (await File.ReadAllLinesAsync(file, Token)).Count(line => line.Contains($" {call}(", StringComparison.Ordinal));
-        }
-        finally
-        {
-            File.Delete(file);
-        }
-    }
-
-    async Task<(StoreDirectory Directory, List<string> Lines, string? Injected)> Run(string call, string error, string when)
-    {
-        var directory = New();
-        var (lines, injected) = await Trace.Inject("together", directory.Root, call, error, when, Paths(directory));
-        return (directory, lines, injected);
-    }
-
-    StoreDirectory New()
-    {
-        var directory = new StoreDirectory();
-        Directory.CreateDirectory(Path.GetDirectoryName(directory.Root)!);
-        _directories.Add(directory);
-        return directory;
-    }
-
-    static IEnumerable<string> Paths(StoreDirectory directory) => s_paths.Select(path => Path.Join(Path.GetDirectoryName(directory.Root), path));
 
     static List<string> Acknowledged(List<string> lines) => [.. lines.Where(line => line.StartsWith("ACK ", StringComparison.Ordinal)).Select(line => line[4..] == "deleted" ? "deleting" : line[4..]), "deleting"];
 

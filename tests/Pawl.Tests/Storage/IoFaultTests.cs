@@ -1,12 +1,10 @@
-using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Pawl.Storage;
 
 namespace Pawl.Tests.Storage;
 
 /// <summary>Every system call on the store's truth fails once, and from some point on: said clearly, nothing acknowledged lost, and the store goes on.</summary>
-public sealed partial class IoFaultTests(ITestOutputHelper output) : IDisposable
+public sealed partial class IoFaultTests(ITestOutputHelper output) : FaultTests("script", s_paths)
 {
     // Calls on views are left out: they may fail in silence (FileStoreViewsTests).
     static readonly string[] s_paths =
@@ -16,15 +14,6 @@ public sealed partial class IoFaultTests(ITestOutputHelper output) : IDisposable
         ".checkpoints/etl_1/payloads", $".checkpoints/etl_1/payloads/.{Subject.Script.Payload.Sha256}.tmp", $".checkpoints/etl_1/payloads/{Subject.Script.Payload.Sha256}",
         ".checkpoints/etl_2", ".checkpoints/etl_2/lock", ".checkpoints/etl_2/.journal.jsonl.tmp", ".checkpoints/etl_2/journal.jsonl", ".checkpoints/.trash-etl_2-1",
     ];
-
-    readonly ConcurrentBag<StoreDirectory> _directories = [];
-
-    public void Dispose()
-    {
-        foreach (var directory in _directories) directory.Dispose();
-    }
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
     [InlineData("fdatasync", "EIO", "ENOSPC", "EDQUOT")]
@@ -84,39 +73,6 @@ public sealed partial class IoFaultTests(ITestOutputHelper output) : IDisposable
         });
         output.WriteLine($"{call}: {calls} places");
     }
-
-    /// <summary>How often the script makes a call on the paths that matter.</summary>
-    async Task<int> Count(string call)
-    {
-        var file = Path.Join(Path.GetTempPath(), $"pawl-count-{Environment.ProcessId}-{Stopwatch.GetTimestamp()}");
-        var directory = New();
-        try
-        {
-            await Subject.Run("script", directory.Root, ["/usr/bin/strace", "-f", "-qq", "-y", .. Paths(directory).SelectMany(path => new[] { "-P", path }), "-e", $"trace={call}", "-e", "signal=none", "-o", file]);
-            return (await File.ReadAllLinesAsync(file, Token)).Count(line => line.Contains($" {call}(", StringComparison.Ordinal));
-        }
-        finally
-        {
-            File.Delete(file);
-        }
-    }
-
-    async Task<(StoreDirectory Directory, List<string> Lines, string? Injected)> Run(string call, string error, string when)
-    {
-        var directory = New();
-        var (lines, injected) = await Trace.Inject("script", directory.Root, call, error, when, Paths(directory));
-        return (directory, lines, injected);
-    }
-
-    StoreDirectory New()
-    {
-        var directory = new StoreDirectory();
-        Directory.CreateDirectory(Path.GetDirectoryName(directory.Root)!);
-        _directories.Add(directory);
-        return directory;
-    }
-
-    static IEnumerable<string> Paths(StoreDirectory directory) => s_paths.Select(path => Path.TrimEndingDirectorySeparator(Path.Join(Path.GetDirectoryName(directory.Root), path)));
 
     static List<string> Acknowledged(List<string> lines) => [.. lines.Where(line => line.StartsWith("ACK ", StringComparison.Ordinal)).Select(line => line[4..])];
 
