@@ -95,10 +95,10 @@ sealed class PostgresSql(string schema)
             returning c.n, r.run, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
         record as (
             insert into {_journal} (run, seq, line)
-            select run, ($17)[i], ($18)[i] from run, generate_series(records_before + 1, records) i),
+            select run, seq, line from run, unnest(($17)[records_before + 1:records], ($18)[records_before + 1:records]) record (seq, line)),
         payload as (
             insert into {_payloads} (run_id, sha256, content)
-            select run_id, ($19)[i], ($20)[i] from run, generate_series(payloads_before + 1, payloads) i on conflict do nothing)
+            select run_id, sha256, content from run, unnest(($19)[payloads_before + 1:payloads], ($20)[payloads_before + 1:payloads]) payload (sha256, content) on conflict do nothing)
         select n, case when awake then pg_notify('{Channel}', '') end from run
         """;
 

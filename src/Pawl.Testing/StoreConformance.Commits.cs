@@ -119,6 +119,20 @@ public static partial class StoreConformance
             await one.AppendAsync(one.Commit(one.Step("a")) with { Payloads = [Payload(100)] }, cancellation);
             await Expect.ThrowsAsync<JournalCorruptException>(async () => await store.ReadPayloadAsync(two.Id, Payload(100).Ref, cancellation), "it is");
         });
+        yield return Law("Commits that are made together keep their own records and payloads, however many each has", async (store, cancellation) =>
+        {
+            List<LawRun> runs = [];
+            for (var n = 0; n < 4; n++) runs.Add(await LawRun.BeginAsync(store, cancellation));
+            List<Commit> commits = [.. runs.Select((run, n) => run.Commit(run.Steps(n == 2 ? 40 : n + 1)) with { Payloads = [.. Enumerable.Range(0, n).Select(size => Payload(1000 * n + size))] })];
+            var results = await store.CommitAsync(commits, cancellation);
+            Expect.Holds(results.All(result => result == CommitResult.Committed), $"they were answered with {string.Join(", ", results)}");
+            for (var n = 0; n < 4; n++)
+            {
+                runs[n].Accept(commits[n]);
+                await runs[n].IsWholeAsync(store, cancellation);
+                foreach (var payload in commits[n].Payloads) await ComesBackAsync(store, runs[n].Id, payload, cancellation);
+            }
+        });
         yield return Law("A commit that meets a cancelled token is either refused before anything is written, or whole", async (store, cancellation) =>
         {
             var run = await LawRun.BeginAsync(store, cancellation);

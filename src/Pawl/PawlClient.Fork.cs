@@ -38,7 +38,7 @@ public sealed partial class PawlClient
     {
         var parent = await HistoryAsync(runId, cancellationToken);
         // Read as a resume reads it: a damaged journal is refused.
-        var at = await Journal.LoadAsync(Store, _commits, runId, cancellationToken, ForkPlanner.Seq(parent, fork));
+        var at = await Journal.LoadAsync(Store, _commits, runId, cancellationToken, ForkPlanner.Seq(parent, fork), read: parent);
         at.CreatedData!.Dispose();
         var values = new ForkValues(Encode(fork.Params), Encode(fork.Outputs), fork.State is { Count: > 0 } state ? PawlJson.Encode(state, Options.Json).Utf8 : default);
         for (var n = 1; ; n++)

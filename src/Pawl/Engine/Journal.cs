@@ -47,14 +47,14 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
 
     public void Attach(RunLease lease) => _lease = lease;
 
-    /// <summary>Reads a run's journal and checks its chain.</summary>
+    /// <summary>Reads a run's journal, unless it was read already, and checks its chain.</summary>
     /// <exception cref="JournalCorruptException">A record does not fit.</exception>
     /// <exception cref="ResumeRefusedException">It was written by a newer version.</exception>
-    public static async Task<Journal> LoadAsync(ICheckpointStore store, CommitQueue commits, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue, Action<Journal, Checkpoint>? each = null)
+    public static async Task<Journal> LoadAsync(ICheckpointStore store, CommitQueue commits, string runId, CancellationToken cancellationToken, long throughSeq = long.MaxValue, Action<Journal, Checkpoint>? each = null, IEnumerable<Checkpoint>? read = null)
     {
         var journal = new Journal(store, commits, keep: true);
         RunHead? head = null;
-        await foreach (var record in store.ReadAsync(runId, 1, cancellationToken))
+        await foreach (var record in read?.ToAsyncEnumerable() ?? store.ReadAsync(runId, 1, cancellationToken))
         {
             if (record.Seq > throughSeq) break;
             if (record.Seq != (head?.Seq ?? 0) + 1) throw new JournalCorruptException(runId, (head?.Seq ?? 0) + 1, $"record {(head?.Seq ?? 0) + 1} is missing");

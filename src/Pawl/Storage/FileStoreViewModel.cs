@@ -34,6 +34,9 @@ sealed class ViewModel
     /// <summary>Something changed since it was last taken.</summary>
     public bool Dirty { get; private set; }
 
+    /// <summary>Somebody is to go on with the run, and claims it for that.</summary>
+    public bool IsPaused { get; private set; }
+
     public IEnumerable<int> Completed => Where(step => step.Status == StepStatus.Completed);
 
     /// <summary>Steps with a record.</summary>
@@ -45,7 +48,7 @@ sealed class ViewModel
     /// <returns>True when the definition changed, so that numbers may mean other steps.</returns>
     public bool Apply(Checkpoint record)
     {
-        (_last, Dirty) = (record.At, true);
+        (_last, Dirty, IsPaused) = (record.At, true, record.Kind == CheckpointKind.Paused);
         switch (record.Kind)
         {
             case CheckpointKind.Created:

@@ -6,11 +6,14 @@ namespace Pawl.Storage;
 /// <summary>The files for people and scripts: <c>checkpoint.json</c>, <c>step_NN.complete</c>, <c>state/step_NN_state.json</c>.</summary>
 /// <remarks>
 /// Derived from the journal and never read to decide anything. Written behind the commits, by rename and without a flush, so a crash
-/// may leave them behind; the next claim brings them up to date. A failure to write one never touches the run.
+/// may leave them behind; the next claim brings them up to date. A failure to write one never touches the run. A run that is paused while the files of very
+/// many steps are still to be written, as a long fork is, gets them with its next claim too: whoever pauses or forks does not wait for them.
 /// </remarks>
 sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner owner)
 {
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    // Steps whose files a pause still writes: about as long as a person does not notice.
+    const int MostBehindPause = 1000;
 
     readonly Lock _gate = new();
     readonly Lock _writing = new();
@@ -73,6 +76,14 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
     /// <summary>Writes what is missing a last time, and marks the views as complete.</summary>
     public void Close()
     {
+        lock (_gate)
+        {
+            if (_model.IsPaused && _model.Pending.Count > MostBehindPause)
+            {
+                _model.Pending.Clear();
+                _incomplete = true;
+            }
+        }
         Write();
         if (_incomplete) return;
         try

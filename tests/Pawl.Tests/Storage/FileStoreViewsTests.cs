@@ -211,6 +211,28 @@ public sealed class FileStoreViewsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_pause_behind_very_many_steps_leaves_their_files_to_the_next_claim()
+    {
+        // Its timers never fire: what is written is written by the pause and by the end.
+        var time = new VirtualTime();
+        var chain = new Chain("workflow_20251218_121530", "[" + string.Join(',', Enumerable.Range(0, 1001).Select(n => $$"""{"id":"s{{n}}","kind":"code"}""")) + "]");
+        await using (var store = _directory.Open(new FileStoreOptions { Time = time }))
+        {
+            var lease = await store.Begin(chain);
+            await store.Commit(chain.Commit(lease, [.. Enumerable.Range(0, 1001).Select(n => Chain.Step($"s{n}")), new Checkpoint { Kind = CheckpointKind.Paused }]));
+        }
+        using (var master = JsonDocument.Parse(Text("checkpoint.json"))) Assert.Equal(1001, master.RootElement.GetProperty("completed_steps").GetArrayLength());
+        Assert.Empty(Directory.GetFiles(_directory.Of("workflow_20251218_121530"), "*.complete"));
+        await using (var store = _directory.Open(new FileStoreOptions { Time = time }))
+        {
+            var lease = (await store.Claim("workflow_20251218_121530")).Lease!;
+            await store.Commit(chain.Commit(lease, Chain.Resumed(lease.Token)));
+        }
+        Assert.Equal(1001, Directory.GetFiles(_directory.Of("workflow_20251218_121530"), "*.complete").Length);
+        Assert.Equal(1001, Directory.GetFiles(_directory.Of("workflow_20251218_121530", "state")).Length);
+    }
+
+    [Fact]
     public async Task A_view_that_cannot_be_written_never_fails_the_run()
     {
         var chain = NewChain();
