@@ -17,7 +17,8 @@ else
 fi
 
 json=$(mktemp "$out/.$step.XXXXXX")
-find "$out" -maxdepth 1 -name '*.values' -print0 | sort -z | over awk '
+# Not its own, of an earlier attempt or run, nor those of what comes behind it.
+find "$out" -maxdepth 1 -name '*.values' ! -name "$step.values" ! -name finalize.values -print0 | sort -z | over awk '
   function text(s) { gsub(/[\\"]/, "\\\\&", s); gsub(/[[:cntrl:]]/, "?", s); return "\"" s "\"" }
   BEGIN { print "{" }
   FNR == 1 { step = FILENAME; sub(/^.*\//, "", step); sub(/\.values$/, "", step); printf "%s  %s: {", open ? " },\n" : "", text(step); open = 1; comma = "" }
