@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Pawl.Storage;
 
 namespace Pawl.Engine;
@@ -18,6 +19,7 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
     /// <summary>Returns when the commit is durable. A write that fails is tried again <see cref="PawlOptions.WriteRetries"/> times.</summary>
     /// <exception cref="CheckpointWriteException">It could not be made durable.</exception>
     /// <exception cref="LeaseLostException">Another process has the run.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask CommitAsync(Commit commit)
     {
         for (var failures = 0; ; failures++)
@@ -56,6 +58,7 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
         return AloneAsync(commit);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     async ValueTask<CommitResult> AloneAsync(Commit commit)
     {
         // Stores keep nothing of the list behind their answer, so one serves all.
