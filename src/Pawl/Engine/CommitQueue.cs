@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Pawl.Storage;
 
 namespace Pawl.Engine;
@@ -18,6 +19,7 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
     /// <summary>Returns when the commit is durable. A write that fails is tried again <see cref="PawlOptions.WriteRetries"/> times.</summary>
     /// <exception cref="CheckpointWriteException">It could not be made durable.</exception>
     /// <exception cref="LeaseLostException">Another process has the run.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask CommitAsync(Commit commit)
     {
         for (var failures = 0; ; failures++)
@@ -56,6 +58,7 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
         return AloneAsync(commit);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     async ValueTask<CommitResult> AloneAsync(Commit commit)
     {
         // Stores keep nothing of the list behind their answer, so one serves all.
@@ -103,23 +106,59 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
         Next();
         for (var i = 0; i < group.Count; i++)
         {
-            if (failure is null) group[i].SetResult(results[i]);
-            else if (group.Count == 1) group[i].SetException(failure);
+            if (failure is null) group[i].Result = results[i];
+            else if (group.Count == 1) group[i].Error = failure;
             // One of them may be what fails. Sent again each stands alone: those that were written meanwhile are told so.
             else await AgainAsync(group[i]);
         }
+        new Answer(group).Give();
     }
 
     async Task AgainAsync(Waiting one)
     {
-        try { one.SetResult((await store.CommitAsync([one.Commit], CancellationToken.None))[0]); }
-        catch (Exception error) { one.SetException(error); }
+        try { one.Result = (await store.CommitAsync([one.Commit], CancellationToken.None))[0]; }
+        catch (Exception error) { one.Error = error; }
     }
 
     static string Describe(Commit commit) => commit.Records.LastOrDefault(record => record.Path is not null)?.Path is { } path ? $"step '{path}'" : $"run '{commit.Lease.RunId}'";
 
-    sealed class Waiting(Commit commit) : TaskCompletionSource<CommitResult>(TaskCreationOptions.RunContinuationsAsynchronously)
+    // Where a context decides what runs when, as in a simulation, a run goes on by way of it, and else on the thread that tells it.
+    sealed class Waiting(Commit commit) : TaskCompletionSource<CommitResult>(SynchronizationContext.Current is null ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously)
     {
         public Commit Commit => commit;
+        public CommitResult Result { get; set; }
+        public Exception? Error { get; set; }
+        public bool IsFree => Task.CreationOptions == TaskCreationOptions.None;
+
+        public void Tell()
+        {
+            if (Error is null) SetResult(Result);
+            else SetException(Error);
+        }
+    }
+
+    /// <summary>A group's runs go on one behind the other, on as many threads as the pool has free: to wake one for each costs more than most steps.</summary>
+    sealed class Answer(List<Waiting> group) : IThreadPoolWorkItem
+    {
+        int _next;
+        int _asked;
+
+        public void Give()
+        {
+            foreach (var one in group)
+                if (!one.IsFree) one.Tell();
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+
+        public void Execute()
+        {
+            Volatile.Write(ref _asked, 0);
+            while (Interlocked.Increment(ref _next) - 1 is var i && i < group.Count)
+            {
+                // A step that computes, or blocks, holds up its own run alone: another thread goes on with the rest as soon as there is one.
+                if (i + 1 < group.Count && Interlocked.Exchange(ref _asked, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                if (group[i].IsFree) group[i].Tell();
+            }
+        }
     }
 }

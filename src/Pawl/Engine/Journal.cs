@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Pawl.Planning;
 using Pawl.Storage;
@@ -63,8 +64,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             journal.Index(record);
             each?.Invoke(journal, record);
         }
-        if (head is null) throw new RunNotFoundException(runId);
-        return journal;
+        return head is null ? throw new RunNotFoundException(runId) : journal;
     }
 
     void ReadCreated(Checkpoint record)
@@ -238,7 +238,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
     /// <param name="with">Steps' records that belong to it: one commit, all of them or none.</param>
     /// <exception cref="CheckpointWriteException">It could not be made durable; nothing more can be written.</exception>
     /// <exception cref="LeaseLostException">Another process has the run.</exception>
-    public Task AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null, bool durable = false, IEnumerable<Checkpoint>? with = null)
+    public ValueTask AppendAsync(Checkpoint draft, bool marked = false, IReadOnlyList<Payload>? payloads = null, bool durable = false, IEnumerable<Checkpoint>? with = null)
     {
         var isStep = draft.Kind is CheckpointKind.Step;
         // The beginning of a pass names its token: without it a request from outside would not find the pass.
@@ -256,19 +256,19 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
                 entry.OutputInStore = false;
             }
             else Index(draft);
-            if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return Task.CompletedTask; }
+            if (!keep) { Head = Transitions.Apply(Head, draft with { Seq = Head.Seq + 1 }); return default; }
             _pending.Add((draft, entry));
             if (payloads is not null) _payloads.AddRange(payloads);
             if (with is not null) foreach (var one in with) _pending.Add((one, Put(one)));
             var writes = mustBeDurable || draft.Kind is CheckpointKind.Compensating
                 || (Durability != Durability.Exit && (!isStep || Strategy == CheckpointStrategy.EveryStep || marked));
-            if (!writes) return Task.CompletedTask;
+            if (!writes) return default;
             if (_flushing) joined = _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             else _flushing = true;
         }
-        if (Durability == Durability.Sync || mustBeDurable) return joined?.Task ?? FlushAsync();
+        if (Durability == Durability.Sync || mustBeDurable) return joined is null ? FlushAsync() : new(joined.Task);
         _ = FlushBehindAsync(joined);
-        return Task.CompletedTask;
+        return default;
     }
 
     /// <summary>A failed write under <see cref="Durability.Async"/> is met by the next append, at latest by the end of the pass.</summary>
@@ -277,7 +277,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         try
         {
             await Task.Yield();
-            await (joined?.Task ?? FlushAsync());
+            await (joined is null ? FlushAsync() : new(joined.Task));
         }
         catch (PawlException)
         {
@@ -285,7 +285,8 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         }
     }
 
-    async Task FlushAsync()
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    async ValueTask FlushAsync()
     {
         List<(Checkpoint Draft, JournalEntry? Entry)> batch;
         List<Payload> payloads;
@@ -331,6 +332,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
         catch (Exception error) { waiters.TrySetException(error); }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     async ValueTask CommitAsync(List<(Checkpoint Draft, JournalEntry? Entry)> batch, List<Payload> payloads)
     {
         var records = new Checkpoint[batch.Count];
@@ -340,15 +342,13 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             records[i] = CheckpointCodec.Encode(batch[i].Draft, head.Seq + 1, more: i < records.Length - 1, head.Hash);
             head = Transitions.Apply(head, records[i]);
         }
-        var commit = new Commit(_lease!, records, payloads, head);
-        await commits.CommitAsync(commit);
+        await commits.CommitAsync(new Commit(_lease!, records, payloads, head));
         lock (_lock)
         {
             Head = head;
             for (var i = 0; i < records.Length; i++)
             {
-                if (batch[i].Entry is not { } entry) continue;
-                if (entry.OutputBytes.Length <= KeepInMemory) continue;
+                if (batch[i].Entry is not { } entry || entry.OutputBytes.Length <= KeepInMemory) continue;
                 entry.OutputInStore = entry.OutputRef is null;
                 entry.OutputBytes = default;
             }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -16,6 +17,7 @@ readonly record struct StepOutcome(StepEnd End, JournalEntry? Entry, Exception? 
 }
 
 /// <summary>The one idea: if the journal has a result for this path, use it; otherwise execute, and append one.</summary>
+/// <remarks>What waits for a commit is taken from a pool: of many runs at once every step waits, and its methods' states were most of what a step allocated.</remarks>
 sealed class StepExecutor(Run run)
 {
     // How long a body may ignore its cancellation before the engine goes on without it.
@@ -24,6 +26,7 @@ sealed class StepExecutor(Run run)
     // How often a step whose transaction met another one is tried, whatever its retry policy says.
     const int MaxConflicts = 10;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
     {
         if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
@@ -58,6 +61,7 @@ sealed class StepExecutor(Run run)
         return new StepOutcome(entry.Status switch { StepStatus.Completed => StepEnd.Completed, StepStatus.Failed => StepEnd.Failed, _ => StepEnd.Skipped }, entry, null, run.Journal);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<StepOutcome> ExecuteAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, string? reason,
         StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace = false)
     {
@@ -85,6 +89,7 @@ sealed class StepExecutor(Run run)
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     async ValueTask<(StepOutcome, TimeSpan? RetryIn)> AttemptAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, int number, int tries,
         string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace)
     {
@@ -300,6 +305,7 @@ sealed class StepExecutor(Run run)
     }
 
     /// <summary>Appends; a write that fails stops the run, because the engine never goes on without durability.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<bool> AppendAsync(Checkpoint draft, bool marked, IReadOnlyList<Payload>? payloads, bool durable = false, IEnumerable<Checkpoint>? with = null)
     {
         try

@@ -1,0 +1,75 @@
+using Pawl.Storage;
+
+namespace Pawl.Tests.Engine;
+
+/// <summary>Runs whose commits are made together, on the threads of the pool.</summary>
+public class CommitQueueLaws
+{
+    const int Runs = 20;
+
+    [Fact]
+    public async Task A_step_that_blocks_holds_up_no_run_whose_commit_was_made_with_its_own()
+    {
+        var store = new GatheringStore(new MemoryStore());
+        using var others = new CountdownEvent(Runs - 1);
+        var client = new PawlClient(store);
+        var workflow = Workflow.Define("w", async ctx =>
+        {
+            await ctx.StepAsync("one", store.BeginAsync);
+            // The thread is gone until every other run has come as far.
+            if (ctx.RunId == store.First) Assert.True(others.Wait(TimeSpan.FromSeconds(60)));
+            else others.Signal();
+            await ctx.StepAsync("two", () => Task.FromResult(2));
+        });
+        // Not in the context of the test, which would hand each run to a thread of its own.
+        var results = await Task.WhenAll(Enumerable.Range(0, Runs).Select(n => Task.Run(() => client.RunAsync(workflow, null, new StartOptions { RunId = $"run{n}" }))));
+        Assert.NotNull(store.First);
+        Assert.All(results, result => Assert.Equal(RunStatus.Completed, result.Status));
+    }
+
+    [Fact]
+    public async Task A_failed_commit_of_several_runs_is_sent_again_for_each()
+    {
+        var store = new GatheringStore(new MemoryStore()) { FailsOnce = true };
+        var client = new PawlClient(store, new PawlOptions { WriteRetries = 0 });
+        var workflow = Workflow.Define("w", ctx => ctx.StepAsync("one", store.BeginAsync));
+        var results = await Task.WhenAll(Enumerable.Range(0, Runs).Select(n => Task.Run(() => client.RunAsync(workflow, null, new StartOptions { RunId = $"run{n}" }))));
+        Assert.NotNull(store.First);
+        Assert.All(results, result => Assert.Equal(RunStatus.Completed, result.Status));
+    }
+
+    /// <summary>The first step ends in all runs at once, and its commits wait for that, so that the runs behind the first two come together.</summary>
+    sealed class GatheringStore(ICheckpointStore inner) : StoreInFront(inner)
+    {
+        readonly TaskCompletionSource _here = new(TaskCreationOptions.RunContinuationsAsynchronously), _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int _begun, _ended;
+
+        /// <summary>The first run of the first group.</summary>
+        public string? First { get; private set; }
+
+        public bool FailsOnce { get; init; }
+
+        public async Task<int> BeginAsync()
+        {
+            if (Interlocked.Increment(ref _begun) == Runs) _here.TrySetResult();
+            await _here.Task;
+            var ended = Interlocked.Increment(ref _ended);
+            if (ended == Runs) _all.TrySetResult();
+            return ended;
+        }
+
+        public override async ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
+        {
+            if (commits.Any(commit => commit.Records.Any(record => record.Path?.EndsWith("/one", StringComparison.Ordinal) == true)))
+            {
+                await _all.Task;
+                if (commits.Count > 1 && First is null)
+                {
+                    First = commits[0].Lease.RunId;
+                    if (FailsOnce) throw new IOException("the disk is away");
+                }
+            }
+            return await Inner.CommitAsync(commits, cancellationToken);
+        }
+    }
+}
