@@ -66,7 +66,9 @@ static class AgentSteps
             .Orchestrator(models.Of(orchestrator.Model), orchestrator.Instructions is { } text ? call.Text(text) : null)
             .Options(limits with
             {
-                Protocol = definition.Delegates ? FleetProtocol.Text : FleetProtocol.Ledger, Retry = RetryOf(call, limits.Streams), OnEvent = progress.On,
+                Protocol = definition.Delegates ? FleetProtocol.Text : FleetProtocol.Ledger,
+                Retry = RetryOf(call, limits.Streams),
+                OnEvent = progress.On,
                 PlanReview = definition.PlanReview is { } review ? ToolSet.Ask(call, review, "plan") : null,
             });
         foreach (var agent in definition.Agents) builder.Agent(Make(call, agent, models, tools, limits.Streams));

@@ -94,15 +94,17 @@ sealed class ReplRuns(Cli cli, PawlClient client, string file)
             context.Cancel = WasStopped = true;
             ThreadPool.QueueUserWorkItem(static source => source.Cancel(), stopping, preferLocal: false);
         }))
-            try { result = await execute(happened =>
-            {
-                if (happened is RunEvent.Started started) Last = started.RunId;
-                display.On(happened);
-            }, stopping.Token); }
+            try { result = await execute(On, stopping.Token); }
             finally { display.Finish(); }
         Say(result);
         if (cli.Caller.CanAsk && await Decisions.AskAsync(cli, client, result))
             await PassAsync(workflow, (onEvent, stop) => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller, workflow), stop));
+
+        void On(RunEvent happened)
+        {
+            if (happened is RunEvent.Started started) Last = started.RunId;
+            display.On(happened);
+        }
     }
 
     void Say(RunResult result)
