@@ -106,18 +106,23 @@ static class ActionEndpoints
         static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
         readonly ConcurrentDictionary<Task, bool> _running = [];
-        readonly CancellationToken _stopping;
+        readonly CancellationToken _stop;
 
         public Passes(CancellationToken stopping)
         {
-            _stopping = stopping;
-            // Before the process ends: each closes its journal. Registered first, so it is called last, when all have been told.
-            stopping.Register(() => Task.WhenAll(_running.Keys).ContinueWith(_ => { }, TaskScheduler.Default).Wait(s_patience));
+            var stop = new CancellationTokenSource();
+            _stop = stop.Token;
+            // Before the process ends each pass closes its journal.
+            stopping.Register(() =>
+            {
+                stop.Cancel();
+                Task.WhenAll(_running.Keys).ContinueWith(_ => { }, TaskScheduler.Default).Wait(s_patience);
+            });
         }
 
         public void Begin(Func<CancellationToken, Task> pass)
         {
-            var task = Task.Run(() => pass(_stopping), CancellationToken.None);
+            var task = Task.Run(() => pass(_stop), CancellationToken.None);
             _running[task] = true;
             _ = task.ContinueWith(done => { _ = done.Exception; _running.TryRemove(done, out _); }, TaskScheduler.Default);
         }

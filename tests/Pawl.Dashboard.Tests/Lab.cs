@@ -21,7 +21,7 @@ sealed class Lab : IAsyncDisposable
 
     public static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    /// <summary>Two halves, a decision, the end. With the param <c>fail</c> the right half fails.</summary>
+    /// <summary>Two halves one after the other, a decision, the end. With the param <c>fail</c> the right half fails.</summary>
     public static Workflow Pipeline { get; } = MakePipeline();
 
     static Workflow MakePipeline()
@@ -33,7 +33,7 @@ sealed class Lab : IAsyncDisposable
             context.State.Set("left", 1);
             return context.Output<int>("load") + 1;
         }, step => step.Needs("load"));
-        workflow.Step("right", context => context.Params.Get<bool>("fail") ? throw new InvalidOperationException("The right half is broken.") : context.Output<int>("load") + 2, step => step.Needs("load"));
+        workflow.Step("right", context => context.Params.Get<bool>("fail") ? throw new InvalidOperationException("The right half is broken.") : context.Output<int>("load") + 2, step => step.Needs("load").After("left"));
         workflow.Step("gate", context => context.RequestApprovalAsync(new ApprovalRequest("Publish?")), step => step.Needs("left", "right"));
         workflow.Step("publish", context => $"hello {context.Params.Get<string>("who")}, {context.Output<int>("right")}", step => step.Needs("gate"));
         return workflow.Build();
