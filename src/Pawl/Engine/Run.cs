@@ -34,6 +34,7 @@ sealed class Run
         Waits = new Waits(this, parking);
         Parking = parking;
         Children = new ChildRuns(this);
+        WarnUnpriced = Unpriced;
         WokenFrom = journal.Head.Waits;
         History = new RunHistory(client.Store, workflow.Name, Id);
         Log = client.Options.Logging.CreateLogger("Pawl.Run");
@@ -59,6 +60,7 @@ sealed class Run
     public Storage.RunLease? Lease { get; set; }
     public Parking Parking { get; }
     public ChildRuns Children { get; }
+    public Action<string> WarnUnpriced { get; }
 
     /// <summary>What the pass before this one was parked with.</summary>
     public IReadOnlyList<Storage.Wait> WokenFrom { get; }
@@ -130,7 +132,7 @@ sealed class Run
     }
 
     /// <summary>Told once for each model: a figure of nothing that should be one of money would be believed.</summary>
-    public void WarnUnpriced(string model)
+    void Unpriced(string model)
     {
         lock (_unpriced)
             if (!_unpriced.Add(model)) return;
@@ -166,15 +168,16 @@ sealed class StepAttempt(string path, int number, string reason, CancellationTok
     public Storage.IStepTransaction? Transaction { get; set; }
 
     /// <summary>What runs that this step started took in all, by their ids, and how much of that no earlier attempt has counted.</summary>
-    public Dictionary<string, Cost>? ChildRuns { get; private set; }
-    public Cost ChildCost { get; private set; }
+    public Dictionary<string, (Cost All, Cost More)>? ChildRuns { get; private set; }
+
+    public Cost ChildCost => ChildRuns is null ? default : Cost.Sum(ChildRuns.Values.Select(child => child.More));
 
     public void Count(string childId, Cost all, Cost more)
     {
         lock (this)
         {
-            (ChildRuns ??= [])[childId] = all;
-            ChildCost += more;
+            ChildRuns ??= [];
+            ChildRuns[childId] = (all, ChildRuns.GetValueOrDefault(childId).More + more);
         }
     }
 

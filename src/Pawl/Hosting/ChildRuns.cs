@@ -113,10 +113,10 @@ sealed class ChildRuns(Run run)
     }
 
     /// <summary>For the record of the step that counts them.</summary>
-    public static byte[] Written(IReadOnlyDictionary<string, Cost> runs) => PassRecords.Write(w =>
+    public static byte[] Written(IReadOnlyDictionary<string, (Cost All, Cost More)> runs) => PassRecords.Write(w =>
     {
         w.WriteStartObject(CountedName);
-        foreach (var (id, cost) in runs)
+        foreach (var (id, (cost, _)) in runs)
         {
             w.WritePropertyName(id);
             cost.Write(w);
