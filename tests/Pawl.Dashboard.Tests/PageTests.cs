@@ -82,7 +82,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await page.GetByLabel("Params to change, as JSON").FillAsync("""{ "who": "moon" }""");
         await ShootAsync(page, "fork");
         await page.GetByRole(AriaRole.Button, new() { Name = "Fork and run" }).ClickAsync();
-        await Assertions.Expect(page.GetByText("Forked from")).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByText("Forked from", new() { Exact = true })).ToBeVisibleAsync();
         var child = (await lab.Client.ListAsync(cancellationToken: Lab.Stop).ToListAsync(Lab.Stop)).Single(head => head.RunId != "r1");
         Assert.Equal("moon", (await lab.Client.ParamsAsync(child.RunId, Lab.Stop))["who"].ToElement().GetString());
     }

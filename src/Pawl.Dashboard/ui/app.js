@@ -18,6 +18,8 @@ function App() {
   useEffect(() => {
     const moved = () => setHere(place());
     addEventListener('hashchange', moved);
+    // It may have moved between the first look and this one.
+    moved();
     return () => removeEventListener('hashchange', moved);
   }, []);
   const page = pages.find(([name]) => name === here.page);

@@ -28,6 +28,25 @@ export async function ask(path, body) {
 
 export const at = strings => strings.map(encodeURIComponent).join('/');
 
+// A browser holds few connections to one server: whoever watches the same thing shares one.
+const feeds = new Map();
+
+function watch(feed, changed, lost) {
+  const known = feeds.get(feed) ?? { source: new EventSource(`${api}${feed}`), watchers: 0 };
+  feeds.set(feed, known);
+  known.watchers++;
+  const failed = () => { if (known.source.readyState === EventSource.CLOSED) lost(); };
+  known.source.addEventListener('changed', changed);
+  known.source.addEventListener('error', failed);
+  return () => {
+    known.source.removeEventListener('changed', changed);
+    known.source.removeEventListener('error', failed);
+    if (--known.watchers > 0) return;
+    known.source.close();
+    feeds.delete(feed);
+  };
+}
+
 /** Reads an address again whenever its feed tells of a change. → [value, problem, reload] */
 export function useLive(path, feed = '/events') {
   const [value, setValue] = useState(null);
@@ -50,10 +69,8 @@ export function useLive(path, feed = '/events') {
     setValue(null);
     load.current();
     if (!feed) return () => { gone = true; };
-    const events = new EventSource(`${api}${feed}`);
-    events.addEventListener('changed', () => load.current());
-    events.onerror = () => { if (!gone && events.readyState === EventSource.CLOSED) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); };
-    return () => { gone = true; events.close(); };
+    const leave = watch(feed, () => load.current(), () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
+    return () => { gone = true; leave(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }
