@@ -45,8 +45,7 @@ static class ActionEndpoints
             var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
             var resume = new ResumeOptions { Params = Values(asked.Params), From = asked.From, RerunChanged = asked.RerunChanged, Force = asked.Force };
-            if ((await client.PlanAsync(workflow, id, resume, context.RequestAborted)).Refusals is [{ } refusal, ..]) throw new ResumeRefusedException(refusal);
-            passes.Begin(stop => client.ResumeAsync(workflow, id, resume, stop));
+            await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, resume with { OnEvent = onEvent }, stop));
             return Begun(context, id);
         });
         api.MapPost("/runs/{id}/rerun", async (HttpContext context, string id) =>
@@ -55,8 +54,8 @@ static class ActionEndpoints
             var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
             var runId = $"{id}-{Random.Shared.Next(0x1000000):x6}";
-            passes.Begin(stop => client.RerunAsync(workflow, id, Values(asked.Params), new StartOptions { RunId = runId, Tags = new Dictionary<string, string> { ["rerun_of"] = id, ["by"] = options.Actor(context) } }, stop));
-            await Passes.UntilThereAsync(client, runId, context.RequestAborted);
+            var start = new StartOptions { RunId = runId, Tags = new Dictionary<string, string> { ["rerun_of"] = id, ["by"] = options.Actor(context) } };
+            await passes.BeginAsync((onEvent, stop) => client.RerunAsync(workflow, id, Values(asked.Params), start with { OnEvent = onEvent }, stop));
             return Begun(context, runId);
         });
         api.MapPost("/runs/{id}/fork", async (HttpContext context, string id) =>
@@ -69,7 +68,7 @@ static class ActionEndpoints
                 At = asked.At, Before = asked.Before, Params = Values(asked.Params), State = Values(asked.State), Outputs = Values(asked.Outputs),
                 Tags = new Dictionary<string, string> { ["by"] = options.Actor(context) },
             }, context.RequestAborted);
-            if (workflow is not null) passes.Begin(stop => client.ResumeAsync(workflow, child.RunId, null, stop));
+            if (workflow is not null) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, child.RunId, new ResumeOptions { OnEvent = onEvent }, stop));
             return Begun(context, child.RunId);
         });
         api.MapPost("/runs/{id}/requeue", async (HttpContext context, string id) => Json.Answer(context, await client.RequeueAsync(id, context.RequestAborted)));
@@ -88,7 +87,12 @@ static class ActionEndpoints
         async Task GoOnAsync(HttpContext context, string id)
         {
             if (await RunEndpoints.HeadAsync(client, id, context.RequestAborted) is not { Queue: null, Owner: null, ParentRunId: null } head) return;
-            if (await definitions.FindAsync(head, context.RequestAborted) is { } workflow) passes.Begin(stop => client.ResumeAsync(workflow, id, null, stop));
+            if (await definitions.FindAsync(head, context.RequestAborted) is not { } workflow) return;
+            try { await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, new ResumeOptions { OnEvent = onEvent }, stop)); }
+            catch (ResumeRefusedException)
+            {
+                // What was said is kept; another process goes on with it, or it waits for more.
+            }
         }
     }
 
@@ -120,17 +124,14 @@ static class ActionEndpoints
             });
         }
 
-        public void Begin(Func<CancellationToken, Task> pass)
+        /// <summary>Returns when the pass has begun, durably; what keeps it from beginning is thrown.</summary>
+        public async Task BeginAsync(Func<Action<RunEvent>, CancellationToken, Task> execute)
         {
-            var task = Task.Run(() => pass(_stop), CancellationToken.None);
-            _running[task] = true;
-            _ = task.ContinueWith(done => { _ = done.Exception; _running.TryRemove(done, out _); }, TaskScheduler.Default);
-        }
-
-        /// <summary>A new run can be looked at as soon as its first record is durable.</summary>
-        public static async Task UntilThereAsync(PawlClient client, string runId, CancellationToken stop)
-        {
-            for (var left = 100; left > 0 && await client.FindAsync(runId, stop) is null; left--) await Task.Delay(20, stop);
+            var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var pass = Task.Run(() => execute(happened => { if (happened is RunEvent.Started) begun.TrySetResult(); }, _stop), CancellationToken.None);
+            _running[pass] = true;
+            _ = pass.ContinueWith(done => { _ = done.Exception; _running.TryRemove(done, out _); }, TaskScheduler.Default);
+            if (await Task.WhenAny(begun.Task, pass) == pass) await pass;
         }
     }
 }

@@ -112,6 +112,21 @@ public sealed class ApiLaws
         Assert.Equal(child, Assert.Single((await lab.GetAsync("runs/r")).GetProperty("forks").EnumerateArray().ToList()).GetString());
     }
 
+    [Theory]
+    [InlineData("runs/r/rerun", """{"params":{"fail":"perhaps"}}""")]
+    [InlineData("runs/r/rerun", """{"params":{"unknown":1}}""")]
+    [InlineData("runs/r/resume", """{"params":{"fail":"perhaps"}}""")]
+    public async Task What_cannot_begin_is_said_and_leaves_nothing(string action, string json)
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, new Dictionary<string, object?> { ["fail"] = true }, new StartOptions { RunId = "r" }, Lab.Stop);
+        using var answer = await lab.PostAsync(action, json);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        Assert.Contains("param", await answer.Content.ReadAsStringAsync(Lab.Stop), StringComparison.Ordinal);
+        Assert.Equal(["r"], Ids(await lab.GetAsync("runs")));
+        Assert.Null((await lab.Client.FindAsync("r", Lab.Stop))!.Owner);
+    }
+
     [Fact]
     public async Task A_running_run_is_paused_and_canceled_from_outside()
     {
