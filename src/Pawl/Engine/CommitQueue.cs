@@ -51,7 +51,7 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
     ValueTask<CommitResult> OnceAsync(in Commit commit)
     {
         Waiting? waiting = null;
-        List<Waiting> group = [];
+        List<Waiting>? group = null;
         lock (_lock)
         {
             var gathers = _writing || (_telling is not null && options.Time.GetElapsedTime(_tellingSince) < s_gathering);
@@ -61,7 +61,7 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
             else (_writing, _telling) = (true, null);
         }
         if (waiting is null) return AloneAsync(commit);
-        _ = TogetherAsync(group);
+        _ = TogetherAsync(group!);
         return new(waiting.Task);
     }
 
