@@ -28,20 +28,25 @@ sealed class DashboardPage(IPlaywright playwright, IBrowser browser) : IAsyncDis
     }
 
     /// <summary>A browser that was never here opens a place.</summary>
-    /// <returns>Milliseconds until the first row is there, and until a key that is pressed then is answered with a frame.</returns>
-    public async Task<(double Rows, double Answered)> LoadAsync(LocalDashboard server, string place, Func<IPage, Task>? more = null)
+    /// <returns>Milliseconds until the first row is there and a key that is pressed then is answered with a frame.</returns>
+    public Task<double> LoadAsync(LocalDashboard server, string place, Func<IPage, Task>? more = null) => LoadAsync(server.Link, $"{server.Address}#/{place}", more);
+
+    /// <summary>The same for a page that is nothing but its 50 rows: what the browser itself takes.</summary>
+    public Task<double> LoadPlainAsync() => LoadAsync(null, "data:text/html," + Uri.EscapeDataString($"<main><table><tbody>{string.Concat(Enumerable.Repeat("<tr><td>row</td></tr>", 50))}</tbody></table></main>"), null);
+
+    async Task<double> LoadAsync(Uri? link, string address, Func<IPage, Task>? more)
     {
         await using var context = await browser.NewContextAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 900 } });
         // Signed in, and nothing else.
-        await context.APIRequest.GetAsync(server.Link.ToString());
+        if (link is not null) await context.APIRequest.GetAsync(link.ToString());
         var page = await context.NewPageAsync();
         await page.AddInitScriptAsync(Watch);
-        await page.GotoAsync($"{server.Address}#/{place}", new() { WaitUntil = WaitUntilState.Commit });
-        var rows = await page.EvaluateAsync<double>("seen.shown");
+        await page.GotoAsync(address, new() { WaitUntil = WaitUntilState.Commit });
+        await page.EvaluateAsync("seen.shown");
         await page.Keyboard.PressAsync("Tab");
         var answered = await page.EvaluateAsync<double>("seen.pressed");
         if (more is not null) await more(page);
-        return (rows, answered);
+        return answered;
     }
 
     /// <summary>The wheel is turned over the list of steps, a notch every 16 ms.</summary>

@@ -10,7 +10,9 @@ namespace Pawl.Benchmarks;
 /// <summary>The page over 100,000 runs, one of them with 10,000 steps, while a worker executes others in the same process.</summary>
 static class DashboardRates
 {
-    const int Rounds = 7;
+    const int Rounds = 9;
+
+    static readonly TimeSpan s_length = TimeSpan.FromSeconds(10);
 
     static readonly (string What, string[] Paths)[] s_lists =
     [
@@ -53,11 +55,16 @@ static class DashboardRates
     static async Task PagesAsync(string name, LocalDashboard server, ICheckpointStore store, DashboardSeed.RunWriter live)
     {
         await using var page = await DashboardPage.OpenAsync();
-        var first = (await page.LoadAsync(server, "runs")).Answered;
-        var runs = await MedianAsync(() => page.LoadAsync(server, "runs"));
-        Report.Row($"{name}, 100,000 runs: the first page until a key is answered", Report.Number(runs, "ms"), $"the very first {Report.Number(first, "ms")}", "-", "< 300 ms", runs < 300);
-        var big = await MedianAsync(() => page.LoadAsync(server, $"run/{DashboardSeed.Big}"));
-        Report.Row($"{name}, a run of 10,000 steps until a key is answered", Report.Number(big, "ms"), "-", "-", "< 1,000 ms", big < 1000);
+        // In turns: other work on the machine meets all three alike.
+        var (plain, runs, big) = (new List<double>(), new List<double>(), new List<double>());
+        for (var round = 0; round < Rounds; round++)
+        {
+            plain.Add(await page.LoadPlainAsync());
+            runs.Add(await page.LoadAsync(server, "runs"));
+            big.Add(await page.LoadAsync(server, $"run/{DashboardSeed.Big}"));
+        }
+        Opened("100,000 runs: the first page until a key is answered", runs, 300);
+        Opened("a run of 10,000 steps until a key is answered", big, 1000);
         (double Longest, double Frame, int Rows) still = default, moving = default;
         await page.LoadAsync(server, $"run/{DashboardSeed.Big}", async page => still = await DashboardPage.ScrollAsync(page));
         Row("scrolling its steps", still);
@@ -71,16 +78,14 @@ static class DashboardRates
         });
         Row("scrolling while 50 steps a second come", moving);
 
+        void Opened(string what, List<double> times, double goal) => Report.Row($"{name}, {what}", Report.Number(Median(times), "ms"), Report.Number(Median(plain), "ms for a still page of 50 rows"),
+            $"{Report.Number(Median(times) - Median(plain), "ms")} more, the best {Report.Number(times.Min(), "ms")}", $"< {Report.Number(goal, "ms")}", Median(times) < goal);
+
         void Row(string what, (double Longest, double Frame, int Rows) found) => Report.Row($"{name}, a run of 10,000 steps: {what}, longest task", Report.Number(found.Longest, "ms"),
             $"95 % of frames ≤ {Report.Number(found.Frame, "ms")}", $"{found.Rows} rows", "≤ 50 ms", found.Longest <= 50);
     }
 
-    static async Task<double> MedianAsync(Func<Task<(double, double Answered)>> load)
-    {
-        var times = new List<double>();
-        for (var round = 0; round < Rounds; round++) times.Add((await load()).Answered);
-        return times.Order().ElementAt(Rounds / 2);
-    }
+    static double Median(List<double> times) => times.Order().ElementAt(times.Count / 2);
 
     static async Task ListsAsync(string name, LocalDashboard server)
     {
@@ -91,9 +96,12 @@ static class DashboardRates
 
         async Task RowAsync(string what, string[] paths, bool withTags)
         {
-            var times = await DashboardLoad.RunAsync(http, paths, TimeSpan.FromSeconds(10), withTags);
-            var last = DashboardLoad.At(times, 0.99);
-            Report.Row($"{name}, 100,000 runs: the API's list, {what}, p99 at 50 requests/s", Report.Number(last, "ms", 1), $"p50 {Report.Number(DashboardLoad.At(times, 0.5), "ms", 1)}", "-", "< 50 ms", last < 50);
+            // An answer for which nothing is read, in the same seconds: what is beyond it is the list's.
+            var bare = DashboardLoad.RunAsync(http, ["info"], s_length, withTags: false);
+            var times = await DashboardLoad.RunAsync(http, paths, s_length, withTags);
+            var (last, peer) = (DashboardLoad.At(times, 0.99), DashboardLoad.At(await bare, 0.99));
+            Report.Row($"{name}, 100,000 runs: the API's list, {what}, p99 at 50 requests/s", Report.Number(last, "ms", 1), Report.Number(peer, "ms where nothing is read", 1),
+                $"p50 {Report.Number(DashboardLoad.At(times, 0.5), "ms", 1)}", "< 50 ms", last < 50);
         }
     }
 

@@ -1,7 +1,5 @@
 using System.Collections.Frozen;
-using System.Reflection;
 using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -12,8 +10,6 @@ namespace Pawl.Dashboard;
 /// <summary>The files of the page, out of the assembly.</summary>
 static class Assets
 {
-    const string Folder = "ui/";
-
     static readonly FrozenDictionary<string, (byte[] Bytes, EntityTagHeaderValue Tag)> s_files = Load();
 
     public static void Map(RouteGroupBuilder group, string path)
@@ -37,22 +33,14 @@ static class Assets
 
     static FrozenDictionary<string, (byte[], EntityTagHeaderValue)> Load()
     {
+        const string folder = "ui/";
         var assembly = typeof(Assets).Assembly;
-        return assembly.GetManifestResourceNames().Where(name => name.StartsWith(Folder, StringComparison.Ordinal)).ToFrozenDictionary(name => name[Folder.Length..], name =>
+        return assembly.GetManifestResourceNames().Where(name => name.StartsWith(folder, StringComparison.Ordinal)).ToFrozenDictionary(name => name[folder.Length..], name =>
         {
             using var stream = assembly.GetManifestResourceStream(name)!;
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
-            if (name == Folder + "index.html") bytes = WithModules(bytes, assembly);
             return (bytes, new EntityTagHeaderValue($"\"{Convert.ToHexStringLower(SHA256.HashData(bytes)[..8])}\""));
         });
-    }
-
-    /// <summary>The page says at once which modules it needs: they come together, instead of each behind the one that asks for it. What is only drawn with comes when it is drawn with.</summary>
-    static byte[] WithModules(byte[] page, Assembly assembly)
-    {
-        var modules = assembly.GetManifestResourceNames().Where(name => name.StartsWith(Folder, StringComparison.Ordinal) && name.EndsWith(".js", StringComparison.Ordinal) && !name.EndsWith("/dagre.js", StringComparison.Ordinal));
-        var links = string.Concat(modules.Order(StringComparer.Ordinal).Select(name => $"<link rel=\"modulepreload\" href=\"{name[Folder.Length..]}\">\n  "));
-        return Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(page).Replace("<script", links + "<script", StringComparison.Ordinal));
     }
 }

@@ -21,10 +21,15 @@ function below(steps) {
   return found;
 }
 
-export function Graph({ steps, passes, open }) {
+/** The picture comes behind the steps' own table: with thousands of them it takes a moment to think about. */
+export function Graph(props) {
   const [dagre, setDagre] = useState(null);
-  const [opened, setOpened] = useState(new Set());
   useEffect(() => { import('./vendor/dagre.js').then(setDagre); }, []);
+  return dagre ? html`<${Picture} dagre=${dagre} ...${props} />` : html`<div class="graph-space"></div>`;
+}
+
+function Picture({ dagre, steps, passes, open }) {
+  const [opened, setOpened] = useState(new Set());
   const shown = useMemo(() => top(steps), [steps]);
   const children = useMemo(() => below(steps), [steps]);
   const chain = useMemo(() => critical(shown), [shown]);
@@ -48,15 +53,13 @@ export function Graph({ steps, passes, open }) {
   };
   const placed = boxes.map(sized), sizes = placed.map(one => `${one.width},${one.height}`).join(';');
   const drawn = useMemo(() => {
-    if (!dagre || boxes.length === 0) return null;
     const graph = new dagre.graphlib.Graph().setGraph({ rankdir: 'LR', nodesep: 14, ranksep: 42, marginx: 8, marginy: 8 }).setDefaultEdgeLabel(() => ({}));
     placed.forEach(({ box, width, height }) => graph.setNode(box.path, { width, height }));
     for (const box of boxes) for (const need of box.needs) graph.setEdge(need, box.path);
     dagre.layout(graph);
     return graph;
-  }, [dagre, boxes, sizes]);
+  }, [boxes, sizes]);
   if (boxes.length === 0) return null;
-  if (!drawn) return html`<div class="graph-space"></div>`;
 
   const onChain = new Set(chain), legs = new Set(chain.slice(1).map((path, i) => `${owner.get(chain[i])}\n${owner.get(path)}`));
   const toggle = box => {
@@ -100,12 +103,12 @@ function Box({ box, step, x, y, width, height, isOpen, below, states, critical, 
     <text x="10" y="18">${cut(box.path, step && below === 0 ? 24 : 25)}</text><text class="sub" x="10" y="34">${cut(step && below ? `${facts}· ${told}` : facts, 36)}</text>`;
   let from = 10;
   return html`<g class=${state} transform=${`translate(${x},${y})`}>
-    ${step ? html`<g class="face" ...${pressed(() => open(box.path))}>${face}</g>` : html`<g class="face" ...${pressed(() => toggle(box))} aria-expanded=${isOpen} aria-label=${`${box.path}: ${told}`}>${face}</g>`}
+    ${step ? html`<g class="face" ...${pressed(() => open(box.path))}>${face}</g>` : html`<g class="face" ...${pressed(() => toggle(box))} aria-expanded=${isOpen}>${face}</g>`}
     ${all ? states.map(([name, count]) => {
       const part = count / all * (width - 20), bar = html`<rect class="part ${name}" x=${from} y="39" height="3" width=${part} />`;
       from += part;
       return bar;
     }) : null}
-    ${step && below ? html`<g ...${pressed(() => toggle(box))} aria-expanded=${isOpen} aria-label=${`${below.toLocaleString()} steps below ${box.path}: ${told}`} transform=${`translate(${width - 28},4)`} class="toggle"><rect width="24" height="24" rx="4" /><text x="7" y="17">${isOpen ? '−' : '+'}</text></g>` : null}
+    ${step && below ? html`<g ...${pressed(() => toggle(box))} aria-expanded=${isOpen} transform=${`translate(${width - 28},4)`} class="toggle"><title>${below.toLocaleString()} steps below ${box.path}: ${told}</title><rect width="24" height="24" rx="4" /><text x="7" y="17">${isOpen ? '−' : '+'}</text></g>` : null}
     ${children}</g>`;
 }

@@ -74,8 +74,15 @@ export function useLive(path, feed = '/events', grow = same) {
     setValue(null);
     load.current();
     if (!feed) return () => { gone = true; };
-    const leave = watch(feed, event => load.current(event.lastEventId), () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
-    return () => { gone = true; leave(); };
+    // The first event may tell of what has just been read: it waits until that is shown.
+    let isFirst = true, later;
+    const told = event => {
+      if (isFirst) later = setTimeout(() => load.current(event.lastEventId), 300);
+      else load.current(event.lastEventId);
+      isFirst = false;
+    };
+    const leave = watch(feed, told, () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
+    return () => { gone = true; clearTimeout(later); leave(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }
