@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Pawl.Dashboard;
 using Pawl.Dashboard.Tests;
 using Pawl.Postgres;
@@ -108,7 +109,9 @@ static class DashboardRates
     static async Task ViewersAsync(string name, LocalDashboard server, CountingStore counter, ICheckpointStore store, DashboardSeed.RunWriter live)
     {
         using var http = await DashboardLoad.OpenAsync(server);
-        foreach (var (what, feed, path) in new[] { ("the list of runs", "events", "runs?limit=50"), ("a run of 10,000 steps", $"runs/{DashboardSeed.Live}/events", $"runs/{DashboardSeed.Live}?since={10_000}") })
+        // As a page has it.
+        using var had = JsonDocument.Parse(await http.GetStringAsync($"runs/{DashboardSeed.Live}"));
+        foreach (var (what, feed, path) in new[] { ("the list of runs", "events", "runs?limit=50"), ("a run of 10,000 steps", $"runs/{DashboardSeed.Live}/events", $"runs/{DashboardSeed.Live}?since={had.RootElement.GetProperty("at")}") })
         {
             var one = await ReadsAsync(1);
             var many = await ReadsAsync(200);

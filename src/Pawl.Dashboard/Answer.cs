@@ -42,7 +42,7 @@ sealed class Answer(object? value, string? tag) : IResult
             }
         }
         response.ContentLength = bytes.Length;
-        if (!HttpMethods.IsHead(request.Method)) await response.Body.WriteAsync(bytes, httpContext.RequestAborted);
+        await response.Body.WriteAsync(bytes, httpContext.RequestAborted);
     }
 
     static byte[] Pack(byte[] bytes)

@@ -15,7 +15,7 @@ static class RunEndpoints
     public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Feed feed)
     {
         var stories = new Stories(client);
-        api.MapGet("/runs/{id}", (HttpContext context, string id, long? since) => RunAsync(context, client, definitions, stories, id, Math.Max(0, since ?? 0))).Shared(feed);
+        api.MapGet("/runs/{id}", (HttpContext context, string id, string? since) => RunAsync(context, client, definitions, stories, id, since)).Shared(feed);
         api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id, long? from, int? limit, bool? brief) => CheckpointsAsync(context, client, stories, id, Math.Clamp(from ?? 1, 1, int.MaxValue), Math.Clamp(limit ?? 500, 1, MostRecords), brief ?? false));
         api.MapGet("/runs/{id}/checkpoints/{seq:long}", (HttpContext context, string id, long seq) => CheckpointAsync(context, client, id, seq));
         api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, id, seq));
@@ -29,30 +29,36 @@ static class RunEndpoints
     public static async Task<RunHead> HeadAsync(PawlClient client, string id, CancellationToken stop) =>
         (RunIds.IsValid(id) ? await client.FindAsync(id, stop) : null) ?? throw new RunNotFoundException(id);
 
-    /// <summary>The run; of its steps those that have a record behind <paramref name="since"/>, when the page has the others and no record behind it changed them.</summary>
-    static async Task<IResult> RunAsync(HttpContext context, PawlClient client, Definitions definitions, Stories stories, string id, long since)
+    /// <summary>The run; when the page has it as it was at an answer before, only the steps that have changed.</summary>
+    static async Task<IResult> RunAsync(HttpContext context, PawlClient client, Definitions definitions, Stories stories, string id, string? since)
     {
         var head = await HeadAsync(client, id, context.RequestAborted);
         // The head first: the journal may be ahead of it, never behind.
         var story = await stories.OfAsync(head, context.RequestAborted);
         var children = await client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { ["forked_from"] = id }, Limit = 50 }, context.RequestAborted).ToListAsync(context.RequestAborted);
-        if (since > story.Records.Count || story.Records.Skip((int)since).Any(record => record.Kind is CheckpointKind.Created or CheckpointKind.Resumed or CheckpointKind.Compensated)) since = 0;
+        var (had, last) = (Had(story, since), story.Records[^1]);
         return Json.Answer(context, new
         {
             head,
-            seq = story.Records.Count, since,
+            at = $"{last.Seq}.{last.Hash}",
+            whole = had == 0,
             can_resume = head.Owner is null && head.Status is not (RunStatus.Completed or RunStatus.Canceled),
             can_execute = definitions.Has(head, story),
             story.Passes,
             forks = children.Select(child => child.RunId),
-            steps = story.All.Where(step => since == 0 || step.Records is [.., var last] && last.Record.Seq > since).Select(step => new
+            steps = story.All.Where(step => had == 0 || step.Records is [.., var told] && told.Record.Seq > had).Select(step => new
             {
                 step.Path, step.Kind, step.Title, needs = step.Before, step.IsDone, reused = step.ReusedIn,
                 status = step.Current?.Status, cause = step.Current?.Cause, reason = step.Current?.Reason, error = step.Current?.Error, seq = step.Current?.Seq,
                 attempts = step.Records.Select(told => new { told.Pass, told.Record.Seq, told.Record.Attempt, told.Record.Status, ended = told.Record.At, told.Record.Duration }),
             }),
-        }, $"{ListEndpoints.Mark(head)}.{head.Hash}.{story.Records.Count}.{since}.{children.Count}");
+        }, $"{ListEndpoints.Mark(head)}.{last.Seq}.{last.Hash}.{had}.{children.Count}");
     }
+
+    /// <summary>The last record that the page has; 0 when it must have everything anew: it has another run of this name, or something has happened that changes more steps than those it names.</summary>
+    static long Had(RunStory story, string? since) =>
+        since?.Split('.') is [var number, var hash] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var seq) && seq >= 1 && seq <= story.Records.Count
+        && story.Records[seq - 1].Hash == hash && !story.Records.Skip(seq).Any(record => record.Kind is CheckpointKind.Resumed or CheckpointKind.Compensated) ? seq : 0;
 
     static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, Stories stories, string id, long from, int limit, bool brief)
     {

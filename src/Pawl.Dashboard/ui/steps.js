@@ -3,8 +3,8 @@ const under = path => path.split(/[/[]/, 1)[0];
 
 /** For `useLive`: asks for the steps that have a record behind those that are here. */
 export const growing = {
-  path: (path, had) => had ? `${path}?since=${had.seq}` : path,
-  next: (had, value) => value.since ? { ...value, steps: merged(had.steps, value.steps) } : value,
+  path: (path, had) => had ? `${path}?since=${had.at}` : path,
+  next: (had, value) => value.whole ? value : { ...value, steps: merged(had.steps, value.steps) },
 };
 
 // A new step is below one of the definition, and comes behind all that are.
