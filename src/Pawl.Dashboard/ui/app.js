@@ -1,8 +1,19 @@
 import { html, render, useState, useEffect } from './vendor/preact-htm.js';
 import { useLive } from './lib.js';
 import { Runs } from './runs.js';
-import { Run } from './run.js';
-import { Approvals, Workflows, Queues, Schedules, Storage } from './lists.js';
+
+/** What is not the first page comes when it is opened. */
+const later = (module, name) => {
+  let Part = null;
+  return props => {
+    const [, setPart] = useState(null);
+    useEffect(() => { if (!Part) import(module).then(found => { Part = found[name]; setPart(name); }); }, []);
+    return Part ? html`<${Part} ...${props} />` : html`<p class="empty" role="status">Loading …</p>`;
+  };
+};
+
+const Run = later('./run.js', 'Run');
+const [Approvals, Workflows, Queues, Schedules, Storage] = ['Approvals', 'Workflows', 'Queues', 'Schedules', 'Storage'].map(name => later('./lists.js', name));
 
 const pages = [['runs', 'Runs', Runs], ['approvals', 'Approvals', Approvals], ['workflows', 'Workflows', Workflows], ['queues', 'Queues and workers', Queues], ['schedules', 'Schedules', Schedules], ['storage', 'Storage', Storage]];
 
