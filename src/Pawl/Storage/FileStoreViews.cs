@@ -63,6 +63,15 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
 
     void OnTimer()
     {
+        lock (_gate)
+        {
+            // The run is given back at once: its last files are written, or left, then.
+            if (_model.IsPaused)
+            {
+                _scheduled = false;
+                return;
+            }
+        }
         var began = Stopwatch.GetTimestamp();
         Write();
         lock (_gate)
