@@ -94,6 +94,7 @@ public sealed partial class PostgresStore
         {
             try
             {
+                await _clock.EnsureAsync(_source, cancellationToken);
                 await using var command = _source.CreateCommand(sql);
                 foreach (var value in values) command.Parameters.Add(value.Clone());
                 await using var rows = await command.ExecuteReaderAsync(cancellationToken);
@@ -129,8 +130,12 @@ public sealed partial class PostgresStore
 
     IOException Failed(NpgsqlException error)
     {
-        // One broken connection says that the others of its server are.
-        if (error is not PostgresException || error.SqlState!.StartsWith("57P", StringComparison.Ordinal)) _source.Clear();
+        if (error is not PostgresException || error.SqlState!.StartsWith("57P", StringComparison.Ordinal))
+        {
+            // One broken connection says that the others of its server are, and another server may answer next.
+            _source.Clear();
+            _clock.Doubt();
+        }
         return Described(error);
     }
 

@@ -36,7 +36,7 @@ sealed class FileStoreViewPace(TimeProvider time) : IDisposable
         var began = Stopwatch.GetTimestamp();
         List<FileStoreViews> changed;
         lock (_gate) (changed, _changed) = (_changed, []);
-        foreach (var views in changed) views.Write();
+        foreach (var views in changed) views.WriteBehind();
         lock (_gate)
         {
             (_rest, _scheduled) = (Stopwatch.GetElapsedTime(began) * 4, false);

@@ -107,8 +107,19 @@ sealed class FileStoreViews(FileStoreLayout files, FileStoreViewPace pace, RunOw
 
     static string StateName(int index) => string.Create(CultureInfo.InvariantCulture, $"step_{index:D2}_state.json");
 
-    /// <summary>Writes what changed.</summary>
-    public void Write()
+    /// <summary>Writes what changed, when its turn has come.</summary>
+    public void WriteBehind()
+    {
+        lock (_gate)
+        {
+            _waits = false;
+            // The run is given back at once: its last files are written, or left, then.
+            if (_model.IsPaused) return;
+        }
+        Write();
+    }
+
+    void Write()
     {
         lock (_writing)
         {
@@ -116,7 +127,7 @@ sealed class FileStoreViews(FileStoreLayout files, FileStoreViewPace pace, RunOw
             try
             {
                 bool rebuild;
-                lock (_gate) (rebuild, _rebuild, _waits) = (_rebuild, false, false);
+                lock (_gate) (rebuild, _rebuild) = (_rebuild, false);
                 if (rebuild) Rebuild();
                 ViewModel model;
                 lock (_gate)
