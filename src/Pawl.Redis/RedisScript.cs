@@ -55,11 +55,14 @@ static class RedisErrors
 
     public static IOException Describe(Exception error) => new(error switch
     {
+        RedisConnectionException when IsOfTls(error) => "Redis: the server's certificate is not trusted. Name its issuer's with 'cacert=FILE' in the URI.",
         RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure } => "Redis: the server refuses the user or the password.",
         RedisConnectionException lost => $"Redis: the server cannot be reached ({lost.FailureType}).",
         RedisTimeoutException => "Redis: the server does not answer in time.",
         _ => $"Redis: {error.Message.TrimEnd('.')}.",
     }, error);
+
+    static bool IsOfTls(Exception? error) => error is System.Security.Authentication.AuthenticationException || (error is not null && IsOfTls(error.InnerException));
 
     public static async Task<T> KnownAsync<T>(Task<T> work)
     {

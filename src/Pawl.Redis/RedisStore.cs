@@ -81,6 +81,8 @@ public sealed partial class RedisStore : ICheckpointStore
     static async Task<RedisStore> OpenAsync(IConnectionMultiplexer client, bool owned, RedisStoreOptions options, string uri, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (options.Database != 0 && client.GetEndPoints().Any(server => client.GetServer(server).ServerType == ServerType.Cluster))
+            throw new ArgumentException($"The store {uri} is in a cluster, which has database 0 only.", nameof(options));
         try
         {
             var database = client.GetDatabase(options.Database);

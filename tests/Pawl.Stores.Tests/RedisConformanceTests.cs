@@ -18,11 +18,12 @@ public class RedisConformanceTests(RedisFixture redis)
         await law.Check(async () => await RedisStore.OpenAsync(uri), TestContext.Current.CancellationToken);
     }
 
+    public static TheoryData<string> LeaseLaws => [.. StoreConformance.Laws.Select(law => law.Name).Where(name => name.Contains("ran out", StringComparison.Ordinal) || name.Contains("run out", StringComparison.Ordinal))];
+
     [Theory]
-    [MemberData(nameof(Laws))]
+    [MemberData(nameof(LeaseLaws))]
     public async Task The_redis_store_with_short_leases_keeps_the_law(string name)
     {
-        if (!name.Contains("ran out", StringComparison.Ordinal) && !name.Contains("run out", StringComparison.Ordinal)) return;
         var law = StoreConformance.Laws.Single(one => one.Name == name);
         var uri = redis.NewUri();
         await law.Check(async () => await RedisStore.OpenAsync(uri, new RedisStoreOptions { LeaseTime = TimeSpan.FromSeconds(1) }), TestContext.Current.CancellationToken);

@@ -102,12 +102,18 @@ public sealed class RedisServer : IAsyncDisposable
         await StopAsync();
     }
 
-    /// <summary>Its own account of what it was asked, for whoever counts.</summary>
-    public async Task<long> CountAsync(string statistic)
+    /// <summary>What it answers to a command.</summary>
+    public async Task<RedisResult> AskAsync(params string[] command)
     {
         await using var client = await ConnectionMultiplexer.ConnectAsync(Client);
-        var info = (string)(await client.GetDatabase().ExecuteAsync("INFO", "all"))!;
-        return long.Parse(info.Split('\n').Single(line => line.StartsWith(statistic + ":", StringComparison.Ordinal)).Split(':')[1], CultureInfo.InvariantCulture);
+        return await client.GetServer(Address).ExecuteAsync(command[0], command[1..]);
+    }
+
+    /// <summary>How often it was asked a command, by its own count; by scripts too.</summary>
+    public async Task<long> CallsAsync(string command)
+    {
+        var line = ((string)(await AskAsync("INFO", "commandstats"))!).Split('\n').FirstOrDefault(line => line.StartsWith($"cmdstat_{command}:", StringComparison.Ordinal));
+        return line is null ? 0 : long.Parse(line.Split('=')[1].Split(',')[0], CultureInfo.InvariantCulture);
     }
 
     async Task StopAsync()
