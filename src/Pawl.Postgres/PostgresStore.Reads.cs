@@ -15,7 +15,9 @@ public sealed partial class PostgresStore
     public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken)
     {
         var (conditions, values) = Conditions(query);
-        if (query.Statuses is { } statuses) Add(conditions, values, "r.status = any({0})", new NpgsqlParameter { Value = statuses.Select(PostgresHead.Status).ToArray() });
+        // One status has an index in the list's order; of several the server would read all, or look for them among the newest.
+        if (query.Statuses?.Distinct().ToList() is [var only]) Add(conditions, values, "r.status = {0}", Text(PostgresHead.Status(only)));
+        else if (query.Statuses is { } statuses) Add(conditions, values, "r.status = any({0})", new NpgsqlParameter { Value = statuses.Select(PostgresHead.Status).ToArray() });
         var limit = "";
         if (query.Limit < int.MaxValue)
         {

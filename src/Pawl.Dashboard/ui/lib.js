@@ -108,7 +108,8 @@ export const money = cost => [cost.calls ? `${cost.calls} calls` : '', cost.toke
 
 export const State = ({ of }) => html`<span class="state ${of}">${of}</span>`;
 
-export const Time = ({ of }) => of ? html`<time datetime=${of} title=${new Date(of).toLocaleString()}>${ago(of)}</time>` : null;
+// The browser's words for times are slow to load: only for whoever points at one.
+export const Time = ({ of }) => of ? html`<time datetime=${of} onPointerEnter=${event => { event.currentTarget.title = new Date(of).toLocaleString(); }}>${ago(of)}</time>` : null;
 
 export const Trouble = ({ problem }) => problem
   ? html`<div class="note bad" role="alert"><b>${problem.message}</b>${problem.hint ? html`<div>${problem.hint}</div>` : null}</div>` : null;

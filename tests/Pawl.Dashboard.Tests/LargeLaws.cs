@@ -12,7 +12,7 @@ using Pawl.Storage;
 namespace Pawl.Dashboard.Tests;
 
 /// <summary>Many steps, many who look: what was read is not read again.</summary>
-public sealed class ManyLaws
+public sealed class LargeLaws
 {
     static async Task<(Lab Lab, CountingStore Counting)> StartAsync()
     {
