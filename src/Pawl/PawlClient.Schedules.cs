@@ -248,7 +248,7 @@ public sealed partial class PawlClient
     }
 
     /// <summary>Appends records to all occurrences that have not begun and are not done.</summary>
-    Task WriteEachAsync(string name, Func<RunHead, bool> isDone, Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> records, CancellationToken cancellationToken) =>
+    Task<int> WriteEachAsync(string name, Func<RunHead, bool> isDone, Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> records, CancellationToken cancellationToken) =>
         EachAheadAsync(name, isDone, async (head, occurrence) =>
         {
             if ((await Store.ClaimAsync(head.RunId, Owner(), cancellationToken)).Lease is not { } lease) return false;
