@@ -51,7 +51,7 @@ public class ChildLaws
         await Parked(lab);
         Assert.Empty(hand.Worker.Health.Running);
         Assert.True(Assert.Single((await lab.Head()).Waits).IsChildRun);
-        await lab.Delay(3600);
+        await lab.Delay(600);
         // Nothing woke it: the passes are those of the beginning.
         Assert.Single(await lab.Journal(), record => record.Kind == CheckpointKind.Resumed);
         await Signal(lab);

@@ -8,14 +8,14 @@ public class ScheduleLaws
 {
     static readonly DateTimeOffset s_midnight = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    /// <summary>A laboratory with a workflow that notes its runs, and workers that have it.</summary>
-    sealed class Hands(Lab lab, double seconds = 1)
+    /// <summary>A laboratory with a workflow that notes its runs, and workers that have it. Of hours each look costs, so they look seldom.</summary>
+    sealed class Hands(Lab lab, double seconds = 1, double poll = 20)
     {
         public List<string> Began { get; } = [];
         public Workflow Workflow => field ??= Pawl.Workflow.Define("report", async ctx => { Began.Add(ctx.RunId); await lab.Delay(seconds, ctx.CancellationToken); return ctx.Params.Get("day", ""); });
         public Schedule Hourly => new("hourly", Workflow, "0 * * * *");
 
-        public Worker Start(CrashPoint? point = null, IReadOnlyList<Schedule>? schedules = null) => new(lab, new WorkerOptions { Workflows = [Workflow], Schedules = schedules ?? [], DrainTime = TimeSpan.Zero }, point);
+        public Worker Start(CrashPoint? point = null, IReadOnlyList<Schedule>? schedules = null) => new(lab, new WorkerOptions { Workflows = [Workflow], Schedules = schedules ?? [], DrainTime = TimeSpan.Zero, PollInterval = TimeSpan.FromSeconds(poll) }, point);
     }
 
     /// <summary>A process with a worker.</summary>
@@ -83,7 +83,7 @@ public class ScheduleLaws
                 var lab = new Lab(new MemoryStore(time, TimeSpan.FromSeconds(20)), time);
                 time.Run(async () =>
                 {
-                    var hands = new Hands(lab);
+                    var hands = new Hands(lab, poll: 1);
                     await lab.Client.ScheduleAsync(new Schedule("m", hands.Workflow, "* * * * *"), Lab.Token);
                     await lab.Delay(60);
                     await using var dies = hands.Start(new CrashPoint(write, moment));
@@ -143,7 +143,7 @@ public class ScheduleLaws
     [Fact]
     public void Of_more_missed_runs_than_the_most_the_last_ones_are_made_up_for() => Lab.Do(async lab =>
     {
-        var hands = new Hands(lab, 0.1);
+        var hands = new Hands(lab, 0.1, 1);
         await lab.Client.ScheduleAsync(new Schedule("m", hands.Workflow, "* * * * *") { Missed = MissedRuns.All }, Lab.Token);
         await lab.Delay(2 * 86400 + 30);
         await using var worker = hands.Start();
@@ -285,7 +285,7 @@ public class ScheduleLaws
 
         async Task<bool> Dies(Lab lab, bool isPaused, bool isHalfChanged, CrashPoint point)
         {
-            var hands = new Hands(lab, 0.1);
+            var hands = new Hands(lab, 0.1, 4);
             var schedule = new Schedule("m", hands.Workflow, "* * * * *");
             var act = s_operations.First(one => one.Name == operation).Do;
             await lab.Client.ScheduleAsync(schedule, Lab.Token);
@@ -395,7 +395,7 @@ public class ScheduleLaws
         var fails = true;
         var flaky = Workflow.Create("flaky").Also(builder => builder.Fail("a", () => fails)).Build();
         await lab.Client.UnscheduleAsync("hourly", Lab.Token);
-        await using (var worker = new Worker(lab, new WorkerOptions { Schedules = [new Schedule("flaky", flaky, "@daily")] }, null)) await lab.Delay(86400 + 10);
+        await using (var worker = new Worker(lab, new WorkerOptions { Schedules = [new Schedule("flaky", flaky, "@daily")], PollInterval = TimeSpan.FromSeconds(30) }, null)) await lab.Delay(86400 + 60);
         await lab.Client.UnscheduleAsync("flaky", Lab.Token);
         fails = false;
         (await lab.Resume(flaky, runId: "flaky-20260102T000000Z")).EnsureCompleted();
@@ -419,7 +419,7 @@ public class ScheduleLaws
         var builder = Workflow.Create("w").Source(new WorkflowSource("odd", null, "?"));
         builder.Work("a", 1);
         await lab.Client.ScheduleAsync(new Schedule("odd", builder.Build(), "@hourly"), Lab.Token);
-        await using var worker = new Worker(lab, new WorkerOptions { Definitions = _ => throw new FormatException("what is that") }, null);
+        await using var worker = new Worker(lab, new WorkerOptions { Definitions = _ => throw new FormatException("what is that"), PollInterval = TimeSpan.FromSeconds(30) }, null);
         await lab.Delay(2.5 * 3600);
         Assert.Equal([RunStatus.Failed, RunStatus.Failed, RunStatus.Pending], (await Runs(lab)).Select(head => head.Status));
     });
