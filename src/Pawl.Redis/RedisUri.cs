@@ -27,8 +27,9 @@ static class RedisUri
             SslHost = uri.Scheme == "rediss" ? host : null,
             AbortOnConnectFail = true,
             ConnectRetry = 1,
+            ConnectTimeout = 15_000,
             // A command waits so long for a lost connection to come back, then it is an error; the connection goes on trying.
-            AsyncTimeout = 10_000,
+            AsyncTimeout = 20_000,
             ReconnectRetryPolicy = new LinearRetry(500),
         };
         var user = uri.UserInfo.Split(':', 2);
