@@ -6,8 +6,11 @@ namespace Pawl;
 static class StoreUri
 {
     static readonly string[] s_kinds = ["memory", "file"];
-    static readonly Dictionary<string, string> s_elsewhere = new() { ["sqlite"] = "SqliteStore.Open of Pawl.Sqlite", ["postgres"] = "PostgresStore.OpenAsync of Pawl.Postgres", ["postgresql"] = "PostgresStore.OpenAsync of Pawl.Postgres",
-        ["redis"] = "RedisStore.OpenAsync of Pawl.Redis", ["rediss"] = "RedisStore.OpenAsync of Pawl.Redis" };
+    static readonly Dictionary<string, string> s_elsewhere = new()
+    {
+        ["sqlite"] = "SqliteStore.Open of Pawl.Sqlite", ["postgres"] = "PostgresStore.OpenAsync of Pawl.Postgres", ["postgresql"] = "PostgresStore.OpenAsync of Pawl.Postgres",
+        ["redis"] = "RedisStore.OpenAsync of Pawl.Redis", ["rediss"] = "RedisStore.OpenAsync of Pawl.Redis"
+    };
 
     public static ICheckpointStore Open(string uri, TimeProvider? time)
     {

@@ -24,13 +24,13 @@ public sealed class RedisCommandTests(RedisFixture redis) : IDisposable
     public async Task A_run_that_the_configuration_file_puts_into_redis_is_resumed_listed_and_diagnosed_there()
     {
         var uri = redis.NewUri();
-        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "pawl.yaml"), "workflow: { checkpointing: { storage_type: redis, storage_path: { env: REDIS_URL } } }");
-        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "workflow.yaml"), "name: two\nsteps:\n  - { id: a, run: echo a >> done.txt }\n  - { id: b, run: test -e go }\n");
+        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "pawl.yaml"), "workflow: { checkpointing: { storage_type: redis, storage_path: { env: REDIS_URL } } }", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "workflow.yaml"), "name: two\nsteps:\n  - { id: a, run: echo a >> done.txt }\n  - { id: b, run: test -e go }\n", TestContext.Current.CancellationToken);
         Assert.Equal(1, (await RunAsync(uri, "run", "--run-id", "r")).Code);
-        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "go"), "");
+        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "go"), "", TestContext.Current.CancellationToken);
         var resumed = await RunAsync(uri, "resume", "r");
         Assert.True(resumed.Code == 0, resumed.Text);
-        Assert.Equal(["a"], await File.ReadAllLinesAsync(Path.Combine(_folder.FullName, "done.txt")));
+        Assert.Equal(["a"], await File.ReadAllLinesAsync(Path.Combine(_folder.FullName, "done.txt"), TestContext.Current.CancellationToken));
         Assert.False(Directory.Exists(Path.Combine(_folder.FullName, ".checkpoints")));
         var listed = await RunAsync(uri, "list", "--json", "--store", uri);
         Assert.Contains("\"run_id\":\"r\"", listed.Text.Replace(" ", "", StringComparison.Ordinal), StringComparison.Ordinal);

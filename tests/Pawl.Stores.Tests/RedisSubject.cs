@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Pawl.Redis;
-using Pawl.Storage;
 
 namespace Pawl.Stores;
 
@@ -30,11 +29,14 @@ static class RedisSubject
     {
         if (Environment.GetEnvironmentVariable(Variable) is not { } uri) return;
         await using var client = new PawlClient(await RedisStore.OpenAsync(uri, Options));
-        var worker = new PawlWorker(client, new WorkerOptions { Workflows = [Hanging(async ctx =>
+        var worker = new PawlWorker(client, new WorkerOptions
+        {
+            Workflows = [Hanging(async ctx =>
         {
             Console.WriteLine("HELD");
             await Task.Delay(Timeout.Infinite, ctx.CancellationToken);
-        })] });
+        })]
+        });
         using var ended = new CancellationTokenSource();
         // Nobody left who could kill it.
         _ = Task.Run(() => { Console.In.ReadToEnd(); Environment.Exit(0); });

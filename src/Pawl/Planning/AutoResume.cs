@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Pawl.Engine;
-using Pawl.Storage;
 
 namespace Pawl.Planning;
 

@@ -259,10 +259,10 @@ public sealed class ToolLaws
         fails = false;
         await lab.Client.ForkAsync("run", new ForkOptions { RunId = "behind", At = decided + 1 }, Lab.Token);
         (await lab.Resume(workflow, runId: "behind")).EnsureCompleted();
-        Assert.Equal(1, post.Sent.Count);
+        Assert.Single(post.Sent);
         // From the agent's step everything of it is to be done again, the asking too.
         Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow, new ResumeOptions { From = "agent" })).Status);
-        Assert.Equal(1, post.Sent.Count);
+        Assert.Single(post.Sent);
         await lab.Client.ApproveAsync("run", path, cancellationToken: Lab.Token);
         (await lab.Resume(workflow)).EnsureCompleted();
         Assert.Equal(2, post.Sent.Count);

@@ -1,5 +1,3 @@
-using Pawl.Storage;
-
 namespace Pawl.Tests.Engine;
 
 /// <summary>An approval cannot be skipped by resume, fork or start-from.</summary>

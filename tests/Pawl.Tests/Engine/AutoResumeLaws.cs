@@ -17,7 +17,7 @@ public class AutoResumeLaws
         return builder.Build();
     }
 
-    static Task Enqueue(Lab lab, Workflow workflow) => lab.Client.EnqueueAsync(workflow, null, new EnqueueOptions(), new StartOptions { RunId = "run" }, Lab.Token);
+    static Task<Pawl.Storage.RunHead> Enqueue(Lab lab, Workflow workflow) => lab.Client.EnqueueAsync(workflow, null, new EnqueueOptions(), new StartOptions { RunId = "run" }, Lab.Token);
 
     static async Task<int> Attempts(Lab lab, string path = "b", string run = "run") => (await lab.Records(path, run)).Count(record => record.Status is StepStatus.Failed or StepStatus.Completed);
 
