@@ -26,6 +26,8 @@ static class RedisUri
             Ssl = uri.Scheme == "rediss",
             SslHost = uri.Scheme == "rediss" ? host : null,
             AbortOnConnectFail = true,
+            // The server's settings are read; nothing is changed.
+            AllowAdmin = true,
             ConnectRetry = 1,
             ConnectTimeout = 15_000,
             // A command waits so long for a lost connection to come back, then it is an error; the connection goes on trying.
