@@ -14,9 +14,9 @@ static class RedisDurability
             foreach (var name in (string[])["appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory", "maxmemory-policy"])
                 if ((string[]?)await server.ExecuteAsync("CONFIG", "GET", name) is [_, var value]) settings[name] = value;
         }
-        catch (RedisServerException)
+        catch (Exception refused) when (refused is RedisServerException or RedisCommandException)
         {
-            // Refused, as managed servers do: not known is not durable.
+            // By the server, as managed ones do, or by an application's client that may not (allowAdmin): not known is not durable.
         }
         if (!settings.TryGetValue("appendonly", out var log) || !settings.TryGetValue("appendfsync", out var flush))
             return (DurabilityClass.Process, "the server does not tell whether it flushes what it acknowledges (CONFIG GET is refused)");

@@ -26,9 +26,12 @@ static class RedisUri
             Ssl = uri.Scheme == "rediss",
             SslHost = uri.Scheme == "rediss" ? host : null,
             AbortOnConnectFail = true,
+            // The server's settings are read; nothing is changed.
+            AllowAdmin = true,
             ConnectRetry = 1,
+            ConnectTimeout = 15_000,
             // A command waits so long for a lost connection to come back, then it is an error; the connection goes on trying.
-            AsyncTimeout = 10_000,
+            AsyncTimeout = 20_000,
             ReconnectRetryPolicy = new LinearRetry(500),
         };
         var user = uri.UserInfo.Split(':', 2);

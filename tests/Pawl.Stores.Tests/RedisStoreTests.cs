@@ -90,6 +90,18 @@ public class RedisStoreTests(RedisFixture redis)
     }
 
     [Fact]
+    public async Task An_applications_own_connection_serves_a_store_and_stays_the_applications()
+    {
+        await using var client = await ConnectionMultiplexer.ConnectAsync($"{redis.Server.Address},password={RedisServer.Password}");
+        await using (var store = await RedisStore.OpenAsync(client, new RedisStoreOptions { Prefix = "own", Database = 1 }, Ended))
+        {
+            Assert.Equal($"redis://{redis.Server.Address}/1?prefix=own", store.Info.Uri);
+            await StoredRun.BeginAsync(store, "r");
+        }
+        Assert.Equal("running", (string?)await client.GetDatabase(1).HashGetAsync("{own}:run:r", "status"));
+    }
+
+    [Fact]
     public async Task Runs_of_a_newer_version_are_refused_and_left_as_they_are()
     {
         var uri = redis.NewUri();
