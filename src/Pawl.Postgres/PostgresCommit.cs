@@ -5,7 +5,7 @@ using Pawl.Storage;
 
 namespace Pawl.Postgres;
 
-/// <summary>The commit: one prepared statement on one connection, for any number of runs. One caller at a time.</summary>
+/// <summary>The commit: a prepared statement on one connection, for any number of runs. One caller at a time.</summary>
 /// <remarks>It begins and ends no transaction: on a connection with one open, the records become durable with that transaction, or not at all.</remarks>
 sealed class PostgresCommit : IAsyncDisposable
 {
@@ -45,57 +45,105 @@ sealed class PostgresCommit : IAsyncDisposable
     public static NpgsqlCommand Plan(NpgsqlConnection connection) =>
         new("set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off", connection);
 
-    public async ValueTask<CommitResult[]> ExecuteAsync(IReadOnlyList<Commit> commits)
+    /// <param name="commits">Of different runs.</param>
+    /// <param name="known">Asked which are steps behind a durable record, and told what was written; null in a transaction, which may be undone.</param>
+    public async ValueTask<CommitResult[]> ExecuteAsync(IReadOnlyList<Commit> commits, PostgresKnown? known)
     {
         // Rows are locked in one order by all who lock several.
         var order = new int[commits.Count];
         for (var i = 0; i < order.Length; i++) order[i] = i;
         Array.Sort(order, (one, other) => string.CompareOrdinal(commits[one].Lease.RunId, commits[other].Lease.RunId));
-        Columns columns = commits.All(commit => PostgresHead.IsStep(commit)) ? _steps : _anything;
-        foreach (var i in order) columns.Add(commits[i]);
         var results = new CommitResult[commits.Count];
         Array.Fill(results, CommitResult.Conflict);
-        var missing = commits.Count;
+        // Two transactions where a group is mixed: each locks in that order, and steps stay cheap.
+        var rest = order.Length;
+        if (known is not null) rest = await StepsAsync(commits, order, results, known);
+        if (rest > 0 && await AnythingAsync(commits, order.AsMemory(0, rest), results, known) > 0) await ExplainAsync(commits, results, known);
+        return results;
+    }
+
+    /// <summary>Writes the steps that follow a known record.</summary>
+    /// <returns>How many are left; they stand in front of the order.</returns>
+    async ValueTask<int> StepsAsync(IReadOnlyList<Commit> commits, int[] order, CommitResult[] results, PostgresKnown known)
+    {
+        try
+        {
+            var runs = new Dictionary<long, int>();
+            foreach (var i in order)
+                if (known.Follows(commits[i], out var run) && runs.TryAdd(run, i)) _steps.Add(commits[i], run);
+            if (runs.Count > 0)
+            {
+                // One round trip. When it is answered, the record of every run it names is durable. A crash before the answer leaves each record whole or not at all, and the
+                // same commits sent again find out.
+                await using var written = await _steps.Command.ExecuteReaderAsync();
+                while (await written.ReadAsync())
+                {
+                    var run = written.GetInt64(0);
+                    results[runs[run]] = CommitResult.Committed;
+                    known.Written(commits[runs[run]], run);
+                }
+            }
+        }
+        finally
+        {
+            _steps.Clear();
+        }
+        var left = 0;
+        foreach (var i in order)
+            if (results[i] != CommitResult.Committed) order[left++] = i;
+        return left;
+    }
+
+    /// <returns>How many were not written.</returns>
+    async ValueTask<int> AnythingAsync(IReadOnlyList<Commit> commits, ReadOnlyMemory<int> order, CommitResult[] results, PostgresKnown? known)
+    {
+        foreach (var i in order.Span) _anything.Add(commits[i]);
+        var missing = order.Length;
         try
         {
             // One round trip. When it is answered, every commit it names is durable with its records, payloads and head; or, inside another's transaction,
             // will be with that. A crash before the answer leaves each commit whole or not at all, and the same commits sent again find out.
-            await using var written = await columns.Command.ExecuteReaderAsync();
-            for (; await written.ReadAsync(); missing--) results[order[written.GetInt64(0) - 1]] = CommitResult.Committed;
+            await using var written = await _anything.Command.ExecuteReaderAsync();
+            for (; await written.ReadAsync(); missing--)
+            {
+                var i = order.Span[(int)written.GetInt64(0) - 1];
+                results[i] = CommitResult.Committed;
+                known?.Written(commits[i], written.GetInt64(1));
+            }
         }
         finally
         {
-            columns.Clear();
+            _anything.Clear();
         }
-        if (missing > 0) await ExplainAsync(commits, results);
-        return results;
+        return missing;
     }
 
-    /// <summary>Why something was not written. Rare: a second round trip.</summary>
-    async ValueTask ExplainAsync(IReadOnlyList<Commit> commits, CommitResult[] results)
+    /// <summary>Why something was not written. Rare: another round trip.</summary>
+    async ValueTask ExplainAsync(IReadOnlyList<Commit> commits, CommitResult[] results, PostgresKnown? known)
     {
         _look.Parameters[0].Value = commits.Where((_, i) => results[i] != CommitResult.Committed).Select(commit => commit.Lease.RunId).ToArray();
-        var rows = new Dictionary<string, (long Token, bool Held, long Seq, string Hash)>();
+        var rows = new Dictionary<string, (long Token, bool Held, long Seq, byte[] Line)>();
         await using (var found = await _look.ExecuteReaderAsync())
         {
-            while (await found.ReadAsync()) rows[found.GetString(0)] = (found.GetInt64(1), found.GetBoolean(2), found.GetInt64(3), found.GetString(4));
+            while (await found.ReadAsync()) rows[found.GetString(0)] = (found.GetInt64(1), found.GetBoolean(2), found.GetInt64(3), found.GetFieldValue<byte[]>(4));
         }
         List<Commit> unreleased = [];
         for (var i = 0; i < results.Length; i++)
         {
             if (results[i] == CommitResult.Committed) continue;
             var (lease, records, _, _, release) = commits[i];
+            known?.Forget(lease.RunId);
             if (!rows.TryGetValue(lease.RunId, out var row) || row.Token != lease.Token)
             {
                 results[i] = CommitResult.LeaseLost;
                 continue;
             }
             // The same commit sent again: its answer was lost, its records are here.
-            var isThere = records.Count > 0 && row.Seq == records[^1].Seq && row.Hash == records[^1].Hash;
+            var isThere = records.Count > 0 && row.Seq == records[^1].Seq && records[^1].Line.Span.SequenceEqual(row.Line);
             results[i] = isThere ? CommitResult.Committed : row.Held ? CommitResult.Conflict : CommitResult.LeaseLost;
             if (isThere && release && row.Held) unreleased.Add(new Commit(lease, [], [], null, Release: true));
         }
-        if (unreleased.Count > 0) await ExecuteAsync(unreleased);
+        if (unreleased.Count > 0) await ExecuteAsync(unreleased, known);
     }
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
@@ -106,8 +154,6 @@ sealed class PostgresCommit : IAsyncDisposable
         readonly List<IList> _all = [];
 
         public NpgsqlCommand Command { get; } = new(sql, connection);
-
-        public abstract void Add(in Commit commit);
 
         public void Clear() => _all.ForEach(list => list.Clear());
 
@@ -127,26 +173,22 @@ sealed class PostgresCommit : IAsyncDisposable
     /// <summary>One record each, behind which the run goes on.</summary>
     sealed class Steps : Columns
     {
-        readonly List<string> _runIds, _hashes;
-        readonly List<long> _tokens, _seqs, _updated;
+        readonly List<long> _runs, _tokens, _seqs;
         readonly List<int> _done, _recoveries;
         readonly List<ReadOnlyMemory<byte>> _lines;
 
         public Steps(string sql, NpgsqlConnection connection) : base(sql, connection)
         {
-            (_runIds, _tokens, _seqs, _hashes) = (Texts(), Numbers(), Numbers(), Texts());
-            (_updated, _done, _recoveries) = (Numbers(), Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer));
-            _lines = Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea);
+            (_runs, _tokens, _seqs) = (Numbers(), Numbers(), Numbers());
+            (_done, _recoveries, _lines) = (Column<int>(NpgsqlDbType.Integer), Column<int>(NpgsqlDbType.Integer), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
         }
 
-        public override void Add(in Commit commit)
+        public void Add(in Commit commit, long run)
         {
             var (record, head) = (commit.Records[0], commit.Head!);
-            _runIds.Add(commit.Lease.RunId);
+            _runs.Add(run);
             _tokens.Add(commit.Lease.Token);
             _seqs.Add(record.Seq);
-            _hashes.Add(record.Hash);
-            _updated.Add(head.UpdatedAt.UtcTicks);
             _done.Add(head.Done);
             _recoveries.Add(head.Recoveries);
             _lines.Add(record.Line);
@@ -180,7 +222,7 @@ sealed class PostgresCommit : IAsyncDisposable
             (_hexes, _contents) = (Texts(), Column<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
         }
 
-        public override void Add(in Commit commit)
+        public void Add(in Commit commit)
         {
             var (lease, records, payloads, head, release) = commit;
             if (records.Count == 0) head = null;

@@ -22,18 +22,26 @@ static class PostgresHead
     /// <summary>Whether a record leaves the JSON as it is: behind these kinds the fold (<c>Transitions</c>) differs in nothing but what has columns.</summary>
     public static bool IsStep(Checkpoint record) => record.Kind is CheckpointKind.Step or CheckpointKind.Timer or CheckpointKind.Compensated or CheckpointKind.Compensating;
 
-    /// <summary>One such record and nothing else.</summary>
-    public static bool IsStep(in Commit commit) => commit is { Records.Count: 1, Payloads.Count: 0, Release: false } && IsStep(commit.Records[0]);
+    /// <summary>One such record and nothing else: the run's row may stay as it is. Not a long record, since lists of running runs read it.</summary>
+    public static bool IsStep(in Commit commit) => commit is { Records.Count: 1, Payloads.Count: 0, Release: false } && IsStep(commit.Records[0]) && commit.Records[0].Line.Length <= 2000;
 
-    /// <summary>Columns <c>head, seq, hash, updated, done, recoveries, owner</c>, the owner null where nobody holds the run.</summary>
-    public static RunHead Read(NpgsqlDataReader row, int column) => JsonSerializer.Deserialize<RunHead>(row.GetString(column), s_json)! with
+    /// <summary>Columns <c>head, seq, hash, updated, done, recoveries, owner</c>, the owner null where nobody holds the run; then, where steps left the row as it was, the last one's <c>line, done</c>.</summary>
+    public static RunHead Read(NpgsqlDataReader row)
+    {
+        var head = ReadRow(row, 0) with { Owner = row.IsDBNull(6) ? null : PostgresOwner.Read(row.GetString(6)).ToRunOwner() };
+        if (row.IsDBNull(7)) return head;
+        var last = Checkpoint.FromLine(row.GetFieldValue<byte[]>(7));
+        return head with { Seq = last.Seq, Hash = last.Hash, UpdatedAt = last.At, Done = row.GetInt32(8) };
+    }
+
+    /// <summary>What the row alone tells, from a column on.</summary>
+    public static RunHead ReadRow(NpgsqlDataReader row, int column) => JsonSerializer.Deserialize<RunHead>(row.GetString(column), s_json)! with
     {
         Seq = row.GetInt64(column + 1),
         Hash = row.GetString(column + 2),
         UpdatedAt = new DateTimeOffset(row.GetInt64(column + 3), TimeSpan.Zero),
         Done = row.GetInt32(column + 4),
         Recoveries = row.GetInt32(column + 5),
-        Owner = row.IsDBNull(column + 6) ? null : PostgresOwner.Read(row.GetString(column + 6)).ToRunOwner(),
     };
 
     static readonly string[] s_statuses = [.. Enum.GetNames<RunStatus>().Select(name => name.ToLowerInvariant())];

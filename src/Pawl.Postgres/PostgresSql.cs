@@ -13,7 +13,7 @@ sealed class PostgresSql(string schema)
     // An expired lease is nobody's for whoever asks; for its holder it is good until another takes the run.
     const string Live = $"r.held and r.lease_until > {Now}";
     const string Owner = $"case when {Live} then r.owner::text end";
-    // What a step changes stands in columns, the rest of the head as JSON.
+    // What a step changes stands in columns, the rest of the head as JSON; behind a running run's row may stand steps that left it as it was.
     const string Head = "r.head::text, r.seq, r.hash, r.updated, r.done, r.recoveries";
 
     /// <summary>Where this schema's news are told: a run that has a message, or nothing when there may be runs to take.</summary>
@@ -58,27 +58,27 @@ sealed class PostgresSql(string schema)
     // A run with a lease, in words that no index but the key's answers to: the plan is made once, for every load.
     const string Leased = "r.lease_until is not null";
 
-    /// <summary>Writes a record if its token is the run's and it follows the run's last one.</summary>
-    // $1 run, $2 token, $3 seq, $4 hash, $5 updated, $6 done, $7 recoveries, $8 line
+    // What is checked of a step: the token on the row, which is locked, so that no claim is beside it. The record before it is known to be there, and stays; a second one with its number is
+    // refused by the journal's key. Deaths in a row stand in the row: a step that ends them is not for these two.
+    /// <summary>Writes a step's record whose run has this token, and leaves the run's row as it is.</summary>
+    // $1 run, $2 token, $3 seq, $4 done, $5 recoveries, $6 line
     public string OneStep => $"""
-        with run as (
-            update {_runs} r set seq = $3, hash = $4, updated = $5, done = $6, recoveries = $7
-            where r.run_id = $1 and r.token = $2 and r.seq = $3 - 1 and {Leased} returning r.run)
-        insert into {_journal} (run, seq, line) select run, $3, $8 from run
+        insert into {_journal} (run, seq, done, line)
+        select r.run, $3, $4, $6 from {_runs} r where r.run = $1 and r.token = $2 and r.recoveries = $5 and {Leased} for no key update of r
         """;
 
-    /// <summary>Writes those of many records, each by itself; answers which, from 1.</summary>
+    /// <summary>Writes those of many such records, each by itself; answers of which runs.</summary>
     public string Steps => $"""
-        with run as (
-            update {_runs} r set seq = c.seq, hash = c.hash, updated = c.updated, done = c.done, recoveries = c.recoveries
-            from unnest($1, $2, $3, $4, $5, $6, $7, $8) with ordinality c (run_id, token, seq, hash, updated, done, recoveries, line, n)
-            where r.run_id = c.run_id and r.token = c.token and r.seq = c.seq - 1 and {Leased}
-            returning c.n, r.run, c.seq, c.line),
-        record as (insert into {_journal} (run, seq, line) select run, seq, line from run)
-        select n from run
+        insert into {_journal} (run, seq, done, line)
+        select r.run, c.seq, c.done, c.line from unnest($1, $2, $3, $4, $5, $6) c (run, token, seq, done, recoveries, line)
+        join {_runs} r on r.run = c.run and r.token = c.token and r.recoveries = c.recoveries and {Leased} for no key update of r
+        returning run
         """;
 
-    /// <summary>The same for commits of any kind. A commit without records changes the lease alone.</summary>
+    // The number of the run's last record.
+    string Last => $"(select j.seq from {_journal} j where j.run = r.run order by j.seq desc limit 1)";
+
+    /// <summary>Writes commits of any kind whose token is the run's and which follow its last record, each by itself; answers which, from 1, and its run. A commit without records changes the lease alone.</summary>
     public string Commit => $"""
         with run as (
             update {_runs} r set
@@ -91,7 +91,7 @@ sealed class PostgresSql(string schema)
             from (select *, lag(records, 1, 0) over (order by n) as records_before, lag(payloads, 1, 0) over (order by n) as payloads_before
                 from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) with ordinality
                     a (run_id, token, first, last, hash, updated, done, recoveries, status, head, due_at, began_at, seen, release, records, payloads, n)) c
-            where r.run_id = c.run_id and r.token = c.token and r.seq = coalesce(c.first - 1, r.seq) and {Leased}
+            where r.run_id = c.run_id and r.token = c.token and {Leased} and (c.first is null or c.first - 1 = {Last})
             returning c.n, r.run, r.run_id, c.records_before, c.records, c.payloads_before, c.payloads, c.release and r.status = 'waiting' and r.due_at = '-infinity' as awake),
         record as (
             insert into {_journal} (run, seq, line)
@@ -99,11 +99,11 @@ sealed class PostgresSql(string schema)
         payload as (
             insert into {_payloads} (run_id, sha256, content)
             select run_id, sha256, content from run, unnest(($19)[payloads_before + 1:payloads], ($20)[payloads_before + 1:payloads]) payload (sha256, content) on conflict do nothing)
-        select n, case when awake then pg_notify('{Channel}', '') end from run
+        select n, run, case when awake then pg_notify('{Channel}', '') end from run
         """;
 
     // $1 runs
-    public string Look => $"select r.run_id, r.token, r.held, r.seq, r.hash from {_runs} r where r.run_id = any($1)";
+    public string Look => $"select r.run_id, r.token, r.held, j.seq, j.line from {_runs} r join {_journal} j on j.run = r.run and j.seq = {Last} where r.run_id = any($1)";
 
     // $1 queue
     public const string Line = "select pg_advisory_xact_lock(hashtextextended($1, 0))";
@@ -184,7 +184,7 @@ sealed class PostgresSql(string schema)
             where one.status <> 'pending' or one.nth <= room.starts
             order by place limit $2)
         update {_runs} r set token = r.token + 1, held = true, owner = $3::json, lease_until = {Now} + $4
-        from chosen, room where chosen.place <= room.free and r.run_id = chosen.run_id and not ({Live}) returning chosen.place, r.run_id, r.token, {Head}, null::text
+        from chosen, room where chosen.place <= room.free and r.run_id = chosen.run_id and not ({Live}) returning chosen.place, r.run_id, r.token, {Head}
         """;
 
     // $1 run, $2 name, $3 time, $4 sender, $5 body. The first column: it was put in; the second: there is such a run.
@@ -214,8 +214,10 @@ sealed class PostgresSql(string schema)
 
     /// <summary>Conditions are added by number, so that each list has the plan that fits it.</summary>
     public string List(IReadOnlyList<string> conditions, string limit) => $"""
-        select {Head}, {Owner} from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)}
-        order by r.created_at desc, r.run_id desc {limit}
+        select {Head}, {Owner}, behind.line, behind.done from (
+            select r.* from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)} order by r.created_at desc, r.run_id desc {limit}) r
+        left join lateral (select j.line, j.done from {_journal} j where r.status = 'running' and j.run = r.run and j.seq > r.seq order by j.seq desc limit 1) behind on true
+        order by r.created_at desc, r.run_id desc
         """;
 
     /// <summary>Each status by its index, up to the limit; a status that no run has gives no row.</summary>

@@ -10,8 +10,7 @@ sealed class PostgresStep : IDisposable
 {
     readonly NpgsqlConnection _connection;
     readonly NpgsqlCommand _command;
-    readonly NpgsqlParameter<string> _run, _hash;
-    readonly NpgsqlParameter<long> _token, _seq, _updated;
+    readonly NpgsqlParameter<long> _run, _token, _seq;
     readonly NpgsqlParameter<int> _done, _recoveries;
     readonly NpgsqlParameter<ReadOnlyMemory<byte>> _line;
 
@@ -21,9 +20,8 @@ sealed class PostgresStep : IDisposable
         try
         {
             _command = new NpgsqlCommand(sql.OneStep, _connection);
-            (_run, _token, _seq, _hash) = (Value<string>(NpgsqlDbType.Text), Value<long>(NpgsqlDbType.Bigint), Value<long>(NpgsqlDbType.Bigint), Value<string>(NpgsqlDbType.Text));
-            (_updated, _done, _recoveries) = (Value<long>(NpgsqlDbType.Bigint), Value<int>(NpgsqlDbType.Integer), Value<int>(NpgsqlDbType.Integer));
-            _line = Value<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea);
+            (_run, _token, _seq) = (Value<long>(NpgsqlDbType.Bigint), Value<long>(NpgsqlDbType.Bigint), Value<long>(NpgsqlDbType.Bigint));
+            (_done, _recoveries, _line) = (Value<int>(NpgsqlDbType.Integer), Value<int>(NpgsqlDbType.Integer), Value<ReadOnlyMemory<byte>>(NpgsqlDbType.Bytea));
             PostgresCommit.Plan(_connection).ExecuteNonQuery();
             _command.Prepare();
         }
@@ -36,14 +34,15 @@ sealed class PostgresStep : IDisposable
 
     NpgsqlParameter<T> Value<T>(NpgsqlDbType type) => (NpgsqlParameter<T>)_command.Parameters.Add(new NpgsqlParameter<T> { NpgsqlDbType = type });
 
-    /// <summary>One round trip. When it answers true the record is durable with its head; a crash before the answer leaves both or neither.</summary>
-    /// <returns>False when it was not written: the token or the place in the journal is not the run's, or the same record is there already.</returns>
-    public bool Execute(in Commit commit)
+    /// <summary>One round trip. When it answers true the record is durable; a crash before the answer leaves it whole or not at all.</summary>
+    /// <param name="commit">A step, whose record follows one that is durable.</param>
+    /// <param name="run">The run's key.</param>
+    /// <returns>False when it was not written: the token is not the run's, or its row has to change.</returns>
+    public bool Execute(in Commit commit, long run)
     {
         var (record, head) = (commit.Records[0], commit.Head!);
-        (_run.TypedValue, _token.TypedValue, _seq.TypedValue, _hash.TypedValue) = (commit.Lease.RunId, commit.Lease.Token, record.Seq, record.Hash);
-        (_updated.TypedValue, _done.TypedValue, _recoveries.TypedValue) = (head.UpdatedAt.UtcTicks, head.Done, head.Recoveries);
-        _line.TypedValue = record.Line;
+        (_run.TypedValue, _token.TypedValue, _seq.TypedValue) = (run, commit.Lease.Token, record.Seq);
+        (_done.TypedValue, _recoveries.TypedValue, _line.TypedValue) = (head.Done, head.Recoveries, record.Line);
         return _command.ExecuteNonQuery() == 1;
     }
 

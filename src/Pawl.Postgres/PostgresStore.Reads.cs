@@ -24,7 +24,7 @@ public sealed partial class PostgresStore
             values.Add(Value((long)Math.Max(0, query.Limit)));
             limit = $"limit ${values.Count}";
         }
-        return RowsAsync(_sql.List(conditions, limit), row => PostgresHead.Read(row, 0), cancellationToken, values.ToArray());
+        return RowsAsync(_sql.List(conditions, limit), PostgresHead.Read, cancellationToken, values.ToArray());
     }
 
     /// <inheritdoc/>
@@ -86,7 +86,7 @@ public sealed partial class PostgresStore
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) =>
-        await QueryAsync(_sql.Inbox, row => new RunMessage(row.GetString(0), row.IsDBNull(1) ? null : new RawJson(row.GetFieldValue<byte[]>(1)),
+        await OftenAsync(_sql.Inbox, row => new RunMessage(row.GetString(0), row.IsDBNull(1) ? null : new RawJson(row.GetFieldValue<byte[]>(1)),
             DateTimeOffset.Parse(row.GetString(2), System.Globalization.CultureInfo.InvariantCulture), row.IsDBNull(3) ? null : row.GetString(3)), cancellationToken, Text(runId));
 
     /// <summary>Sends one statement and reads all its rows.</summary>
@@ -111,6 +111,38 @@ public sealed partial class PostgresStore
         }
     }
 
+    /// <summary>The same for what every run needs: prepared, on a connection that is kept for the next.</summary>
+    async ValueTask<List<T>> OftenAsync<T>(string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params NpgsqlParameter[] values)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            NpgsqlConnection? connection = null;
+            var isWell = false;
+            try
+            {
+                if (!_often.TryTake(out connection)) connection = await _source.OpenConnectionAsync(cancellationToken);
+                await using var command = new NpgsqlCommand(sql, connection);
+                foreach (var value in values) command.Parameters.Add(value.Clone());
+                await command.PrepareAsync(cancellationToken);
+                await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+                List<T> list = [];
+                while (await rows.ReadAsync(cancellationToken)) list.Add(read(rows));
+                isWell = true;
+                return list;
+            }
+            catch (NpgsqlException error)
+            {
+                if (!IsCollision(error) || attempt == Attempts) throw Failed(error);
+            }
+            finally
+            {
+                // Behind the reader's end.
+                if (isWell && _often.Count < 2) _often.Add(connection!);
+                else if (connection is not null) await connection.DisposeAsync();
+            }
+        }
+    }
+
     /// <summary>The same, a row at a time.</summary>
     async IAsyncEnumerable<T> RowsAsync<T>(string sql, Func<NpgsqlDataReader, T> read, [EnumeratorCancellation] CancellationToken cancellationToken, params NpgsqlParameter[] values)
     {
@@ -130,14 +162,16 @@ public sealed partial class PostgresStore
     /// <summary>Two transactions met; one of them was undone whole, and may be sent again.</summary>
     static bool IsCollision(NpgsqlException error) => error is PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected };
 
+    /// <summary>The journal has a record with this number: the same commit's, whose answer was lost, or another's.</summary>
+    static bool IsTaken(NpgsqlException error) => error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "core_workflow_journal_pkey" };
+
     IOException Failed(NpgsqlException error)
     {
-        if (error is not PostgresException || error.SqlState!.StartsWith("57P", StringComparison.Ordinal))
-        {
-            // One broken connection says that the others of its server are, and another server may answer next.
-            _source.Clear();
-            _clock.Doubt();
-        }
+        if (error is PostgresException && !error.SqlState!.StartsWith("57P", StringComparison.Ordinal)) return Described(error);
+        // One broken connection says that the others of its server are; and the next server may have less than this one acknowledged, and another time.
+        _known = new PostgresKnown();
+        _source.Clear();
+        _clock.Doubt();
         return Described(error);
     }
 

@@ -65,10 +65,14 @@ public sealed partial class PostgresStore : ITransactionalStore
             try
             {
                 // The record stands in the step's transaction: the run's row is locked from here, and a younger token refuses it.
-                var result = (await new PostgresCommit(connection, sql).ExecuteAsync([commit]))[0];
+                var result = (await new PostgresCommit(connection, sql).ExecuteAsync([commit], null))[0];
                 // Durable behind this line: the step's rows and its checkpoint. A crash before leaves neither.
                 if (result == CommitResult.Committed) await transaction.CommitAsync(CancellationToken.None);
                 return result;
+            }
+            catch (NpgsqlException error) when (IsTaken(error))
+            {
+                return CommitResult.Conflict;
             }
             catch (NpgsqlException error) when (!IsCollision(error))
             {

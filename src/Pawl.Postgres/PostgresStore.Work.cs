@@ -34,11 +34,11 @@ public sealed partial class PostgresStore
                 {
                     var ofQueue = new List<(long Place, TakenRun Run)>();
                     while (await rows.ReadAsync(cancellationToken))
-                        ofQueue.Add((rows.GetInt64(0), new TakenRun(new RunLease(rows.GetString(1), rows.GetInt64(2)), PostgresHead.Read(rows, 3))));
+                        ofQueue.Add((rows.GetInt64(0), new TakenRun(new RunLease(rows.GetString(1), rows.GetInt64(2)), PostgresHead.ReadRow(rows, 3))));
                     taken.AddRange(ofQueue.OrderBy(run => run.Place).Select(run => run.Run));
                 }
                 while (await rows.NextResultAsync(cancellationToken));
-                return taken;
+                return await WithStepsAsync(taken, cancellationToken);
 
                 void Add(string sql, params NpgsqlParameter[] values)
                 {
@@ -53,6 +53,15 @@ public sealed partial class PostgresStore
                 if (!IsCollision(error) || attempt == Attempts) throw Failed(error);
             }
         }
+    }
+
+    /// <summary>The whole heads of runs whose process died: only behind the claim is it certain that no step of theirs comes.</summary>
+    async ValueTask<IReadOnlyList<TakenRun>> WithStepsAsync(List<TakenRun> taken, CancellationToken cancellationToken)
+    {
+        var orphans = taken.Where(run => run.Head.Status == RunStatus.Running).Select(run => run.Head.RunId).ToArray();
+        if (orphans.Length == 0) return taken;
+        var heads = (await QueryAsync(_sql.List(["r.run_id = any($1)"], ""), PostgresHead.Read, cancellationToken, new NpgsqlParameter { Value = orphans })).ToDictionary(head => head.RunId);
+        return [.. taken.Select(run => heads.TryGetValue(run.Head.RunId, out var head) ? run with { Head = head with { Owner = null } } : run)];
     }
 
     static bool IsLimited(QueueOptions queue) => queue is not { Concurrency: null, Rate: null, FairBy: null };

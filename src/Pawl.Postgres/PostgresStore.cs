@@ -20,6 +20,8 @@ public sealed partial class PostgresStore : ICheckpointStore
     // Connections that commit, each with its prepared statements: one for each group that the engine sends at a time. More would only take the rest of the pool.
     readonly ConcurrentBag<PostgresCommit> _committing = [];
     readonly ConcurrentBag<PostgresStep> _alone = [];
+    readonly ConcurrentBag<NpgsqlConnection> _often = [];
+    volatile PostgresKnown _known = new();
     readonly SemaphoreSlim _places = new(2);
 
     PostgresStore(NpgsqlDataSource source, bool owned, PostgresStoreOptions options, StoreInfo info, PostgresClock clock)
@@ -92,13 +94,14 @@ public sealed partial class PostgresStore : ICheckpointStore
         while (true)
         {
             // One statement: the run is durable with its first record and its claim when it is answered, or nothing of it is.
-            var token = await QueryAsync(within, _sql.Create, row => row.GetInt64(0), cancellationToken,
+            NpgsqlParameter[] values = [
                 Text(head.RunId), Text(head.Workflow), Value(head.Version), Text(PostgresHead.Status(head.Status)), Value(head.Seq), Text(head.Hash), Value(head.CreatedAt.UtcDateTime),
                 Text(head.Queue), Value(head.Priority), Time(PostgresHead.Due(head)), Value(head.Portable), Labels(PostgresHead.Labels(head)), Text(PostgresHead.Write(head)),
-                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Value(head.UpdatedAt.UtcTicks), Bytes(created.Line), Text(PostgresHead.Part(head)));
+                Text(claimant is null ? null : PostgresOwner.Write(claimant)), Value(_options.LeaseTime), Value(head.UpdatedAt.UtcTicks), Bytes(created.Line), Text(PostgresHead.Part(head))];
+            var token = within is null ? await OftenAsync(_sql.Create, row => row.GetInt64(0), cancellationToken, values) : await QueryAsync(within, _sql.Create, row => row.GetInt64(0), cancellationToken, values);
             if (token is [var given]) return new CreateResult(claimant is null ? null : new RunLease(head.RunId, given), null);
             // Removed between the two looks: then it can be created after all.
-            if (await QueryAsync(within, _sql.List(["r.run_id = $1"], ""), row => PostgresHead.Read(row, 0), cancellationToken, Text(head.RunId)) is [var existing]) return new CreateResult(null, existing);
+            if (await QueryAsync(within, _sql.List(["r.run_id = $1"], ""), PostgresHead.Read, cancellationToken, Text(head.RunId)) is [var existing]) return new CreateResult(null, existing);
         }
     }
 
@@ -108,7 +111,7 @@ public sealed partial class PostgresStore : ICheckpointStore
         for (var buried = false; ;)
         {
             // The raised token is durable when this is answered: from here on the commits of whoever had the run before are refused.
-            var rows = await QueryAsync(_sql.Claim, row => (Token: row.IsDBNull(0) ? 0 : row.GetInt64(0), Owner: row.IsDBNull(1) ? null : row.GetString(1)), cancellationToken,
+            var rows = await OftenAsync(_sql.Claim, row => (Token: row.IsDBNull(0) ? 0 : row.GetInt64(0), Owner: row.IsDBNull(1) ? null : row.GetString(1)), cancellationToken,
                 Text(runId), Text(PostgresOwner.Write(claimant)), Value(_options.LeaseTime));
             if (rows is not [var (token, owner)]) return default;
             if (token > 0) return new ClaimResult(new RunLease(runId, token), null);
@@ -132,7 +135,9 @@ public sealed partial class PostgresStore : ICheckpointStore
         if (leases.Count == 0) return [];
         var renewed = await QueryAsync(_sql.Renew, row => new RunLease(row.GetString(0), row.GetInt64(1)), cancellationToken,
             new NpgsqlParameter { Value = leases.Select(lease => lease.RunId).ToArray() }, new NpgsqlParameter { Value = leases.Select(lease => lease.Token).ToArray() }, Value(_options.LeaseTime));
-        return [.. leases.Except(renewed)];
+        List<RunLease> lost = [.. leases.Except(renewed)];
+        foreach (var lease in lost) _known.Forget(lease.RunId);
+        return lost;
     }
 
     /// <inheritdoc/>
@@ -143,11 +148,18 @@ public sealed partial class PostgresStore : ICheckpointStore
         for (var attempt = 1; ; attempt++)
         {
             await _places.WaitAsync(CancellationToken.None);
+            // What is written goes to what was known when it was sent: a failure beside it makes that void.
+            var known = _known;
             try
             {
                 await _clock.EnsureAsync(_source, CancellationToken.None);
-                if (commits is [var commit] && PostgresHead.IsStep(commit) && WriteStep(commit)) return s_committed;
-                return await WriteAsync(commits);
+                if (commits is [var commit] && known.Follows(commit, out var run) && WriteStep(commit, run, known)) return s_committed;
+                return await WriteAsync(commits, known);
+            }
+            catch (NpgsqlException error) when (IsTaken(error) && attempt < Attempts)
+            {
+                // Nothing was written. What is not known is looked up.
+                foreach (var one in commits) known.Forget(one.Lease.RunId);
             }
             catch (NpgsqlException error)
             {
@@ -163,14 +175,17 @@ public sealed partial class PostgresStore : ICheckpointStore
 
     static readonly CommitResult[] s_committed = [CommitResult.Committed];
 
-    bool WriteStep(in Commit commit)
+    /// <returns>False when more than its record has to change, or nothing may.</returns>
+    bool WriteStep(in Commit commit, long run, PostgresKnown known)
     {
         if (!_alone.TryTake(out var alone)) alone = new PostgresStep(_source, _sql);
         var isAnswered = false;
         try
         {
-            var isWritten = alone.Execute(commit);
+            var isWritten = alone.Execute(commit, run);
             isAnswered = true;
+            if (isWritten) known.Written(commit, run);
+            else known.Forget(commit.Lease.RunId);
             return isWritten;
         }
         finally
@@ -181,12 +196,12 @@ public sealed partial class PostgresStore : ICheckpointStore
         }
     }
 
-    async ValueTask<IReadOnlyList<CommitResult>> WriteAsync(IReadOnlyList<Commit> commits)
+    async ValueTask<IReadOnlyList<CommitResult>> WriteAsync(IReadOnlyList<Commit> commits, PostgresKnown known)
     {
         if (!_committing.TryTake(out var committing)) committing = await PostgresCommit.OpenAsync(_source, _sql);
         try
         {
-            var results = await committing.ExecuteAsync(commits);
+            var results = await committing.ExecuteAsync(commits, known);
             _committing.Add(committing);
             committing = null;
             return results;
@@ -233,6 +248,7 @@ public sealed partial class PostgresStore : ICheckpointStore
         await _listener.DisposeAsync();
         while (_committing.TryTake(out var committing)) await committing.DisposeAsync();
         while (_alone.TryTake(out var alone)) alone.Dispose();
+        while (_often.TryTake(out var connection)) await connection.DisposeAsync();
         _places.Dispose();
         if (_owned) await _source.DisposeAsync();
     }

@@ -9,7 +9,7 @@ static class SqliteHeads
 {
     public const string Columns = """
         run_id, workflow_name, version, status, seq, hash, pass_token, done, total, created_at, started_at, updated_at, error_step, error, parent_run_id,
-        queue, priority, wake_at, seen, waits, recoveries, portable, tags, partition, owner, holder, lease_until, messages, dead_letter
+        queue, priority, wake_at, seen, waits, recoveries, portable, tags, partition, owner, holder, lease_until, messages, dead_letter, id
         """;
 
     const string Insert = """
@@ -18,8 +18,11 @@ static class SqliteHeads
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING RETURNING id
         """;
 
-    // Fencing token and place in the journal are checked by the write itself.
-    const string Guard = "WHERE run_id = ? AND token = ? AND seq = ? AND owner IS NOT NULL";
+    // Fencing token and place in the journal are checked in the transaction that writes, which no other is beside.
+    public const string LastRecord = "(SELECT c.id FROM core_workflow_journal c WHERE c.id <= (core_workflow_runs.id << 32) + 0xffffffff ORDER BY c.id DESC LIMIT 1)";
+    const string Guard = $"WHERE run_id = ? AND token = ? AND owner IS NOT NULL AND {LastRecord} = (core_workflow_runs.id << 32) + ?";
+    const string Plain = $"SELECT id FROM core_workflow_runs {Guard} AND recoveries = ?";
+    const string Behind = "SELECT id, line, done FROM core_workflow_journal WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT 1";
     const string Step = $"UPDATE core_workflow_runs SET seq = ?, hash = ?, done = ?, recoveries = ?, updated_at = ? {Guard} RETURNING id";
     const string Whole = $"""
         UPDATE core_workflow_runs SET status = ?, version = ?, seq = ?, hash = ?, pass_token = ?, done = ?, total = ?, started_at = ?, updated_at = ?, error_step = ?, error = ?,
@@ -38,6 +41,21 @@ static class SqliteHeads
         return id;
     }
 
+    /// <summary>Whether the commit may leave the run's row as it is: what a step changes of the head can be read from its record and the <c>done</c> beside it.
+    /// Not a long record, since lists of running runs read it.</summary>
+    public static bool IsPlain(in Commit commit) =>
+        commit is { Records.Count: 1, Payloads.Count: 0, Release: false } && commit.Records[0] is { Kind: CheckpointKind.Step or CheckpointKind.Timer, Line.Length: <= 2000 };
+
+    /// <returns>The key of the row that stays as it is; 0 when the run is not there, has another token, is nobody's, has another last record, or when its row has to change.</returns>
+    public static long Find(SqliteDb db, in Commit commit) => db.Key(Plain, commit.Lease.RunId, commit.Lease.Token, commit.Records[0].Seq - 1, commit.Head!.Recoveries);
+
+    /// <returns>The last record of a run whose token is the lease's, and whether it is held; null when the run is not there or has another token.</returns>
+    public static (long Seq, byte[] Line, bool IsHeld)? Last(SqliteDb db, RunLease lease)
+    {
+        using var rows = db.Query($"SELECT j.id & 0xffffffff, j.line, core_workflow_runs.owner FROM core_workflow_runs JOIN core_workflow_journal j ON j.id = {LastRecord} WHERE run_id = ? AND token = ?", lease.RunId, lease.Token);
+        return rows.Read() ? (rows.Number(0), rows.Bytes(1), !rows.IsNull(2)) : null;
+    }
+
     /// <returns>The key of its row; 0 when the run is not there, has another token, is nobody's, or has another last record.</returns>
     public static long Change(SqliteDb db, in Commit commit)
     {
@@ -50,8 +68,21 @@ static class SqliteHeads
         return db.Key(Step, head.Seq, head.Hash, head.Done, head.Recoveries, (DateTimeOffset?)head.UpdatedAt, lease.RunId, lease.Token, before);
     }
 
-    /// <summary>A head out of a row of <see cref="Columns"/>.</summary>
-    public static RunHead Read(SqlRows row, DateTimeOffset now) => new()
+    /// <summary>A head out of a row of <see cref="Columns"/>, which is still open: what is looked up beside it is of the same moment.</summary>
+    public static RunHead Read(SqliteDb db, SqlRows row, DateTimeOffset now)
+    {
+        var head = Row(row, now);
+        if (head.Status != RunStatus.Running) return head;
+        // Behind its row there may be steps that left it as it was.
+        var run = row.Number(29) << 32;
+        using var behind = db.Query(Behind, run + head.Seq, run + 0xffffffff);
+        if (!behind.Read()) return head;
+        var last = Checkpoint.FromLine(behind.Bytes(1));
+        return head with { Seq = last.Seq, Hash = last.Hash, UpdatedAt = last.At, Done = (int)behind.Number(2) };
+    }
+
+    /// <summary>What the row alone tells.</summary>
+    public static RunHead Row(SqlRows row, DateTimeOffset now) => new()
     {
         RunId = row.Text(0)!, Workflow = row.Text(1)!, Version = (int)row.Number(2), Status = Enum.Parse<RunStatus>(row.Text(3)!, ignoreCase: true), Seq = row.Number(4), Hash = row.Text(5)!,
         Token = row.Number(6), Done = (int)row.Number(7), Total = (int)row.Number(8), CreatedAt = row.Time(9)!.Value, StartedAt = row.Time(10), UpdatedAt = row.Time(11)!.Value,

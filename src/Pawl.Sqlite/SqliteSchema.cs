@@ -6,7 +6,7 @@ static class SqliteSchema
     const string Version = "SELECT coalesce(max(version), 0) FROM core_workflow_schema";
 
     /// <summary>Step n of the list makes version n. What was published is never changed.</summary>
-    static readonly string[] s_migrations = [First, Turns];
+    static readonly string[] s_migrations = [First, Turns, Done];
 
     /// <summary>The version that this program makes and understands.</summary>
     public static int Newest => s_migrations.Length;
@@ -48,9 +48,12 @@ static class SqliteSchema
     // New runs of each partition in the order in which they are taken: for queues in which partitions take turns.
     const string Turns = "CREATE INDEX core_workflow_runs_turns ON core_workflow_runs (queue, coalesce(partition, ''), priority DESC, created_at, run_id, due_at) WHERE status = 'pending' AND queue IS NOT NULL";
 
+    // Beside a step's record: how many steps are done behind it. While a run goes from step to step its row stays as it is, so that a step writes one page. A head is its
+    // row and, while it is running, what the last record behind the row's tells; null where the row tells all.
+    const string Done = "ALTER TABLE core_workflow_journal ADD COLUMN done INTEGER";
+
     // Times are ISO 8601 in UTC with seven decimals, so that they sort as text. owner, holder and lease_until are the claim; messages counts the inbox; the rest
-    // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, and the journal has none besides its key: a
-    // commit writes two pages, one of the run and one of its records.
+    // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, and the journal has none besides its key.
     const string First = """
         CREATE TABLE core_workflow_schema (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL);
 

@@ -29,7 +29,7 @@ public sealed partial class SqliteStore
     RunHead? Find(SqliteDb db, string runId)
     {
         using var rows = db.Query($"SELECT {SqliteHeads.Columns} FROM core_workflow_runs WHERE run_id = ?", runId);
-        return rows.Read() ? SqliteHeads.Read(rows, Now) : null;
+        return rows.Read() ? SqliteHeads.Read(db, rows, Now) : null;
     }
 
     /// <inheritdoc/>
@@ -59,7 +59,7 @@ public sealed partial class SqliteStore
         var heads = new List<RunHead>();
         if (new SqliteLists(db, query).Heads(behind, count) is not { } page) return heads;
         using var rows = db.Query(page.Sql, page.Values);
-        while (rows.Read()) heads.Add(SqliteHeads.Read(rows, Now));
+        while (rows.Read()) heads.Add(SqliteHeads.Read(db, rows, Now));
         return heads;
     }
 
@@ -107,9 +107,9 @@ public sealed partial class SqliteStore
         var (lines, end) = (new List<byte[]>(), 0L);
         try
         {
-            using var rows = db.Query("""
-                SELECT c.id & 0xffffffff, c.line, r.seq FROM core_workflow_runs r
-                LEFT JOIN core_workflow_journal c ON c.id BETWEEN (r.id << 32) + ? AND (r.id << 32) + 0xffffffff WHERE r.run_id = ? ORDER BY c.id LIMIT ?
+            using var rows = db.Query($"""
+                SELECT j.id & 0xffffffff, j.line, max(seq, {SqliteHeads.LastRecord} - (core_workflow_runs.id << 32)) FROM core_workflow_runs
+                LEFT JOIN core_workflow_journal j ON j.id BETWEEN (core_workflow_runs.id << 32) + ? AND (core_workflow_runs.id << 32) + 0xffffffff WHERE run_id = ? ORDER BY j.id LIMIT ?
                 """, from, runId, RecordsPage);
             while (rows.Read())
             {

@@ -49,12 +49,17 @@ public sealed partial class SqliteStore
                 : [FreshInTurns, $"(SELECT *, row_number() OVER (PARTITION BY partition ORDER BY {Order}) AS turn FROM {Again}) WHERE turn <= ?5"];
             foreach (var source in sources) Add(source, queue.Name, (DateTimeOffset?)now, work.Portable, workflows, places);
         }
-        return [.. WorkChoice.Of(work, runs.Values, now).Select(head => new TakenRun(Claim(db, head.RunId, claimant), head))];
+        return [.. WorkChoice.Of(work, runs.Values, now).Select(head =>
+        {
+            // Of a run whose process died the row may not tell all.
+            if (head.Status == RunStatus.Running) head = Find(db, head.RunId)!;
+            return new TakenRun(Claim(db, head.RunId, claimant), head);
+        })];
 
         void Add(string from, params ReadOnlySpan<SqlValue> values)
         {
             using var rows = db.Query($"SELECT {SqliteHeads.Columns} FROM {from}", values);
-            while (rows.Read()) runs[rows.Text(0)!] = (SqliteHeads.Read(rows, now), (int)rows.Number(27));
+            while (rows.Read()) runs[rows.Text(0)!] = (SqliteHeads.Row(rows, now), (int)rows.Number(27));
         }
     });
 

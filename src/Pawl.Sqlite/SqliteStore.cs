@@ -142,29 +142,34 @@ public sealed partial class SqliteStore : ICheckpointStore
     /// <summary>The commit protocol. Nothing is durable before the transaction ends, and then all is; a crash before that leaves nothing.</summary>
     static CommitResult Apply(SqliteDb db, in Commit commit)
     {
-        var (runId, token) = (commit.Lease.RunId, commit.Lease.Token);
-        var id = commit.Records.Count == 0 ? 0 : SqliteHeads.Change(db, commit);
+        var (lease, records) = (commit.Lease, commit.Records);
+        if (SqliteHeads.IsPlain(commit) && SqliteHeads.Find(db, commit) is > 0 and var run)
+        {
+            Append(db, run, records[0], commit.Head!.Done);
+            return CommitResult.Committed;
+        }
+        var id = records.Count == 0 ? 0 : SqliteHeads.Change(db, commit);
         if (id == 0)
         {
-            // A release; or a stale token, a gap, or a commit whose answer was lost: the row tells.
-            using var rows = db.Query("SELECT seq, hash, owner FROM core_workflow_runs WHERE run_id = ? AND token = ?", runId, token);
-            if (!rows.Read()) return CommitResult.LeaseLost;
-            var isThere = commit.Records.Count > 0 && rows.Number(0) == commit.Records[^1].Seq && rows.Text(1) == commit.Records[^1].Hash;
-            if (rows.IsNull(2)) return isThere ? CommitResult.Committed : CommitResult.LeaseLost;
-            if (!isThere && commit.Records.Count > 0) return CommitResult.Conflict;
+            // A release; or a stale token, a gap, or a commit whose answer was lost: the last record tells.
+            if (SqliteHeads.Last(db, lease) is not var (seq, line, isHeld)) return CommitResult.LeaseLost;
+            var isThere = records.Count > 0 && seq == records[^1].Seq && records[^1].Line.Span.SequenceEqual(line);
+            if (!isHeld) return isThere ? CommitResult.Committed : CommitResult.LeaseLost;
+            if (!isThere && records.Count > 0) return CommitResult.Conflict;
         }
         else
         {
             foreach (var payload in commit.Payloads)
-                db.Run("INSERT OR IGNORE INTO core_workflow_payloads (run_id, sha256, content) VALUES (?, ?, ?)", runId, payload.Ref.Sha256, SqlValue.Blob(payload.Content));
-            foreach (var record in commit.Records) Append(db, id, record);
+                db.Run("INSERT OR IGNORE INTO core_workflow_payloads (run_id, sha256, content) VALUES (?, ?, ?)", lease.RunId, payload.Ref.Sha256, SqlValue.Blob(payload.Content));
+            foreach (var record in records) Append(db, id, record);
         }
-        if (commit.Release) db.Run($"UPDATE core_workflow_runs SET {Free} WHERE run_id = ? AND token = ?", runId, token);
+        if (commit.Release) db.Run($"UPDATE core_workflow_runs SET {Free} WHERE run_id = ? AND token = ?", lease.RunId, lease.Token);
         return CommitResult.Committed;
     }
 
-    static void Append(SqliteDb db, long run, Checkpoint record) =>
-        db.Run("INSERT INTO core_workflow_journal (id, line) VALUES (?, ?)", (run << 32) + record.Seq, SqlValue.Text(record.Line));
+    // done: what the run's row does not tell; null when it does.
+    static void Append(SqliteDb db, long run, Checkpoint record, int? done = null) =>
+        db.Run("INSERT INTO core_workflow_journal (id, line, done) VALUES (?, ?, ?)", (run << 32) + record.Seq, SqlValue.Text(record.Line), done is { } steps ? steps : (string?)null);
 
     /// <inheritdoc/>
     public async ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken)

@@ -27,10 +27,10 @@ public class PostgresStoreTests(PostgresFixture postgres)
     {
         var schema = postgres.NewSchema();
         var stores = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => OpenAsync(schema))));
-        Assert.Equal([1], await QueryAsync<int>($"select version from {schema}.core_workflow_schema"));
+        Assert.Equal([1, 2], await QueryAsync<int>($"select version from {schema}.core_workflow_schema"));
         foreach (var store in stores) await store.DisposeAsync();
         await (await OpenAsync(schema)).DisposeAsync();
-        Assert.Equal([1], await QueryAsync<int>($"select version from {schema}.core_workflow_schema"));
+        Assert.Equal([1, 2], await QueryAsync<int>($"select version from {schema}.core_workflow_schema"));
     }
 
     [Fact]
@@ -169,6 +169,65 @@ public class PostgresStoreTests(PostgresFixture postgres)
                 if (results[i] == CommitResult.Committed) runs[i].Accept(commits[i]);
         }
         foreach (var run in runs) Assert.Equal(run.Head, (await store.FindAsync(run.Head.RunId, Ended))! with { Owner = null, Tags = run.Head.Tags, Partition = run.Head.Partition, Waits = run.Head.Waits });
+    }
+
+    [Fact]
+    public async Task A_step_writes_its_record_alone_and_lists_tell_where_the_run_is()
+    {
+        var schema = postgres.NewSchema();
+        await using var store = await OpenAsync(schema);
+        await using var other = await OpenAsync(schema);
+        var runs = await Task.WhenAll(Enumerable.Range(0, 3).Select(number => StoredRun.BeginAsync(store, $"r{number}")));
+        var before = await QueryAsync<string>($"select ctid::text from {schema}.core_workflow_runs order by run");
+        for (var round = 0; round < 4; round++)
+        {
+            // One alone, and some together.
+            var commits = (round % 2 == 0 ? runs : runs[..1]).Select(run => run.Next($"s{round}")).ToList();
+            Assert.All(await store.CommitAsync(commits, Ended), result => Assert.Equal(CommitResult.Committed, result));
+            for (var i = 0; i < commits.Count; i++) runs[i].Accept(commits[i]);
+            await foreach (var head in other.ListAsync(new RunQuery(), Ended)) Told(runs.Single(run => run.Head.RunId == head.RunId).Head, head);
+        }
+        Assert.Equal(before, await QueryAsync<string>($"select ctid::text from {schema}.core_workflow_runs order by run"));
+
+        static void Told(RunHead expected, RunHead head) => Assert.Equal((expected.Seq, expected.Hash, expected.Done, expected.UpdatedAt), (head.Seq, head.Hash, head.Done, head.UpdatedAt));
+    }
+
+    [Fact]
+    public async Task A_number_that_was_written_through_another_store_is_refused_and_the_same_record_is_known_again()
+    {
+        var schema = postgres.NewSchema();
+        await using var store = await OpenAsync(schema);
+        await using var other = await OpenAsync(schema);
+        var runs = await Task.WhenAll(Enumerable.Range(0, 3).Select(number => StoredRun.BeginAsync(store, $"r{number}")));
+        foreach (var together in new[] { 1, 3 })
+        {
+            var (theirs, mine) = (runs[0].Next("theirs"), runs[..together].Select(run => run.Next("mine")).ToList());
+            Assert.Equal(CommitResult.Committed, await other.CommitAsync(theirs, Ended));
+            Assert.Equal([CommitResult.Conflict, .. Enumerable.Repeat(CommitResult.Committed, together - 1)], await store.CommitAsync(mine, Ended));
+            Assert.Equal([CommitResult.Committed, .. Enumerable.Repeat(CommitResult.Committed, together - 1)], await store.CommitAsync([theirs, .. mine[1..]], Ended));
+            runs[0].Accept(theirs);
+            for (var i = 1; i < together; i++) runs[i].Accept(mine[i]);
+        }
+        foreach (var run in runs) Assert.Equal(run.Head.Hash, (await other.FindAsync(run.Head.RunId, Ended))!.Hash);
+    }
+
+    [Fact]
+    public async Task Tables_of_the_first_version_are_brought_up_to_date_and_their_runs_go_on()
+    {
+        var schema = postgres.NewSchema();
+        await using (var store = await OpenAsync(schema)) await StoredRun.BeginAsync(store, "r");
+        await QueryAsync<int>($"alter table {schema}.core_workflow_journal drop column done; delete from {schema}.core_workflow_schema where version = 2");
+        await using var again = await OpenAsync(schema);
+        Assert.Equal([1, 2], await QueryAsync<int>($"select version from {schema}.core_workflow_schema order by version"));
+        var run = await StoredRun.ReadAsync(again, "r", new RunLease("r", 1));
+        for (var step = 0; step < 3; step++)
+        {
+            var commit = run.Next($"s{step}");
+            Assert.Equal(CommitResult.Committed, await again.CommitAsync(commit, Ended));
+            run.Accept(commit);
+        }
+        var head = (await again.FindAsync("r", Ended))!;
+        Assert.Equal((run.Head.Seq, run.Head.Hash, 3), (head.Seq, head.Hash, head.Done));
     }
 
     public static TheoryData<CheckpointKind, StepStatus> Steps { get; } = [.. from kind in Enum.GetValues<CheckpointKind>() where PostgresHead.IsStep(new Checkpoint { Kind = kind }) from status in Enum.GetValues<StepStatus>() select (kind, status)];

@@ -116,7 +116,7 @@ public sealed class SqliteStoreTests : IDisposable
     {
         await using (var store = _directory.Open()) await SqliteRun.BeginAsync(store, "a");
         await using (var again = _directory.Open()) Assert.NotNull(await again.FindAsync("a", Token));
-        Assert.Equal(["1", "2"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "3"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]
@@ -124,7 +124,40 @@ public sealed class SqliteStoreTests : IDisposable
     {
         var said = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => SqliteSubject.RunAsync("open", _directory.File)));
         Assert.All(said, lines => Assert.Equal(["OPEN"], lines));
-        Assert.Equal(["1", "2"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "3"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+    }
+
+    [Fact]
+    public async Task Tables_of_an_older_version_are_brought_up_to_date_and_their_runs_go_on()
+    {
+        SqliteRun run;
+        await using (var store = _directory.Open()) run = await SqliteRun.BeginAsync(store, "a");
+        Query("ALTER TABLE core_workflow_journal DROP COLUMN done");
+        Query("DELETE FROM core_workflow_schema WHERE version = 3");
+        await using var again = _directory.Open();
+        Assert.Equal(["1", "2", "3"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        run = new SqliteRun { Head = run.Head, Lease = (await again.ClaimAsync("a", SqliteRun.Me, Token)).Lease! };
+        for (var step = 0; step < 3; step++) await run.CommitAsync(again, SqliteRun.Step($"s{step}"));
+        var head = (await again.FindAsync("a", Token))!;
+        Assert.Equal((run.Head.Seq, run.Head.Hash, 3), (head.Seq, head.Hash, head.Done));
+    }
+
+    [Fact]
+    public async Task A_step_writes_its_record_alone_and_lists_tell_where_the_run_is()
+    {
+        await using var store = _directory.Open();
+        await using var other = _directory.Open();
+        var runs = new[] { await SqliteRun.BeginAsync(store, "a"), await SqliteRun.BeginAsync(store, "b") };
+        var before = Query("SELECT seq, hash, done, updated_at FROM core_workflow_runs ORDER BY id");
+        for (var round = 0; round < 4; round++)
+        {
+            var commits = (round % 2 == 0 ? runs : runs[..1]).Select(run => run.Commit(SqliteRun.Step($"s{round}"))).ToList();
+            Assert.All(await store.CommitAsync(commits, Token), result => Assert.Equal(CommitResult.Committed, result));
+            for (var i = 0; i < commits.Count; i++) runs[i].Head = commits[i].Head!;
+            await foreach (var head in other.ListAsync(new RunQuery(), Token))
+                Assert.Equal(runs.Where(run => run.Head.RunId == head.RunId).Select(run => (run.Head.Seq, run.Head.Hash, run.Head.Done, run.Head.UpdatedAt)).Single(), (head.Seq, head.Hash, head.Done, head.UpdatedAt));
+        }
+        Assert.Equal(before, Query("SELECT seq, hash, done, updated_at FROM core_workflow_runs ORDER BY id"));
     }
 
     [Fact]
@@ -134,7 +167,7 @@ public sealed class SqliteStoreTests : IDisposable
         Query("INSERT INTO core_workflow_schema VALUES (99, 'later')");
         var error = Assert.Throws<NotSupportedException>(() => _directory.Open());
         Assert.Contains("version 99", error.Message, StringComparison.Ordinal);
-        Assert.Equal(["1", "2", "99"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "3", "99"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]
