@@ -20,7 +20,6 @@ static class RunEndpoints
         api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, id, seq));
         api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id, long? seq) => Json.Answer(context, await client.SnapshotAsync(id, seq, context.RequestAborted)));
         api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted)));
-        api.MapGet("/runs/{id}/definition", async (HttpContext context, string id) => Json.Answer(context, new { definition = await client.DefinitionAsync(id, context.RequestAborted) }));
         api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other, long? seq, long? otherSeq) => DiffAsync(context, client, id, other ?? id, seq, otherSeq));
         api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id));
     }
@@ -33,21 +32,38 @@ static class RunEndpoints
         var head = await HeadAsync(client, id, context.RequestAborted);
         // The head first: the journal may be ahead of it, never behind.
         var story = new RunStory(head, await client.HistoryAsync(id, context.RequestAborted));
+        // Of a run that is executed: what nothing holds back any more.
+        var ready = head.Owner is null ? [] : story.Ready.Select(step => step.Path).ToHashSet();
         var children = await client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { ["forked_from"] = id }, Limit = 50 }, context.RequestAborted).ToListAsync(context.RequestAborted);
         return Json.Answer(context, new
         {
             head,
             can_resume = head.Owner is null && head.Status is not (RunStatus.Completed or RunStatus.Canceled),
-            can_execute = await definitions.FindAsync(head, context.RequestAborted) is not null,
-            story.Passes,
+            can_execute = await CanExecuteAsync(definitions, head, context.RequestAborted),
+            can_watch = head.Owner is { } owner && owner.Host == Environment.MachineName && client.Options.LiveFolder is not null,
+            story.Passes, by = By(story.Records[0]),
             forks = children.Select(child => child.RunId),
             steps = story.All.Select(step => new
             {
+                is_ready = ready.Contains(step.Path),
                 step.Path, step.Kind, step.Title, needs = step.Before, step.IsDone, reused = step.ReusedIn,
                 status = step.Current?.Status, cause = step.Current?.Cause, reason = step.Current?.Reason, error = step.Current?.Error, seq = step.Current?.Seq,
                 attempts = step.Records.Select(told => new { told.Pass, told.Record.Seq, told.Record.Attempt, told.Record.Status, ended = told.Record.At, told.Record.Duration }),
             }),
         }, $"{ListEndpoints.Mark(head)}.{children.Count}");
+    }
+
+    static string? By(Checkpoint created)
+    {
+        using var data = JsonDocument.Parse(created.Data);
+        return data.RootElement.TryGetProperty("by", out var by) ? by.GetString() : data.RootElement.TryGetProperty("host", out var host) && host.TryGetProperty("user", out var user) ? user.GetString() : null;
+    }
+
+    static async Task<bool> CanExecuteAsync(Definitions definitions, RunHead head, CancellationToken stop)
+    {
+        try { return await definitions.FindAsync(head, stop) is not null; }
+        // A file that was broken since does not keep anybody from looking at its runs.
+        catch (InvalidDefinitionException) { return false; }
     }
 
     static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, string id, long from, int limit)
@@ -78,7 +94,7 @@ static class RunEndpoints
             : Problems.Of(StatusCodes.Status404NotFound, $"Checkpoint {seq} of run '{id}' kept no output of a shell.");
     }
 
-    static PayloadRef? Log(Checkpoint record)
+    public static PayloadRef? Log(Checkpoint record)
     {
         if (record.Data.IsEmpty) return null;
         using var data = JsonDocument.Parse(record.Data);

@@ -83,10 +83,11 @@ static class ForkPlanner
             foreach (var member in data.RootElement.EnumerateObject())
             {
                 // A fork stands in no line and belongs to no other run, and to no schedule.
-                if (member.Name is "queue" or "priority" or "not_before" or "parent" or "schedule" or "tags" or "forked_from") continue;
+                if (member.Name is "queue" or "priority" or "not_before" or "parent" or "schedule" or "tags" or "forked_from" or "by") continue;
                 if (member.Name == "run_id") w.WriteString("run_id", runId);
                 else member.WriteTo(w);
             }
+            if (fork.By is not null) w.WriteString("by", fork.By);
             PassRecords.Words(w, "tags", tags);
             w.WriteStartObject("forked_from");
             w.WriteString("run_id", parentId);
