@@ -31,18 +31,27 @@ static class LiveEndpoints
         await using var changes = feed.Run(head.RunId, stop).GetAsyncEnumerator(stop);
         var changed = changes.MoveNextAsync().AsTask();
         using var timer = new PeriodicTimer(s_every);
-        do
+        try
         {
-            if (changed.IsCompleted)
+            do
             {
-                if (!await changed || await client.FindAsync(head.RunId, stop) is not { } now) yield break;
-                head = now;
-                changed = changes.MoveNextAsync().AsTask();
-            }
-            var news = await client.LiveAsync(head, place, stop);
-            if (news.Lines.Count > 0)
-                yield return new SseItem<string>(JsonSerializer.Serialize(new { news.HasGap, news.Lines }, Json.Options), "said") { EventId = news.Place, ReconnectionInterval = s_comeBack };
-            place = news.Place ?? place;
-        } while (await timer.WaitForNextTickAsync(stop));
+                if (changed.IsCompleted)
+                {
+                    if (!await changed || await client.FindAsync(head.RunId, stop) is not { } now) yield break;
+                    head = now;
+                    changed = changes.MoveNextAsync().AsTask();
+                }
+                var news = await client.LiveAsync(head, place, stop);
+                if (news.Lines.Count > 0)
+                    yield return new SseItem<string>(JsonSerializer.Serialize(new { news.HasGap, news.Lines }, Json.Options), "said") { EventId = news.Place, ReconnectionInterval = s_comeBack };
+                place = news.Place ?? place;
+            } while (await timer.WaitForNextTickAsync(stop));
+        }
+        finally
+        {
+            // An enumerator that is still asked cannot be disposed.
+            await either.CancelAsync();
+            await changed.ContinueWith(_ => { }, TaskScheduler.Default);
+        }
     }
 }

@@ -12,7 +12,8 @@ static class Problems
     /// <param name="errors">What is wrong with single values, by name.</param>
     public static IResult Of(int status, string what, string? hint = null, IReadOnlyDictionary<string, string>? errors = null)
     {
-        var more = new Dictionary<string, object?> { ["hint"] = hint };
+        var more = new Dictionary<string, object?>();
+        if (hint is { Length: > 0 }) more["hint"] = hint;
         if (errors is { Count: > 0 }) more["errors"] = errors;
         return Results.Problem(title: what, statusCode: status, extensions: more);
     }

@@ -56,7 +56,7 @@ static class RunEndpoints
     static string? By(Checkpoint created)
     {
         using var data = JsonDocument.Parse(created.Data);
-        return data.RootElement.TryGetProperty("by", out var by) ? by.GetString() : data.RootElement.TryGetProperty("host", out var host) && host.TryGetProperty("user", out var user) ? user.GetString() : null;
+        return data.RootElement.TryGetProperty("by", out var by) ? by.GetString() : data.RootElement.TryGetProperty("host", out var host) && host.TryGetProperty("user", out var user) ? $"{user}@{host.GetProperty("hostname")}" : null;
     }
 
     static async Task<bool> CanExecuteAsync(Definitions definitions, RunHead head, CancellationToken stop)

@@ -59,7 +59,7 @@ public sealed partial class PawlClient
     /// <summary>Who did what to a run, and when: starts, resumes, decisions, signals and the rest, oldest first. All of it follows from the journal and the messages.</summary>
     /// <exception cref="RunNotFoundException">No such run.</exception>
     public async Task<IReadOnlyList<RunAct>> ActsAsync(string runId, CancellationToken cancellationToken = default) =>
-        RunAct.Of(await HistoryAsync(runId, cancellationToken), await Store.InboxAsync(runId, cancellationToken));
+        RunAct.Of(await HistoryAsync(runId, cancellationToken), await Store.InboxAsync(runId, cancellationToken), Options.Json);
 
     /// <summary>The definition stored with a run (the last one it ran with), or null when it was made in code.</summary>
     /// <exception cref="RunNotFoundException">No such run.</exception>

@@ -16,7 +16,7 @@ namespace Pawl;
 public sealed record RunAct(DateTimeOffset At, string? By, string What, string? Detail = null, string? Reason = null, long? Seq = null)
 {
     /// <summary>(journal, messages) → what somebody did, oldest first. What the engine did by itself is none: passes of workers, occurrences of schedules, child runs.</summary>
-    internal static List<RunAct> Of(IReadOnlyList<Checkpoint> records, IReadOnlyList<RunMessage> messages)
+    internal static List<RunAct> Of(IReadOnlyList<Checkpoint> records, IReadOnlyList<RunMessage> messages, JsonSerializerOptions json)
     {
         var acts = new List<RunAct>();
         // A fork begins with what happened to its parent, and perhaps to that one's.
@@ -42,7 +42,7 @@ public sealed record RunAct(DateTimeOffset At, string? By, string What, string? 
             }
         }
         foreach (var message in messages)
-            if (Sent(message, records, acts) is { } act) acts.Add(act);
+            if (Sent(message, records, acts, json) is { } act) acts.Add(act);
         return [.. acts.OrderBy(act => act.At)];
     }
 
@@ -64,7 +64,7 @@ public sealed record RunAct(DateTimeOffset At, string? By, string What, string? 
         }
         // Their parent, or the calendar, started these.
         if (by is null && (data.TryGetProperty("parent", out _) || data.TryGetProperty("schedule", out _) || (data.TryGetProperty("tags", out var tags) && tags.TryGetProperty(Occurrence.Tag, out _)))) return null;
-        by ??= data.TryGetProperty("host", out var host) ? Text(host, "user") : null;
+        by ??= data.TryGetProperty("host", out var host) ? $"{Text(host, "user")}@{Text(host, "hostname")}" : null;
         var given = Names(data, "params") is { } list ? $"with {list}" : null;
         return Text(data, "queue") is { } queue ? new RunAct(record.At, by, "enqueued", $"in {queue}{(given is null ? "" : $", {given}")}", Seq: record.Seq) : new RunAct(record.At, by, "started", given, Seq: record.Seq);
     }
@@ -80,7 +80,7 @@ public sealed record RunAct(DateTimeOffset At, string? By, string What, string? 
         return changes.Count == 0 ? null : string.Join("; ", changes);
     }
 
-    static RunAct? Sent(RunMessage message, IReadOnlyList<Checkpoint> records, List<RunAct> acts)
+    static RunAct? Sent(RunMessage message, IReadOnlyList<Checkpoint> records, List<RunAct> acts, JsonSerializerOptions json)
     {
         if (!message.Name.StartsWith("pawl:", StringComparison.Ordinal)) return new RunAct(message.At, message.By, "signaled", message.Name);
         var kind = message.Name.Split(':')[1];
@@ -90,11 +90,10 @@ public sealed record RunAct(DateTimeOffset At, string? By, string What, string? 
             var heard = kind == "cancel" ? "canceled" : "paused";
             return acts.Exists(act => act.What == heard && act.By == message.By && act.At >= message.At) ? null : new RunAct(message.At, message.By, $"asked_to_{kind}");
         }
-        if (kind != "approval" || message.Body is not { } body) return null;
-        var decision = body.ToElement();
+        if (kind != "approval") return null;
+        var decision = Approval.From(message, json);
         var step = records.SelectMany(Asked).FirstOrDefault(path => Approval.SignalFor(path) == message.Name);
-        var changes = decision.TryGetProperty("changes", out var changed) && changed.ValueKind != JsonValueKind.Null;
-        return new RunAct(message.At, message.By, Text(decision, "decision") == "rejected" ? "rejected" : "approved", changes ? $"{step}, with changes" : step, Text(decision, "reason"));
+        return new RunAct(message.At, message.By, decision.IsApproved ? "approved" : "rejected", decision.Changes is null ? step : $"{step}, with changes", decision.Reason);
     }
 
     static IEnumerable<string> Asked(Checkpoint record)

@@ -27,7 +27,16 @@ sealed class Described(HttpMessageHandler inner) : DelegatingHandler(inner)
         if (!responses.TryGetProperty(code, out var response)) Assert.True(!answer.IsSuccessStatusCode && responses.TryGetProperty("default", out response), $"{what}: the answer {code} is not described");
         var type = answer.Content.Headers.ContentType?.MediaType ?? "";
         Assert.True(response.GetProperty("content").TryGetProperty(type, out var content), $"{what}: {code} as {type} is not described");
-        if (type.EndsWith("json", StringComparison.Ordinal))
+        if (type == "application/x-ndjson" && content.GetProperty("schema").TryGetProperty("$ref", out _))
+        {
+            await answer.Content.LoadIntoBufferAsync(stop);
+            foreach (var line in (await answer.Content.ReadAsStringAsync(stop)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            {
+                using var item = JsonDocument.Parse(line);
+                Fit(content.GetProperty("schema"), item.RootElement, $"{what}: a line");
+            }
+        }
+        else if (type.EndsWith("+json", StringComparison.Ordinal) || type == "application/json")
         {
             await answer.Content.LoadIntoBufferAsync(stop);
             using var body = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(stop));

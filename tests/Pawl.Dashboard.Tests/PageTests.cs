@@ -33,7 +33,7 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         await page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true }).ClickAsync();
         await Assertions.Expect(page.GetByText("The right half is broken.").First).ToBeVisibleAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Resume …" }).ClickAsync();
-        await page.GetByText("Params to change").ClickAsync();
+        await page.GetByText("Params to change", new() { Exact = true }).ClickAsync();
         await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false ");
         await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("This is no JSON");
         await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false }");

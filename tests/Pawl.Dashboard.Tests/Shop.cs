@@ -3,11 +3,9 @@ using System.Text.Json;
 using Microsoft.Playwright;
 using Pawl.Storage;
 
-[assembly: AssemblyFixture(typeof(Pawl.Dashboard.Tests.Shop))]
-
 namespace Pawl.Dashboard.Tests;
 
-/// <summary>A place where all is real: a store in SQLite, <c>pawl worker</c> in one process, <c>pawl ui</c> in another. One for all tests that do not break it; each has runs of its own.</summary>
+/// <summary>A place where all is real: a store in SQLite, <c>pawl worker</c> in one process, <c>pawl ui</c> in another. One for all tests of a class; each has runs of its own.</summary>
 public sealed class Shop : IAsyncLifetime
 {
     const string Ship = """
@@ -52,6 +50,22 @@ public sealed class Shop : IAsyncLifetime
 
         """;
 
+    const string Crawl = """
+        name: crawl
+        params:
+          items: { type: list, default: {items} }
+        steps:
+          - id: before
+            run: echo before
+          - id: crawl
+            foreach: ${{ params.items }}
+            max_parallel: 1
+            run: sleep 0.05
+          - id: after
+            run: echo after
+
+        """;
+
     const string Listen = """
         name: listen
         steps:
@@ -81,6 +95,9 @@ public sealed class Shop : IAsyncLifetime
 
         """;
 
+    // What .ci/run compiled ahead, or what was built with the tests.
+    static readonly string s_command = Environment.GetEnvironmentVariable("PAWL_TEST_COMMAND") ?? AppContext.BaseDirectory.Replace("Pawl.Dashboard.Tests", "Pawl.Cli", StringComparison.Ordinal) + "Pawl.Cli";
+
     readonly List<Process> _processes = [];
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("pawl-shop-").FullName;
@@ -96,6 +113,7 @@ public sealed class Shop : IAsyncLifetime
     {
         Write("ship.yaml", Ship.Replace("{version}", "1", StringComparison.Ordinal));
         Write("talk.yaml", Talk);
+        Write("crawl.yaml", Crawl.Replace("{items}", JsonSerializer.Serialize(Enumerable.Range(0, 500)), StringComparison.Ordinal));
         Write("listen.yaml", Listen);
         Write("hostile.yaml", Hostile);
         Client = new PawlClient(SqliteStore.Open(Database));
@@ -130,7 +148,7 @@ public sealed class Shop : IAsyncLifetime
 
     Process Start(params string[] command)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("PAWL_TEST_COMMAND") ?? Path.Combine(AppContext.BaseDirectory, "Pawl.Cli"), [.. command, "--store", $"sqlite:{Database}"])
+        var start = new ProcessStartInfo(s_command, [.. command, "--store", $"sqlite:{Database}"])
         {
             WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true,
         };

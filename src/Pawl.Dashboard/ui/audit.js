@@ -25,7 +25,7 @@ export function Audit({ query }) {
       const load = async () => {
         try { setMore({ path, pages: [...later.pages, await ask(`${path}&behind=${encodeURIComponent(last.next)}`)], problem: null }); } catch (error) { setMore({ ...later, problem: error }); }
       };
-      return html`<div class="bar"><label for="who">Who</label> <select id="who" value=${query.get('who') ?? ''} onChange=${event => change('who', event.target.value)}><option value="">anybody</option>${[...new Set([...people, ...(query.get('who') ? [query.get('who')] : [])])].map(one => html`<option>${one}</option>`)}</select>
+      return html`<div class="bar"><label for="who">Who</label> <select id="who" value=${query.get('who') ?? ''} onChange=${event => change('who', event.target.value)}><option value="">anybody</option>${[...new Set([...people, ...(query.get('who') ? [query.get('who')] : [])])].map(one => html`<option value=${one}>${one}</option>`)}</select>
           <label for="what">Did</label> <select id="what" value=${query.get('what') ?? ''} onChange=${event => change('what', event.target.value)}><option value="">anything</option>${Object.entries(words).map(([name, word]) => html`<option value=${name}>${word}</option>`)}</select></div>
         ${pages.flatMap(page => page.unreadable).map(id => html`<div class="note bad" key=${id}>The journal of ${runLink(id)} is damaged and tells nothing here.</div>`)}
         ${items.length ? html`<${Acts} items=${items} whole />` : html`<${Nothing} title="Nobody did anything like that.">Steps that run by themselves are no acts of people.<//>`}

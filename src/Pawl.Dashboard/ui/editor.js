@@ -2,11 +2,28 @@
 import { html, useState } from './vendor/preact-htm.js';
 import { Problem } from './lib.js';
 
-/** Where a mistake is, as browsers tell it: by position, or by line and column. */
-function place(text, error) {
-  const lineColumn = /line (\d+) column (\d+)/.exec(error.message), position = /position (\d+)/.exec(error.message);
-  if (lineColumn) return `line ${lineColumn[1]}, column ${lineColumn[2]}`;
-  const before = text.slice(0, position ? Number(position[1]) : text.length).split('\n');
+const token = /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)|([{}[\],:]))/y;
+
+/** How far a text is JSON: browsers say what is wrong, and not all of them where. */
+function mistake(text) {
+  const open = [];
+  for (let at = 0, want = 'value'; ;) {
+    token.lastIndex = at;
+    const [whole, string, scalar, mark] = token.exec(text) ?? [], begin = at + /^\s*/.exec(text.slice(at))[0].length, list = open.at(-1) === '[';
+    if (whole === undefined) return begin;
+    if ((string !== undefined || scalar !== undefined) && /value/.test(want)) want = 'next';
+    else if (string !== undefined && /key/.test(want)) want = ':';
+    else if (mark === ':' && want === ':') want = 'value';
+    else if (mark === ',' && want === 'next' && open.length) want = list ? 'value' : 'key';
+    else if (/[{[]/.test(mark) && /value/.test(want)) want = open[open.push(mark) - 1] === '[' ? 'first value' : 'first key';
+    else if (mark === (list ? ']' : '}') && /first|next/.test(want) && open.pop()) want = 'next';
+    else return begin;
+    at += whole.length;
+  }
+}
+
+function place(text) {
+  const before = text.slice(0, mistake(text)).split('\n');
   return `line ${before.length}, column ${before.at(-1).length + 1}`;
 }
 
@@ -17,7 +34,7 @@ export function read(text, kind) {
   if (!text.trim()) return { value: undefined };
   let value;
   try { value = JSON.parse(text); } catch (error) {
-    return { problem: `This is no JSON: ${error.message.replace(/^JSON\.parse: /, '').replace(/ in JSON at position.*| \(line.*| at line.*/, '')} (${place(text, error)}).` };
+    return { problem: `This is no JSON: ${error.message.replace(/^JSON\.parse: /, '').replace(/, .*is not valid JSON|( in JSON)? at position.*| \(line.*| at line.*/s, '')} (${place(text)}).` };
   }
   const isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
   if ((kind === 'object' && !isObject) || (kind === 'list' && !Array.isArray(value))) return { problem: `It must be ${kinds[kind]}.` };

@@ -87,7 +87,7 @@ export function useLive(path, feed = '/events') {
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {});
   useEffect(() => {
-    let gone = false, busy = false, again = false;
+    let gone = false, busy = false, again = false, later = 0;
     load.current = async () => {
       if (busy) { again = true; return; }
       busy = true;
@@ -96,15 +96,17 @@ export function useLive(path, feed = '/events') {
         if (!gone) { setValue(next); setProblem(null); }
       } catch (error) {
         if (!gone) setProblem(error);
+        // What told of the change does not tell of it again.
+        if (!gone && (error.status === 0 || error.status === 503)) { clearTimeout(later); later = setTimeout(() => load.current(), 1000); }
       }
       busy = false;
       if (again && !gone) { again = false; load.current(); }
     };
     setValue(null);
     load.current();
-    if (!feed) return () => { gone = true; };
+    if (!feed) return () => { gone = true; clearTimeout(later); };
     const leave = watch(feed, () => load.current(), () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
-    return () => { gone = true; leave(); };
+    return () => { gone = true; clearTimeout(later); leave(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }

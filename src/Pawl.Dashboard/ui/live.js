@@ -52,12 +52,12 @@ export function Said({ said }) {
   useEffect(() => { if (stay.current && box.current) box.current.scrollTop = box.current.scrollHeight; }, [said.lines.length, said.lines.at(-1)]);
   return html`${said.fraction != null ? html`<div class="bar"><progress max="1" value=${said.fraction} aria-label="Progress"></progress> <span class="faint">${Math.round(said.fraction * 100)} % ${said.note ?? ''}</span></div>` : null}
     ${said.hasGap ? html`<p class="faint">The newest lines; the whole comes when the step has ended.</p>` : null}
-    ${said.lines.length ? html`<pre class="live" tabindex="0" aria-label="Output so far" ref=${box} onScroll=${() => { const { scrollTop, scrollHeight, clientHeight } = box.current; stay.current = scrollTop + clientHeight > scrollHeight - 24; }}>${said.lines.map(([text, isError]) => html`<span class=${isError ? 'err' : ''}>${text}\n</span>`)}</pre>` : null}`;
+    ${said.lines.length ? html`<pre class="live" tabindex="0" aria-label="Output so far" ref=${box} onScroll=${() => { const { scrollTop, scrollHeight, clientHeight } = box.current; stay.current = scrollTop + clientHeight > scrollHeight - 24; }}>${said.lines.map(([text, isError]) => html`<span class=${isError ? 'err' : ''}>${`${text}\n`}</span>`)}</pre>` : null}`;
 }
 
-/** What runs now, each with its last line. */
-export function Now({ said, pick }) {
-  const running = [...(said ?? [])].filter(([, step]) => step.isRunning);
+/** What runs now, but the step that is open, each with its last line. */
+export function Now({ said, pick, but }) {
+  const running = [...(said ?? [])].filter(([path, step]) => step.isRunning && path !== but);
   return running.length === 0 ? null : html`<section class="now" aria-label="Under way">${running.slice(0, 12).map(([path, step]) => html`<button key=${path} onClick=${() => pick(path)}>
     <b class="path">${path}</b>${step.attempt > 1 ? html` <span class="faint">attempt ${step.attempt}</span>` : null}${step.fraction != null ? html` <span class="faint">${Math.round(step.fraction * 100)} %</span>` : null}
     <span class="last">${step.lines.at(-1)?.[0] || '…'}</span></button>`)}${running.length > 12 ? html`<span class="faint">and ${running.length - 12} more</span>` : null}</section>`;

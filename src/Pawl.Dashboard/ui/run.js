@@ -39,7 +39,7 @@ export function Run({ id, tab = 'steps', query, info }) {
       </dl>
       ${state === 'died' ? html`<div class="note careful"><b>The process that executed this run died.</b> What is done is kept; a resume goes on behind it.</div>` : null}
       ${head.dead_letter ? html`<div class="note bad"><b>It is a dead letter.</b> It ended its workers again and again; none takes it until it is put back into its queue.</div>` : null}
-      ${head.error && head.status === 'failed' ? html`<div class="note bad"><b>${head.error_step ? html`Step <a class="path" href=${to(['run', id, 'steps'], { step: head.error_step })}>${head.error_step}</a> failed:` : 'It failed:'}</b><${Text} value=${head.error} /></div>` : head.error ? html`<div class="note careful">It is ${head.status}: ${head.error.slice(0, 500)}</div>` : null}
+      ${head.error && head.status === 'failed' ? html`<div class="note bad"><b>${head.error_step ? html`Step <a class="path" href=${to(['run', id, 'steps'], { step: head.error_step })}>${head.error_step}</a> failed:` : 'It failed:'}</b><${Text} value=${[head.error, value.steps.find(step => step.path === head.error_step)?.error?.detail].filter(Boolean).join('\n\n')} /></div>` : head.error ? html`<div class="note careful">It is ${head.status}: ${head.error.slice(0, 500)}</div>` : null}
       ${head.waits.map(wait => html`<div class="note careful" key=${wait.path}>Waits at <span class="path">${wait.path}</span> for ${wait.message ? html`a decision: <b>${wait.message}</b>` : wait.is_child_run ? 'the end of its child run' : wait.signal ? html`the signal <code>${wait.signal}</code>` : 'its time'}${wait.due ? `, until ${new Date(wait.due).toLocaleString()}` : ''}.
         ${info?.read_only ? null : wait.message ? html`<div class="bar"><button class="main" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${true} close=${() => setDialog(null)} />`)}>Approve …</button>
           <button class="danger" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${false} close=${() => setDialog(null)} />`)}>Reject …</button></div>`
@@ -96,7 +96,7 @@ function Steps({ id, value, query, said }) {
   const pick = path => { location.hash = to(['run', id, 'steps'], { step: path, filter: text }).slice(1); };
   const steps = text ? value.steps.filter(step => step.path.toLowerCase().includes(text.toLowerCase()) || stateOfStep(step) === text) : value.steps;
   const chosen = open && value.steps.find(step => step.path === open);
-  return html`<${Now} said=${said} pick=${pick} /><${Graph} steps=${value.steps} open=${pick} />
+  return html`<${Now} said=${said} pick=${pick} but=${open} /><${Graph} steps=${value.steps} open=${pick} />
     ${chosen ? html`<${StepView} key=${chosen.path} id=${id} step=${chosen} said=${said?.get(chosen.path)} close=${() => settle(to(['run', id, 'steps'], { filter: text }))} />` : open ? html`<p class="note">There is no step <span class="path">${open}</span>.</p>` : null}
     <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => { settle(to(['run', id, 'steps'], { step: open, filter: event.target.value })); setShown(page); }} /> <span class="faint">${steps.length} steps</span></div>
     <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col" class="num">Attempts</th><th scope="col" class="num">Took</th><th scope="col" class="wide why">Why</th></tr></thead>
@@ -125,7 +125,7 @@ function CheckpointView({ id, seq }) {
   return html`<${Loaded} value=${value} problem=${problem}>${() => {
     const { checkpoint, output } = value, block = (title, part) => part == null ? null : html`<h2>${title}</h2><${Text} value=${part} />`;
     return html`${checkpoint.error ? html`<h2>Error</h2><${Text} value=${checkpoint.error.message} />` : null}
-      ${block('Output', output)}${log instanceof Problem ? html`<${Trouble} problem=${log} />` : block('Log', log)}${block('Inputs', checkpoint.inputs)}${block('State changed', checkpoint.state)}${block('Metrics', checkpoint.metrics)}
+      ${block('Output', output)}${log instanceof Problem ? html`<${Trouble} problem=${log} />` : value.has_log && log === null ? html`<p class="empty loading" role="status">Loading …</p>` : block('Log', log)}${block('Inputs', checkpoint.inputs)}${block('State changed', checkpoint.state)}${block('Metrics', checkpoint.metrics)}
       <details><summary>The record, number ${seq}</summary><${Text} value=${checkpoint} /></details>`;
   }}<//>`;
 }
@@ -170,7 +170,7 @@ function Plan({ id, value, query: place, info }) {
   // Only what can be read stands in the address, and is planned with.
   const write = text => { setText(text); if (!read(text, 'object').problem) setAsked({ ...asked, params: text.trim() }); };
   return html`
-    <div class="bar"><label>From step <select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${value.steps.filter(step => !/[/[]/.test(step.path)).map(step => html`<option>${step.path}</option>`)}</select></label>
+    <div class="bar"><label>From step <select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${value.steps.filter(step => !/[/[]/.test(step.path)).map(step => html`<option value=${step.path}>${step.path}</option>`)}</select></label>
       <label><input type="checkbox" checked=${asked.rerun} onChange=${event => setAsked({ ...asked, rerun: event.target.checked })} /> run again what was edited</label>
       <label><input type="checkbox" checked=${asked.force} onChange=${event => setAsked({ ...asked, force: event.target.checked })} /> also if canceled</label></div>
     <details open=${asked.params !== ''}><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>

@@ -112,12 +112,12 @@ function Field({ param, text, change, first, wrong }) {
   const shared = { id, 'aria-describedby': `${id}-help${wrong ? ` ${id}-wrong` : ''}`, 'aria-invalid': wrong ? 'true' : null, 'aria-required': param.required ? 'true' : null };
   const input = event => change(event.target.value);
   const choices = param.allowed ?? (param.type === 'boolean' ? ['true', 'false'] : null);
-  return html`<div class="field"><label for=${id}><b>${param.name}</b> <span class="faint">${param.type}${param.required ? ', required' : ''}</span></label>
+  return html`<div class="field"><div class="label"><label for=${id}><b>${param.name}</b> <span class="faint">${param.type}${param.required ? ', required' : ''}</span></label>${first !== '' && text !== first ? html`<button type="button" class="small" onClick=${() => change(first)}>back to the default</button>` : null}</div>
     ${choices ? html`<select ...${shared} value=${text} onChange=${input}>${first === '' ? html`<option value="">${param.required ? 'choose one' : 'not given'}</option>` : null}${choices.map(choice => html`<option value=${choice}>${choice}${choice === first ? ' (default)' : ''}</option>`)}</select>`
-      : param.type === 'list' || param.type === 'object' ? html`<textarea ...${shared} rows="4" spellcheck="false" value=${text} placeholder=${param.type === 'list' ? '[ "one", "two" ]' : '{ "name": "value" }'} onInput=${input}></textarea>`
+      : param.type === 'list' || param.type === 'object' ? html`<textarea ...${shared} rows=${Math.min(12, Math.max(2, text.split('\n').length))} spellcheck="false" value=${text} placeholder=${param.type === 'list' ? '[ "one", "two" ]' : '{ "name": "value" }'} onInput=${input}></textarea>`
       : secret ? html`<input ...${shared} type="password" autocomplete="off" value=${text} onInput=${input} />`
       : text.length > 80 || text.includes('\n') ? html`<textarea ...${shared} rows="4" value=${text} onInput=${input}></textarea>`
       : html`<input ...${shared} inputmode=${param.type === 'number' || param.type === 'integer' ? 'decimal' : null} autocomplete="off" value=${text} onInput=${input} />`}
-    <p class="faint" id="${id}-help">${help}${first !== '' && text !== first ? html` <button type="button" class="small" onClick=${() => change(first)}>back to the default</button>` : null}</p>
+    <p class="faint" id="${id}-help">${help}</p>
     ${wrong ? html`<p class="wrong" id="${id}-wrong" role="alert">${wrong}</p>` : null}</div>`;
 }
