@@ -54,7 +54,8 @@ public sealed partial class PawlClient
     /// <param name="behind">The <see cref="LiveNews.Place"/> of the look before; null begins with the oldest that is kept.</param>
     /// <param name="cancellationToken">Stops reading.</param>
     /// <returns>Nothing when the run is not executed, or is by a process that has another <see cref="PawlOptions.LiveFolder"/> or none.</returns>
-    public Task<LiveNews> LiveAsync(RunHead head, string? behind = null, CancellationToken cancellationToken = default) => LiveOutput.ReadAsync(this, head, behind, cancellationToken);
+    public Task<LiveNews> LiveAsync(RunHead head, string? behind = null, CancellationToken cancellationToken = default) =>
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled<LiveNews>(cancellationToken) : Task.FromResult(LiveOutput.Read(this, head, behind));
 
     /// <summary>Who did what to a run, and when: starts, resumes, decisions, signals and the rest, oldest first. All of it follows from the journal and the messages.</summary>
     /// <exception cref="RunNotFoundException">No such run.</exception>

@@ -7,7 +7,7 @@ namespace Pawl.Dashboard.Tests;
 /// <summary>A real Chromium, one for all page tests.</summary>
 public sealed class Browser : IAsyncLifetime
 {
-    static readonly string[] s_inDocuments = ["run", "runs", "plan", "start", "bulk", "live", "workflow", "audit", "fork"];
+    static readonly string[] s_inDocuments = ["run", "plan", "bulk", "live", "workflow", "audit", "fork"];
 
     IPlaywright _playwright = null!;
     IBrowser _browser = null!;

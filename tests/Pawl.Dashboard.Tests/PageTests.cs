@@ -61,7 +61,7 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         await page.GetByLabel("Output of load, as JSON").FillAsync("50");
         await page.GetByRole(AriaRole.Button, new() { Name = "What would it do?" }).ClickAsync();
         await Assertions.Expect(page.GetByText("It reuses 1 of 5 steps")).ToBeVisibleAsync();
-        await Browser.ShootAsync(page, "fork");
+        await Browser.ShootAsync(page, "fork-in-memory");
         await page.GetByRole(AriaRole.Button, new() { Name = "Fork and run" }).ClickAsync();
         await Assertions.Expect(page.GetByText("Forked from", new() { Exact = true })).ToBeVisibleAsync();
         var child = (await lab.Client.ListAsync(cancellationToken: Lab.Stop).ToListAsync(Lab.Stop)).Single(head => head.RunId != "r1");

@@ -159,6 +159,8 @@ public sealed class ShopTests(Browser browser, Shop shop) : PageTest(browser), I
         await shop.EnqueueAsync("ship.yaml", "first", "-p", "note=broken");
         await shop.UntilAsync("first", head => head.Status == RunStatus.Failed && head.Owner is null);
         var page = await OpenAsync("run/first");
+        await Assertions.Expect(page.GetByText("the note says it is broken")).ToBeVisibleAsync();
+        await Browser.ShootAsync(page, "run");
         await Button(page, "Run again …").ClickAsync();
         await page.GetByLabel("Params to change, as JSON").FillAsync("""{ "note": "mended" }""");
         await Button(page, "Run").ClickAsync();
@@ -172,6 +174,7 @@ public sealed class ShopTests(Browser browser, Shop shop) : PageTest(browser), I
         await page.GetByLabel("Output of build, as JSON").FillAsync("""{ "made": "99" }""");
         await Button(page, "What would it do?").ClickAsync();
         await Assertions.Expect(page.GetByText("runs check, gate, ship")).ToBeVisibleAsync();
+        await Browser.ShootAsync(page, "fork");
         await Button(page, "Fork and run").ClickAsync();
         await Assertions.Expect(page.GetByText("Forked from", new() { Exact = true })).ToBeVisibleAsync();
         var fork = await page.Locator("h1").TextContentAsync();
@@ -220,7 +223,9 @@ public sealed class ShopTests(Browser browser, Shop shop) : PageTest(browser), I
         Assert.Null(await shop.Client.FindAsync("many2", Lab.Stop));
 
         // Their journals are gone, and who asked for it is not.
-        await Browser.GoAsync(page, "audit?what=removed");
+        await Browser.GoAsync(page, "audit");
+        await Browser.ShootAsync(page, "audit");
+        await page.GetByLabel("Did").SelectOptionAsync("removed");
         await Assertions.Expect(page.GetByRole(AriaRole.Row).Filter(new() { HasText = "many1, many2, many3, many4" }).Or(page.GetByRole(AriaRole.Row).Filter(new() { HasText = "many4, many3, many2, many1" }))).ToContainTextAsync(s_me);
     }
 

@@ -164,8 +164,8 @@ sealed class LiveOutput : IDisposable
         }
     }
 
-    /// <summary>What is behind a place in the file of the run's present pass.</summary>
-    public static async Task<LiveNews> ReadAsync(PawlClient client, RunHead head, string? behind, CancellationToken cancellationToken)
+    /// <summary>What is behind a place in the file of the run's present pass. A small read of a local file: waiting for it would cost more.</summary>
+    public static LiveNews Read(PawlClient client, RunHead head, string? behind)
     {
         if (client.Options.LiveFolder is not { } folder || head.Owner is null) return new LiveNews([], null, false);
         var pass = string.Create(CultureInfo.InvariantCulture, $"{KeyOf(client.Store, head.RunId)}.{head.Token}.");
@@ -174,11 +174,11 @@ sealed class LiveOutput : IDisposable
             var part = Directory.EnumerateFiles(folder, pass + "*").Select(path => int.Parse(Path.GetFileName(path).AsSpan(pass.Length), CultureInfo.InvariantCulture)).DefaultIfEmpty().Max();
             if (part == 0) return new LiveNews([], behind, false);
             var (known, from) = Place(behind, head.Token);
-            await using var file = new FileStream(Path.Combine(folder, pass + part.ToString(CultureInfo.InvariantCulture)), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var file = new FileStream(Path.Combine(folder, pass + part.ToString(CultureInfo.InvariantCulture)), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             if (known != part) from = 0;
             var bytes = new byte[Math.Max(0, file.Length - from)];
             file.Position = from;
-            var length = await file.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken);
+            var length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             // The last line may still be on its way.
             var whole = bytes.AsSpan(0, length).LastIndexOf((byte)'\n') + 1;
             return new LiveNews(Lines(bytes.AsMemory(0, whole)), string.Create(CultureInfo.InvariantCulture, $"{head.Token}.{part}.{from + whole}"), known != part && (known > 0 || part > 1));

@@ -11,6 +11,7 @@ public class ActLaws
         builder.Work("a", 10);
         builder.Fail("b", () => fails);
         builder.Step("ask", context => context.RequestApprovalAsync(new ApprovalRequest("Go on?")));
+        builder.Step("again", context => context.RequestApprovalAsync(new ApprovalRequest("Sure?")));
         builder.Step("hear", context => context.WaitForSignalAsync("word"));
         return builder.Build();
     }
@@ -28,13 +29,12 @@ public class ActLaws
         await lab.Resume(Asking(), new ResumeOptions { By = "dan" });
         await lab.Client.RejectAsync("run", "ask", "eve", "not yet", Lab.Token);
         await lab.Resume(Asking());
-        await lab.Resume(Asking());
-        await lab.Client.ApproveAsync("run", "ask", "fay", changes: new { day = 1 }, cancellationToken: Lab.Token);
+        await lab.Client.ApproveAsync("run", "again", "fay", changes: new { day = 1 }, cancellationToken: Lab.Token);
         await lab.Resume(Asking());
         await lab.Client.SignalAsync("run", "word", 1, "gus", Lab.Token);
         await lab.Client.CancelAsync("run", "hal", cancellationToken: Lab.Token);
-        Assert.Equal(["ann: started with who", "bob: paused", "cid: resumed other params who", "dan: resumed", "eve: rejected ask/approval, not yet", "fay: approved ask/approval, with changes", "gus: signaled word", "hal: canceled"],
-            (await Acts(lab)).Where(act => !act.Contains("fay", StringComparison.Ordinal) || act.Contains("approved", StringComparison.Ordinal)));
+        Assert.Equal(["ann: started with who", "bob: paused", "cid: resumed other params who", "dan: resumed", "eve: rejected ask/approval, not yet", "fay: approved again/approval, with changes", "gus: signaled word", "hal: canceled"],
+            await Acts(lab));
     });
 
     [Fact]
