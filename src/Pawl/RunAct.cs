@@ -43,7 +43,8 @@ public sealed record RunAct(DateTimeOffset At, string? By, string What, string? 
         }
         foreach (var message in messages)
             if (Sent(message, records, acts, json) is { } act) acts.Add(act);
-        return [.. acts.OrderBy(act => act.At)];
+        // A message goes before the record that it may have caused, and nothing before the run.
+        return [.. acts.OrderBy(act => act.At).ThenBy(act => act.Seq == 1 ? -1 : act.Seq ?? 0)];
     }
 
     static RunAct? Created(Checkpoint record, JsonElement data, Checkpoint? fork, IReadOnlyList<Checkpoint> records)

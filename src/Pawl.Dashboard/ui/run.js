@@ -39,7 +39,7 @@ export function Run({ id, tab = 'steps', query, info }) {
       </dl>
       ${state === 'died' ? html`<div class="note careful"><b>The process that executed this run died.</b> What is done is kept; a resume goes on behind it.</div>` : null}
       ${head.dead_letter ? html`<div class="note bad"><b>It is a dead letter.</b> It ended its workers again and again; none takes it until it is put back into its queue.</div>` : null}
-      ${head.error && head.status === 'failed' ? html`<div class="note bad"><b>${head.error_step ? html`Step <a class="path" href=${to(['run', id, 'steps'], { step: head.error_step })}>${head.error_step}</a> failed:` : 'It failed:'}</b><${Text} value=${[head.error, value.steps.find(step => step.path === head.error_step)?.error?.detail].filter(Boolean).join('\n\n')} /></div>` : head.error ? html`<div class="note careful">It is ${head.status}: ${head.error.slice(0, 500)}</div>` : null}
+      ${head.error && head.status === 'failed' ? html`<div class="note bad"><b>${head.error_step ? html`Step <a class="path" href=${to(['run', id, 'steps'], { step: head.error_step })}>${head.error_step}</a> failed:` : 'It failed:'}</b><${Why} error=${head.error} step=${value.steps.find(step => step.path === head.error_step)} /></div>` : head.error ? html`<div class="note careful">It is ${head.status}: ${head.error.slice(0, 500)}</div>` : null}
       ${head.waits.map(wait => html`<div class="note careful" key=${wait.path}>Waits at <span class="path">${wait.path}</span> for ${wait.message ? html`a decision: <b>${wait.message}</b>` : wait.is_child_run ? 'the end of its child run' : wait.signal ? html`the signal <code>${wait.signal}</code>` : 'its time'}${wait.due ? `, until ${new Date(wait.due).toLocaleString()}` : ''}.
         ${info?.read_only ? null : wait.message ? html`<div class="bar"><button class="main" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${true} close=${() => setDialog(null)} />`)}>Approve …</button>
           <button class="danger" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${false} close=${() => setDialog(null)} />`)}>Reject …</button></div>`
@@ -52,6 +52,10 @@ export function Run({ id, tab = 'steps', query, info }) {
       </div>`;
   }}<//>${dialog}`;
 }
+
+// What a shell said last tells most; where a program was is for who looks for it.
+const Why = ({ error, step }) => step?.error?.detail && step.kind === 'shell' ? html`<${Text} value=${`${error}\n\n${step.error.detail}`} />`
+  : html`<${Text} value=${error} />${step?.error?.detail ? html`<details><summary>Where</summary><${Text} value=${step.error.detail} /></details>` : null}`;
 
 const Export = ({ id }) => html`<details class="menu"><summary class="button">Export</summary><div>${[['journal', 'Journal (JSON lines)'], ['snapshot', 'Snapshot (JSON)'], ['outputs', 'Outputs (JSON)'], ['log', 'Log (text)']].map(([what, title]) => html`<a href=${`${api}/runs/${at([id])}/export?what=${what}`} download>${title}</a>`)}</div></details>`;
 
