@@ -27,8 +27,8 @@ public static class PawlDashboard
         var removals = new Removals(client);
         var definitions = new Definitions(client, options, removals.Workflow);
         var feed = new Feed(client, options.RefreshEvery);
-        ListEndpoints.Map(api, client, options);
-        RunEndpoints.Map(api, client, definitions);
+        ListEndpoints.Map(api, client, options, feed);
+        RunEndpoints.Map(api, client, definitions, feed);
         WorkflowEndpoints.Map(api, client);
         AuditEndpoints.Map(api, client);
         ExportEndpoints.Map(api, client);

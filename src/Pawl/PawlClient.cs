@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Pawl.Diagnostics;
 using Pawl.Engine;
 using Pawl.Planning;
 using Pawl.Storage;
@@ -12,12 +13,15 @@ public sealed partial class PawlClient : IAsyncDisposable
 
     internal LeaseKeeper Keeper { get; }
 
+    internal StoreAbsence Absence { get; }
+
     /// <summary>Makes a client of a store.</summary>
     public PawlClient(ICheckpointStore store, PawlOptions? options = null)
     {
         (Store, Options) = (store, options ?? new PawlOptions());
         _commits = new CommitQueue(store, Options);
-        Keeper = new LeaseKeeper(store, Options);
+        Absence = new StoreAbsence(Options.Logging.CreateLogger("Pawl.Store"), Options.Time);
+        Keeper = new LeaseKeeper(store, Options, Absence);
     }
 
     /// <summary>Where the runs live.</summary>

@@ -65,6 +65,12 @@ sealed class Described(HttpMessageHandler inner) : DelegatingHandler(inner)
             Fit(named, value, where);
             return;
         }
+        if (schema.TryGetProperty("anyOf", out var any))
+        {
+            var faults = any.EnumerateArray().Select(one => Record.Exception(() => Fit(one, value, where))).ToList();
+            Assert.True(faults.Contains(null), $"{where} is none of what it may be: {string.Join("; ", faults.Select(fault => fault?.Message))}");
+            return;
+        }
         if (schema.TryGetProperty("type", out var type)) Assert.True(IsA(type.GetString()!, value), $"{where} should be of type {type}, and is {value.GetRawText()[..Math.Min(200, value.GetRawText().Length)]}");
         if (schema.TryGetProperty("enum", out var words)) Assert.True(words.EnumerateArray().Any(word => word.GetString() == value.GetString()), $"{where}: {value} is none of {words}");
         if (value.ValueKind == JsonValueKind.Array && schema.TryGetProperty("items", out var items))

@@ -31,8 +31,9 @@ static class ListCommand
                 Limit = most == int.MaxValue ? most : most + 1,
             };
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var heads = await RunFilter.Parse(query, cli.Get(where)).ListAsync(client, cli.Stop);
-            if (cli.Get(dead)) heads.RemoveAll(head => !head.DeadLetter);
+            var filter = RunFilter.Parse(query, cli.Get(where));
+            if (cli.Get(dead)) filter.Add(head => head.DeadLetter);
+            var heads = await filter.ListAsync(client, cli.Stop);
             var truncated = heads.Count > most;
             if (truncated) heads.RemoveAt(most);
             Show(cli, cli.Get(tree) ? Tree(heads) : [.. heads.Select(head => (head, ""))], truncated);

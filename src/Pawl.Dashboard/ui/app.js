@@ -1,12 +1,20 @@
 import { html, render, useState, useEffect } from './vendor/preact-htm.js';
 import { useLive, Nothing } from './lib.js';
 import { Runs } from './runs.js';
-import { Run } from './run.js';
-import { Approvals, Workflows, Queues, Schedules, Storage } from './lists.js';
-import { WorkflowPage } from './workflow.js';
-import { Start } from './start.js';
-import { Audit } from './audit.js';
 import { Keys, useKeys } from './keys.js';
+
+/** What is not the first page comes when it is opened. */
+const later = (module, name) => {
+  let Part = null;
+  return props => {
+    const [, setPart] = useState(null);
+    useEffect(() => { if (!Part) import(module).then(found => { Part = found[name]; setPart(name); }); }, []);
+    return Part ? html`<${Part} ...${props} />` : html`<p class="empty loading" role="status">Loading …</p>`;
+  };
+};
+
+const Run = later('./run.js', 'Run'), WorkflowPage = later('./workflow.js', 'WorkflowPage'), Start = later('./start.js', 'Start'), Audit = later('./audit.js', 'Audit');
+const [Approvals, Workflows, Queues, Schedules, Storage] = ['Approvals', 'Workflows', 'Queues', 'Schedules', 'Storage'].map(name => later('./lists.js', name));
 
 const pages = [['runs', 'Runs', Runs], ['approvals', 'Approvals', Approvals], ['workflows', 'Workflows', Workflows], ['queues', 'Queues and workers', Queues], ['schedules', 'Schedules', Schedules], ['storage', 'Storage', Storage], ['audit', 'Audit', Audit]];
 const under = { run: 'runs', start: 'runs', workflow: 'workflows' };

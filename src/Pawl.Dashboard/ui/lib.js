@@ -13,10 +13,10 @@ export class Problem extends Error {
   }
 }
 
-async function send(path, body, signal) {
+async function send(path, body, { seen, signal } = {}) {
   let answer;
   try {
-    answer = await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin' }
+    answer = await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
       : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
@@ -26,14 +26,15 @@ async function send(path, body, signal) {
   return answer;
 }
 
-export async function ask(path, body) {
-  const answer = await send(path, body);
+/** `seen` is the change that makes a page ask: all who were told of it are given the same answer. */
+export async function ask(path, body, seen) {
+  const answer = await send(path, body, { seen });
   return (answer.headers.get('Content-Type') ?? '').includes('json') ? answer.json() : answer.text();
 }
 
 /** Asks for what is answered line by line: `each` gets every line's value as it comes. */
 export async function stream(path, body, each, signal) {
-  const lines = (await send(path, body, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
+  const lines = (await send(path, body, { signal })).body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ''; ;) {
     const { done, value } = await lines.read();
     const parts = (rest + (value ?? '')).split('\n');
@@ -81,32 +82,43 @@ function watch(feed, changed, lost) {
   };
 }
 
-/** Reads an address again whenever its feed tells of a change. → [value, problem, reload] */
-export function useLive(path, feed = '/events') {
+const same = { path: path => path, next: (had, value) => value };
+
+/** Reads an address again whenever its feed tells of a change; `grow` says how to ask for what is new only, and how to add it. → [value, problem, reload] */
+export function useLive(path, feed = '/events', grow = same) {
   const [value, setValue] = useState(null);
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {});
   useEffect(() => {
-    let gone = false, busy = false, again = false, later = 0;
-    load.current = async () => {
-      if (busy) { again = true; return; }
+    let gone = false, busy = false, again = null, had = null, retry = 0;
+    load.current = async seen => {
+      if (busy) { again = { seen }; return; }
       busy = true;
       try {
-        const next = await ask(path);
-        if (!gone) { setValue(next); setProblem(null); }
+        const next = await ask(grow.path(path, had), undefined, seen);
+        if (!gone) { had = grow.next(had, next); setValue(had); setProblem(null); }
       } catch (error) {
         if (!gone) setProblem(error);
         // What told of the change does not tell of it again.
-        if (!gone && (error.status === 0 || error.status === 503)) { clearTimeout(later); later = setTimeout(() => load.current(), 1000); }
+        if (!gone && (error.status === 0 || error.status === 503)) { clearTimeout(retry); retry = setTimeout(() => load.current(), 1000); }
       }
       busy = false;
-      if (again && !gone) { again = false; load.current(); }
+      const more = again;
+      again = null;
+      if (more && !gone) load.current(more.seen);
     };
     setValue(null);
     load.current();
-    if (!feed) return () => { gone = true; clearTimeout(later); };
-    const leave = watch(feed, () => load.current(), () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
-    return () => { gone = true; clearTimeout(later); leave(); };
+    if (!feed) return () => { gone = true; clearTimeout(retry); };
+    // The first event may tell of what has just been read: it waits until that is shown.
+    let isFirst = true, later;
+    const told = event => {
+      if (isFirst) later = setTimeout(() => load.current(event.lastEventId), 300);
+      else load.current(event.lastEventId);
+      isFirst = false;
+    };
+    const leave = watch(feed, told, () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
+    return () => { gone = true; clearTimeout(later); clearTimeout(retry); leave(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }

@@ -1,5 +1,5 @@
 // What steps say while they run.
-import { html, useState, useEffect, useRef } from './vendor/preact-htm.js';
+import { html, useState, useEffect, useMemo, useRef } from './vendor/preact-htm.js';
 import { api, at } from './lib.js';
 
 const mostLines = 2000;
@@ -43,8 +43,15 @@ export function useLiveOutput(id, isOn) {
   return said;
 }
 
-/** The steps as they are now: the journal knows those that ended, and what is heard those that run. */
-export const underWay = (steps, said) => steps.map(step => said?.get(step.path)?.isRunning ? { ...step, status: 'running', cause: null } : step.is_ready && !step.status ? { ...step, status: 'ready' } : step);
+/** The steps as they are now: the journal knows those that ended, and what is heard those that run. The same list as long as nothing begins or ends. */
+export function useUnderWay(value, said) {
+  const running = [...(said ?? [])].filter(([, step]) => step.isRunning).map(([path]) => path).join('\n');
+  return useMemo(() => {
+    if (!value || (running === '' && value.ready.length === 0)) return value?.steps;
+    const now = new Set(running.split('\n')), ready = new Set(value.ready);
+    return value.steps.map(step => now.has(step.path) ? { ...step, status: 'running', cause: null } : ready.has(step.path) ? { ...step, status: 'ready' } : step);
+  }, [value, running]);
+}
 
 /** The end of what a step said so far; it stays at the end unless one scrolls up. */
 export function Said({ said }) {

@@ -1,26 +1,30 @@
-import { html, useState, useEffect } from './vendor/preact-htm.js';
+import { html, useState, useEffect, useMemo } from './vendor/preact-htm.js';
 import { api, ask, at, to, settle, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, Problem, stateOf, ago, duration, money } from './lib.js';
 import { Decide } from './lists.js';
 import { Graph, took, tries, stateOfStep } from './graph.js';
+import { History, useSettled } from './history.js';
+import { growing, top } from './steps.js';
+import { Table } from './virtual.js';
 import { Editor, parse, read } from './editor.js';
 import { Fork } from './fork.js';
 import { Compare, Difference, Lines } from './compare.js';
 import { RunAudit } from './audit.js';
-import { useLiveOutput, underWay, Now, Said } from './live.js';
+import { useLiveOutput, useUnderWay, Now, Said } from './live.js';
 
 const tabs = [['steps', 'Steps'], ['timeline', 'Timeline'], ['checkpoints', 'Checkpoints'], ['plan', 'What a resume does'], ['compare', 'Compare'], ['costs', 'Costs'], ['definition', 'Definition'], ['audit', 'Who did what']];
 
 export function Run({ id, tab = 'steps', query, info }) {
-  const [value, problem, reload] = useLive(`/runs/${at([id])}`, `/runs/${at([id])}/events`);
+  const [value, problem, reload] = useLive(`/runs/${at([id])}`, `/runs/${at([id])}/events`, growing);
   const [dialog, setDialog] = useState(null);
   const said = useLiveOutput(id, value?.can_watch === true);
+  const steps = useUnderWay(value, said);
   const go = name => { location.hash = `/run/${encodeURIComponent(id)}/${name}`; };
   const keys = event => {
     const index = tabs.findIndex(([name]) => name === tab), step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step) { go(tabs[(index + step + tabs.length) % tabs.length][0]); event.preventDefault(); }
   };
   return html`<${Loaded} value=${value} problem=${problem}>${() => {
-    const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps: underWay(value.steps, said) }, head, query, info, said, setDialog, reload };
+    const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps }, head, query, info, said, setDialog, reload };
     return html`
       <div class="head"><h1 class="path">${id}</h1><${State} of=${state} /><progress class="done" max=${Math.max(1, head.total)} value=${head.done} aria-label="Steps that are done"></progress><span class="faint">${head.done} of ${head.total} steps</span></div>
       <dl class="facts">
@@ -92,22 +96,19 @@ function Again({ id, close, done }) {
     <${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${setText} placeholder='{ "name": "value" }' /><//>`;
 }
 
-const page = 200;
-
 function Steps({ id, value, query, said }) {
-  const [shown, setShown] = useState(page);
   const open = query.get('step'), text = query.get('filter') ?? '';
   const pick = path => { location.hash = to(['run', id, 'steps'], { step: path, filter: text }).slice(1); };
   const steps = text ? value.steps.filter(step => step.path.toLowerCase().includes(text.toLowerCase()) || stateOfStep(step) === text) : value.steps;
   const chosen = open && value.steps.find(step => step.path === open);
-  return html`<${Now} said=${said} pick=${pick} but=${open} /><${Graph} steps=${value.steps} open=${pick} />
+  return html`<${Now} said=${said} pick=${pick} but=${open} /><${Graph} steps=${value.steps} passes=${value.passes} open=${pick} />
     ${chosen ? html`<${StepView} key=${chosen.path} id=${id} step=${chosen} said=${said?.get(chosen.path)} close=${() => settle(to(['run', id, 'steps'], { filter: text }))} />` : open ? html`<p class="note">There is no step <span class="path">${open}</span>.</p>` : null}
-    <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => { settle(to(['run', id, 'steps'], { step: open, filter: event.target.value })); setShown(page); }} /> <span class="faint">${steps.length} steps</span></div>
-    <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col" class="num">Attempts</th><th scope="col" class="num">Took</th><th scope="col" class="wide why">Why</th></tr></thead>
-      <tbody>${steps.slice(0, shown).map(step => html`<tr key=${step.path}><td><a class="path" href="#/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(step.path)}">${step.path}</a> <span class="faint">${step.title ?? step.kind}</span></td>
-        <td><${State} of=${stateOfStep(step)} /></td><td class="num">${tries(step).length || ''}</td><td class="num">${tries(step).length ? duration(took(step)) : ''}</td><td class="wide">${step.error?.message?.slice(0, 200) ?? step.reason?.slice(0, 200) ?? ''}</td></tr>`)}</tbody></table></div>
-    ${steps.length > shown ? html`<button onClick=${() => setShown(shown + 5 * page)}>Show ${Math.min(5 * page, steps.length - shown)} more of ${steps.length - shown}</button>` : null}`;
+    <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => settle(to(['run', id, 'steps'], { step: open, filter: event.target.value }))} /> <span class="faint" role="status">${steps.length} steps</span></div>
+    <${Table} label="Steps" columns=${stepColumns} items=${steps} id=${step => step.path} row=${step => html`<td><a class="path" href=${to(['run', id, 'steps'], { step: step.path, filter: text })}>${step.path}</a> <span class="faint">${step.title ?? step.kind}</span></td>
+      <td><${State} of=${stateOfStep(step)} /></td><td class="num">${tries(step).length || ''}</td><td class="num">${tries(step).length ? duration(took(step)) : ''}</td><td class="wide why">${step.error?.message?.slice(0, 200) ?? step.reason?.slice(0, 200) ?? ''}</td>`} />`;
 }
+
+const stepColumns = [['Step', ''], ['State', 'col-state'], ['Attempts', 'col-short num'], ['Took', 'col-short num'], ['Why', 'wide why']];
 
 function StepView({ id, step, said, close }) {
   const [picked, setSeq] = useState(null);
@@ -134,25 +135,28 @@ function CheckpointView({ id, seq }) {
   }}<//>`;
 }
 
-function Timeline({ value }) {
-  const bars = value.steps.flatMap(step => tries(step).map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration })));
+function Timeline({ id, value }) {
+  const bars = useMemo(() => value.steps.flatMap(step => tries(step).map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration }))).sort((a, b) => a.begin - b.begin), [value]);
   if (bars.length === 0) return html`<${Nothing} title="No attempt has ended yet." />`;
-  const begin = Math.min(...bars.map(bar => bar.begin)), span = Math.max(1, Math.max(...bars.map(bar => bar.end)) - begin);
-  const shown = bars.sort((a, b) => a.begin - b.begin).slice(0, 1000);
-  return html`<p class="faint">${duration(span)} from the first attempt to the last, waits and pauses included.</p><div class="lanes">${shown.map(bar => html`
-    <span class="path">${bar.path}${bar.attempt > 1 ? ` (${bar.attempt})` : ''}</span>
-    <svg class="lane ${bar.status}" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=${`${bar.path}: ${bar.status}, ${duration(bar.duration)}`}><rect x=${(bar.begin - begin) / span * 1000} y="4" height="12" width=${Math.max(2, bar.duration / span * 1000)} /></svg>
-    <span class="faint">${duration(bar.duration)}</span>`)}</div>${bars.length > shown.length ? html`<p class="faint">The first ${shown.length} of ${bars.length} attempts.</p>` : null}`;
+  const begin = bars[0].begin, span = Math.max(1, bars.reduce((last, bar) => Math.max(last, bar.end), begin) - begin);
+  return html`<p class="faint">${duration(span)} from the first attempt to the last, waits and pauses included.</p>
+    <${Table} label="Attempts" columns=${barColumns} items=${bars} id=${bar => bar.seq} row=${bar => html`<td><a class="path" href="#/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(bar.path)}">${bar.path}</a>${bar.attempt > 1 ? ` (${bar.attempt})` : ''}</td>
+      <td><svg class="lane ${bar.status}" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=${`${bar.status}, begun ${duration(bar.begin - begin)} after the first`}><rect x=${(bar.begin - begin) / span * 1000} y="4" height="12" width=${Math.max(2, bar.duration / span * 1000)} /></svg></td>
+      <td class="num">${duration(bar.duration)}</td>`} />`;
 }
+
+const barColumns = [['Attempt', 'col-path'], ['When', 'col-lane'], ['Took', 'col-short num']];
 
 function Checkpoints({ id, head, value, query, info, setDialog }) {
   const asked = Number(query.get('seq')), seq = asked >= 1 && asked <= head.seq ? asked : head.seq, other = query.get('with') ?? '';
   const setSeq = seq => settle(to(['run', id, 'checkpoints'], { seq, with: other })), setOther = other => settle(to(['run', id, 'checkpoints'], { seq, with: other }));
+  const shown = useSettled(seq);
   const open = run => { location.hash = `/run/${encodeURIComponent(run.run_id)}`; };
   return html`<div class="bar"><label>Checkpoint <input type="range" min="1" max=${head.seq} value=${seq} onInput=${event => setSeq(Number(event.target.value))} aria-valuetext=${`${seq} of ${head.seq}`} /> <output>${seq} of ${head.seq}</output></label>
       <label>Compare with <input type="number" min="1" max=${head.seq} value=${other} placeholder="number" onInput=${event => setOther(event.target.value)} /></label>
       ${info?.read_only ? null : html`<button onClick=${() => setDialog(html`<${Fork} id=${id} seq=${seq} last=${head.seq} canRun=${value.can_execute} close=${() => setDialog(null)} done=${open} />`)}>Fork from ${seq} …</button>`}</div>
-    ${other ? html`<${Difference} key=${`${other}.${seq}`} id=${id} left=${Number(other)} right=${seq} />` : html`<${CheckpointView} key=${seq} id=${id} seq=${seq} /><${SnapshotView} key=${`s${seq}`} id=${id} seq=${seq} />`}`;
+    ${other ? html`<${Difference} key=${`${other}.${shown}`} id=${id} left=${Number(other)} right=${shown} />` : html`<${CheckpointView} key=${shown} id=${id} seq=${shown} /><${SnapshotView} key=${`s${shown}`} id=${id} seq=${shown} />`}
+    <h2>All checkpoints</h2><${History} id=${id} last=${head.seq} compare=${seq => setOther(String(seq))} />`;
 }
 
 function SnapshotView({ id, seq }) {
@@ -160,6 +164,8 @@ function SnapshotView({ id, seq }) {
   return html`<h2>The run at this checkpoint</h2><${Loaded} value=${value} problem=${problem}>${() => ['params', 'state', 'outputs'].map(part => Object.keys(value[part]).length === 0 ? null
     : html`<details open=${part !== 'outputs'}><summary>${part}</summary><${Text} value=${value[part]} /></details>`)}<//>`;
 }
+
+const planColumns = [['Step', ''], ['Decision', 'col-state'], ['Saves', 'col-short'], ['Why', '']];
 
 const decisions = { reuse: 'reuse', run: 'run', rerun: 'run again', skip: 'skip', wait: 'wait' };
 
@@ -170,11 +176,13 @@ function Plan({ id, value, query: place, info }) {
   const [sure, setSure] = useState(false);
   const params = read(asked.params, 'object').value ?? null;
   const query = new URLSearchParams({ ...(asked.from ? { from: asked.from } : {}), ...(asked.rerun ? { rerun_changed: 'true' } : {}), ...(asked.force ? { force: 'true' } : {}), ...(params ? { params: JSON.stringify(params) } : {}) });
+  const steps = top(value.steps);
   const [plan, trouble] = useLive(`/runs/${at([id])}/plan?${query}`, `/runs/${at([id])}/events`);
   // Only what can be read stands in the address, and is planned with.
   const write = text => { setText(text); if (!read(text, 'object').problem) setAsked({ ...asked, params: text.trim() }); };
   return html`
-    <div class="bar"><label>From step <select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${value.steps.filter(step => !/[/[]/.test(step.path)).map(step => html`<option value=${step.path}>${step.path}</option>`)}</select></label>
+    <div class="bar"><label>From step ${steps.length > 200 ? html`<input value=${asked.from} placeholder="the first that is not done" spellcheck="false" onChange=${event => setAsked({ ...asked, from: event.target.value.trim() })} />`
+      : html`<select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${steps.map(step => html`<option value=${step.path}>${step.path}</option>`)}</select>`}</label>
       <label><input type="checkbox" checked=${asked.rerun} onChange=${event => setAsked({ ...asked, rerun: event.target.checked })} /> run again what was edited</label>
       <label><input type="checkbox" checked=${asked.force} onChange=${event => setAsked({ ...asked, force: event.target.checked })} /> also if canceled</label></div>
     <details open=${asked.params !== ''}><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>
@@ -184,8 +192,8 @@ function Plan({ id, value, query: place, info }) {
       ${plan.surroundings.map(fact => html`<p><b>${fact.fact.replaceAll('_', ' ')}</b> changed: ${fact.before ?? '(not told)'} → ${fact.now ?? '(not told)'}</p>`)}
       <p>Reuses ${plan.steps.filter(step => step.decision === 'reuse').length} of ${plan.steps.length} steps and saves ${duration(plan.saves.duration)}${money(plan.saves) ? `, ${money(plan.saves)}` : ''}.</p>
       ${info?.read_only || plan.refusals.length ? null : html`<button class="main" onClick=${() => setSure(true)}>Resume as shown …</button>`}
-      <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">Decision</th><th scope="col">Saves</th><th scope="col">Why</th></tr></thead><tbody>${plan.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td>
-        <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td></tr>`)}</tbody></table></div>
+      <${Table} label="Decisions" columns=${planColumns} items=${plan.steps} id=${step => step.path} row=${step => html`<td class="path">${step.path}</td>
+        <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td>`} />
       ${plan.definition.length ? html`<h2>The definition since the last pass</h2><${Lines} lines=${plan.definition} />` : null}`}<//>
     ${sure ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
       act=${() => ask(`/runs/${at([id])}/resume`, { from: asked.from || null, rerun_changed: asked.rerun, force: asked.force, params })}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
@@ -198,8 +206,10 @@ function Costs({ id }) {
   return html`<${Loaded} value=${value} problem=${problem}>${() => html`
     <h2>Passes</h2><div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Pass</th><th scope="col"></th>${heads}</tr></thead><tbody>${value.passes.map(pass => html`
       <tr><td>${pass.number}, ${new Date(pass.began_at).toLocaleString()}</td><td>spent</td>${cells(pass.spent)}</tr><tr><td></td><td>saved</td>${cells({ duration: pass.reused.duration + pass.skipped.duration, calls: pass.reused.calls + pass.skipped.calls, tokens: pass.reused.tokens + pass.skipped.tokens, cost_usd: pass.reused.cost_usd + pass.skipped.cost_usd })}</tr>`)}</tbody></table></div>
-    <h2>Steps</h2><div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">Attempts</th>${heads}</tr></thead><tbody>${value.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td><td class="num">${step.attempts}</td>${cells(step.spent)}</tr>`)}</tbody></table></div>`}<//>`;
+    <h2>Steps</h2><${Table} label="Costs of the steps" columns=${costColumns} items=${value.steps} id=${step => step.path} row=${step => html`<td class="path">${step.path}</td><td class="num">${step.attempts}</td>${cells(step.spent)}`} />`}<//>`;
 }
+
+const costColumns = [['Step', ''], ['Attempts', 'col-short'], ['Time', 'col-short'], ['Calls', 'col-short'], ['Tokens', 'col-short'], ['Money', 'col-short']];
 
 function Definition({ id }) {
   const [value, problem] = useLive(`/runs/${at([id])}/definition`, null);
