@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -13,13 +12,11 @@ static class ActionEndpoints
     sealed record SignalBody(string Name, JsonElement? Body = null);
     sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
     sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
-        Dictionary<string, JsonElement>? Outputs = null, bool Run = true);
+        Dictionary<string, JsonElement>? Outputs = null, bool Run = true, bool DryRun = false);
     sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true);
 
-    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, DashboardOptions options, CancellationToken stopping)
+    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Passes passes, Removals removals, DashboardOptions options)
     {
-        var passes = new Passes(stopping);
-
         api.MapPost("/runs/{id}/decide", async (HttpContext context, string id) =>
         {
             var asked = await Json.ReadAsync<Decision>(context);
@@ -44,9 +41,9 @@ static class ActionEndpoints
             var asked = await Json.ReadAsync<Execution>(context);
             var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
-            var resume = new ResumeOptions { Params = Values(asked.Params), From = asked.From, RerunChanged = asked.RerunChanged, Force = asked.Force };
+            var resume = new ResumeOptions { Params = Values(asked.Params), From = asked.From, RerunChanged = asked.RerunChanged, Force = asked.Force, By = options.Actor(context) };
             await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, resume with { OnEvent = onEvent }, stop));
-            return Begun(context, id);
+            return Begun(id);
         });
         api.MapPost("/runs/{id}/rerun", async (HttpContext context, string id) =>
         {
@@ -54,34 +51,41 @@ static class ActionEndpoints
             var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
             var runId = $"{id}-{Random.Shared.Next(0x1000000):x6}";
-            var start = new StartOptions { RunId = runId, Tags = new Dictionary<string, string> { ["rerun_of"] = id, ["by"] = options.Actor(context) } };
+            var start = new StartOptions { RunId = runId, By = options.Actor(context), Tags = new Dictionary<string, string> { ["rerun_of"] = id } };
             await passes.BeginAsync((onEvent, stop) => client.RerunAsync(workflow, id, Values(asked.Params), start with { OnEvent = onEvent }, stop));
-            return Begun(context, runId);
+            return Begun(runId);
         });
         api.MapPost("/runs/{id}/fork", async (HttpContext context, string id) =>
         {
             var asked = await Json.ReadAsync<ForkBody>(context);
+            var by = options.Actor(context);
             var parent = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
-            var workflow = asked.Run ? await definitions.OfAsync(parent, context.RequestAborted) : null;
-            var child = await client.ForkAsync(id, new ForkOptions
-            {
-                At = asked.At, Before = asked.Before, Params = Values(asked.Params), State = Values(asked.State), Outputs = Values(asked.Outputs),
-                Tags = new Dictionary<string, string> { ["by"] = options.Actor(context) },
-            }, context.RequestAborted);
-            if (workflow is not null) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, child.RunId, new ResumeOptions { OnEvent = onEvent }, stop));
-            return Begun(context, child.RunId);
+            var workflow = asked.Run || asked.DryRun ? await definitions.OfAsync(parent, context.RequestAborted) : null;
+            var fork = new ForkOptions { At = asked.At, Before = asked.Before, Params = Values(asked.Params), State = Values(asked.State), Outputs = Values(asked.Outputs), By = by };
+            if (asked.DryRun) return Json.Answer(context, await client.PlanForkAsync(workflow!, id, fork, cancellationToken: context.RequestAborted));
+            var child = await client.ForkAsync(id, fork, context.RequestAborted);
+            if (workflow is not null) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, child.RunId, new ResumeOptions { By = by, OnEvent = onEvent }, stop));
+            return Begun(child.RunId);
         });
-        api.MapPost("/runs/{id}/requeue", async (HttpContext context, string id) => Json.Answer(context, await client.RequeueAsync(id, context.RequestAborted)));
-        api.MapPost("/runs/{id}/delete", async (HttpContext context, string id) => Json.Answer(context, new { removed = await client.DeleteAsync(id, context.RequestAborted) }));
+        api.MapPost("/runs/{id}/requeue", async (HttpContext context, string id) => Json.Answer(context, await client.RequeueAsync(id, options.Actor(context), context.RequestAborted)));
+        api.MapPost("/runs/{id}/delete", async (HttpContext context, string id) =>
+        {
+            await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
+            var done = await removals.RemoveAsync([id], options.Actor(context), context.RequestAborted);
+            return done.Refused is [{ Why: var why }, ..] ? Problems.Of(StatusCodes.Status409Conflict, why) : Json.Answer(context, new { removed = done.Removed.Count > 0, record = done.RunId });
+        });
         api.MapPost("/prune", async (HttpContext context, CancellationToken stop) =>
         {
             var asked = await Json.ReadAsync<Pruning>(context);
             var policy = new RetentionPolicy { MaxAge = asked.OlderThanDays is { } days ? TimeSpan.FromDays(days) : null, KeepLast = asked.KeepLast };
-            return Json.Answer(context, new { asked.DryRun, items = await client.PruneAsync(policy, asked.Workflow, asked.DryRun, stop) });
+            var fitting = await client.PruneAsync(policy, asked.Workflow, dryRun: true, stop);
+            if (asked.DryRun) return Json.Answer(context, new { asked.DryRun, items = fitting });
+            var done = await removals.RemoveAsync([.. fitting.Select(head => head.RunId)], options.Actor(context), stop);
+            return Json.Answer(context, new { asked.DryRun, items = fitting.Where(head => done.Removed.Contains(head.RunId)), record = done.RunId });
         });
         api.MapPost("/schedules/{name}/pause", async (HttpContext context, string name) => Json.Answer(context, await client.PauseScheduleAsync(name, options.Actor(context), context.RequestAborted)));
-        api.MapPost("/schedules/{name}/resume", async (HttpContext context, string name) => Json.Answer(context, await client.ResumeScheduleAsync(name, context.RequestAborted)));
-        api.MapPost("/schedules/{name}/trigger", async (HttpContext context, string name) => Json.Answer(context, await client.TriggerAsync(name, context.RequestAborted)));
+        api.MapPost("/schedules/{name}/resume", async (HttpContext context, string name) => Json.Answer(context, await client.ResumeScheduleAsync(name, options.Actor(context), context.RequestAborted)));
+        api.MapPost("/schedules/{name}/trigger", async (HttpContext context, string name) => Json.Answer(context, await client.TriggerAsync(name, options.Actor(context), context.RequestAborted)));
 
         // A run in a queue is woken by its workers; another would sit there with its answer.
         async Task GoOnAsync(HttpContext context, string id)
@@ -96,42 +100,7 @@ static class ActionEndpoints
         }
     }
 
-    static IResult Begun(HttpContext context, string runId)
-    {
-        context.Response.StatusCode = StatusCodes.Status202Accepted;
-        return Results.Json(new { run_id = runId }, Json.Options, statusCode: StatusCodes.Status202Accepted);
-    }
+    public static IResult Begun(string runId) => Results.Json(new { run_id = runId }, Json.Options, statusCode: StatusCodes.Status202Accepted);
 
     static Dictionary<string, object?> Values(Dictionary<string, JsonElement>? given) => given?.ToDictionary(pair => pair.Key, pair => (object?)pair.Value) ?? [];
-
-    /// <summary>Passes that execute in this process. What ends one is in its journal, for whoever looks.</summary>
-    sealed class Passes
-    {
-        static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
-
-        readonly ConcurrentDictionary<Task, bool> _running = [];
-        readonly CancellationToken _stop;
-
-        public Passes(CancellationToken stopping)
-        {
-            var stop = new CancellationTokenSource();
-            _stop = stop.Token;
-            // Before the process ends each pass closes its journal.
-            stopping.Register(() =>
-            {
-                stop.Cancel();
-                Task.WhenAll(_running.Keys).ContinueWith(_ => { }, TaskScheduler.Default).Wait(s_patience);
-            });
-        }
-
-        /// <summary>Returns when the pass has begun, durably; what keeps it from beginning is thrown.</summary>
-        public async Task BeginAsync(Func<Action<RunEvent>, CancellationToken, Task> execute)
-        {
-            var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            var pass = Task.Run(() => execute(happened => { if (happened is RunEvent.Started) begun.TrySetResult(); }, _stop), CancellationToken.None);
-            _running[pass] = true;
-            _ = pass.ContinueWith(done => { _ = done.Exception; _running.TryRemove(done, out _); }, TaskScheduler.Default);
-            if (await Task.WhenAny(begun.Task, pass) == pass) await pass;
-        }
-    }
 }

@@ -15,6 +15,9 @@ public sealed record DashboardOptions
     /// Null: runs of workflow files can be looked at, canceled and answered, not resumed.</summary>
     public Func<WorkflowSource, Workflow>? Definitions { get; init; }
 
+    /// <summary>Workflow files that can be started from the page. <see cref="Definitions"/> reads each whenever it is needed, so that it counts as it is now. Those of <see cref="Workflows"/> can be started too.</summary>
+    public IReadOnlyList<WorkflowSource> Sources { get; init; } = [];
+
     /// <summary>Nothing can be changed from the page. Default false.</summary>
     public bool ReadOnly { get; init; }
 

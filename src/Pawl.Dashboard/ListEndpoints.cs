@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -22,8 +23,7 @@ static class ListEndpoints
         api.MapGet("/info", (HttpContext context) => Json.Answer(context, new
         {
             store = client.Store.Info.Uri, durability = client.Store.Info.Durability, remark = client.Store.Info.Remark,
-            version = typeof(PawlClient).Assembly.GetName().Version?.ToString(3), options.ReadOnly, actor = options.Actor(context),
-            workflows = options.Workflows.Select(workflow => new { workflow.Name, workflow.Version, workflow.Description }),
+            version = typeof(PawlClient).Assembly.GetName().Version?.ToString(3), options.ReadOnly, actor = options.Actor(context), host = Environment.MachineName, lease = client.Store.Info.LeaseTime,
         }));
         api.MapGet("/runs", async (HttpContext context, CancellationToken stop) => await RunsAsync(context, client, stop)).Shared(feed);
         api.MapGet("/counts", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await CountsAsync(client, stop))).Shared(feed);
@@ -53,13 +53,21 @@ static class ListEndpoints
         return Json.Answer(context, new { items, next }, string.Join('.', items.Select(Mark).Append(next).Aggregate(17UL, (sum, mark) => (sum * 31) ^ Hash(mark))));
     }
 
+    /// <summary>Every run that the filter of the list finds, newest first.</summary>
+    public static async IAsyncEnumerable<RunHead> SearchAsync(PawlClient client, IQueryCollection asked, [EnumeratorCancellation] CancellationToken stop)
+    {
+        var text = asked["text"].ToString().Trim();
+        await foreach (var head in client.ListAsync(Query(asked), stop))
+            if (text.Length == 0 || Contains(head, text)) yield return head;
+    }
+
     /// <summary>What a change of a run changes.</summary>
     public static string Mark(RunHead head) => $"{head.RunId}@{head.Seq}.{head.Token}.{(head.Owner is null ? 0 : 1)}";
 
     // Of one process's life is enough: a tag that differs costs one answer.
     static ulong Hash(string? text) => (ulong)string.GetHashCode(text, StringComparison.Ordinal);
 
-    static RunQuery Query(IQueryCollection asked)
+    public static RunQuery Query(IQueryCollection asked)
     {
         var statuses = asked["status"].SelectMany(value => value!.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Select(Status).ToList();
         var where = new Dictionary<string, string>();
@@ -85,7 +93,7 @@ static class ListEndpoints
     static DateTimeOffset Time(string text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time
         : throw new BadRequestException($"'{text}' is no time. Write it as 2026-01-31T12:00:00Z.");
 
-    static string Place(RunHead head) => $"{head.CreatedAt.UtcTicks:x}~{head.RunId}";
+    public static string Place(RunHead head) => $"{head.CreatedAt.UtcTicks:x}~{head.RunId}";
 
     static RunPlace Place(string text)
     {

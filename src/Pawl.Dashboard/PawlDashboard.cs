@@ -24,12 +24,25 @@ public static class PawlDashboard
         var group = endpoints.MapGroup(path.TrimEnd('/')).AddEndpointFilter(SameSite.CheckAsync);
         Assets.Map(group, path);
         var api = group.MapGroup("/api/v1").AddEndpointFilter(Problems.CatchAsync);
-        var definitions = new Definitions(client, options);
+        var removals = new Removals(client);
+        var definitions = new Definitions(client, options, removals.Workflow);
         var feed = new Feed(client, options.RefreshEvery);
         ListEndpoints.Map(api, client, options, feed);
         RunEndpoints.Map(api, client, definitions, feed);
+        WorkflowEndpoints.Map(api, client);
+        AuditEndpoints.Map(api, client);
+        ExportEndpoints.Map(api, client);
+        StartEndpoints.MapReads(api, client, definitions);
         FeedEndpoints.Map(api, feed, stopping);
-        if (!options.ReadOnly) ActionEndpoints.Map(api, client, definitions, options, stopping);
+        LiveEndpoints.Map(api, client, feed, stopping);
+        OpenApi.Map(api);
+        if (!options.ReadOnly)
+        {
+            var passes = new Passes(stopping);
+            StartEndpoints.Map(api, client, definitions, passes, options);
+            ActionEndpoints.Map(api, client, definitions, passes, removals, options);
+            new BulkEndpoints(client, definitions, passes, removals, options).Map(api);
+        }
         api.MapFallback(context => Problems.Of(StatusCodes.Status404NotFound, "There is nothing at this address.",
             options.ReadOnly && !HttpMethods.IsGet(context.Request.Method) ? "The page is read-only: nothing can be changed from it." : "See /api/v1 for what there is.").ExecuteAsync(context));
         return group;

@@ -6,7 +6,17 @@ namespace Pawl.Dashboard;
 /// <summary>Errors as <c>application/problem+json</c> (RFC 9457), with the hint that says what to do.</summary>
 static class Problems
 {
-    public static IResult Of(int status, string what, string? hint = null) => Results.Problem(title: what, statusCode: status, extensions: new Dictionary<string, object?> { ["hint"] = hint });
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="what">What happened.</param>
+    /// <param name="hint">What to do.</param>
+    /// <param name="errors">What is wrong with single values, by name.</param>
+    public static IResult Of(int status, string what, string? hint = null, IReadOnlyDictionary<string, string>? errors = null)
+    {
+        var more = new Dictionary<string, object?>();
+        if (hint is { Length: > 0 }) more["hint"] = hint;
+        if (errors is { Count: > 0 }) more["errors"] = errors;
+        return Results.Problem(title: what, statusCode: status, extensions: more);
+    }
 
     public static async ValueTask<object?> CatchAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
@@ -27,7 +37,7 @@ static class Problems
         ResumeRefusedException refused => Of(StatusCodes.Status409Conflict, refused.Refusal.Message, refused.Refusal.Hint),
         IllegalTransitionException or RunExistsException => Of(StatusCodes.Status409Conflict, error.Message),
         JournalCorruptException => Of(StatusCodes.Status422UnprocessableEntity, error.Message, "'pawl verify' says what is damaged, 'pawl repair' what can be saved."),
-        InvalidDefinitionException invalid => Of(StatusCodes.Status422UnprocessableEntity, error.Message, string.Join(" ", invalid.Problems)),
+        InvalidDefinitionException invalid => Of(StatusCodes.Status422UnprocessableEntity, error.Message, invalid.Params.Count > 0 ? null : string.Join(" ", invalid.Problems), invalid.Params),
         JsonException or BadRequestException or ArgumentException or FormatException => Of(StatusCodes.Status400BadRequest, error.Message),
         PawlException => Of(StatusCodes.Status422UnprocessableEntity, error.Message),
         IOException => Of(StatusCodes.Status503ServiceUnavailable, $"The store cannot be reached or read: {error.Message}", "It is tried again."),

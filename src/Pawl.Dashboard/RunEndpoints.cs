@@ -21,7 +21,6 @@ static class RunEndpoints
         api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, stories, id, seq));
         api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id, long? seq) => Json.Answer(context, await client.SnapshotAsync(id, seq, context.RequestAborted)));
         api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted))).Shared(feed);
-        api.MapGet("/runs/{id}/definition", async (HttpContext context, string id) => Json.Answer(context, new { definition = await client.DefinitionAsync(id, context.RequestAborted) }));
         api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other, long? seq, long? otherSeq) => DiffAsync(context, client, id, other ?? id, seq, otherSeq));
         api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id)).Shared(feed);
     }
@@ -44,7 +43,10 @@ static class RunEndpoints
             whole = had == 0,
             can_resume = head.Owner is null && head.Status is not (RunStatus.Completed or RunStatus.Canceled),
             can_execute = definitions.Has(head, story),
-            story.Passes,
+            can_watch = head.Owner is { } owner && owner.Host == Environment.MachineName && client.Options.LiveFolder is not null,
+            // Of a run that is executed: what nothing holds back any more, and is not done.
+            ready = head.Owner is null ? [] : story.Ready.Where(step => step.Current is null).Select(step => step.Path).ToList(),
+            story.Passes, by = By(story.Records[0]),
             forks = children.Select(child => child.RunId),
             steps = story.All.Where(step => had == 0 || step.Records is [.., var told] && told.Record.Seq > had).Select(step => new
             {
@@ -53,6 +55,12 @@ static class RunEndpoints
                 attempts = step.Records.Select(told => new { told.Pass, told.Record.Seq, told.Record.Attempt, told.Record.Status, ended = told.Record.At, told.Record.Duration }),
             }),
         }, $"{ListEndpoints.Mark(head)}.{last.Seq}.{last.Hash}.{had}.{children.Count}");
+    }
+
+    static string? By(Checkpoint created)
+    {
+        using var data = JsonDocument.Parse(created.Data);
+        return data.RootElement.TryGetProperty("by", out var by) ? by.GetString() : data.RootElement.TryGetProperty("host", out var host) && host.TryGetProperty("user", out var user) ? $"{user}@{host.GetProperty("hostname")}" : null;
     }
 
     /// <summary>The last record that the page has; 0 when it must have everything anew: it has another run of this name, or something has happened that changes more steps than those it names.</summary>
@@ -87,7 +95,7 @@ static class RunEndpoints
             : Problems.Of(StatusCodes.Status404NotFound, $"Checkpoint {seq} of run '{id}' kept no output of a shell.");
     }
 
-    static PayloadRef? Log(Checkpoint record)
+    public static PayloadRef? Log(Checkpoint record)
     {
         if (record.Data.IsEmpty) return null;
         using var data = JsonDocument.Parse(record.Data);

@@ -8,6 +8,9 @@ public sealed class InvalidDefinitionException(string message, IReadOnlyList<str
 {
     /// <summary>Every problem found.</summary>
     public IReadOnlyList<string> Problems { get; } = problems ?? [message];
+
+    /// <summary>Of params that do not fit: what is wrong with each, by its name. Empty when the problems are others.</summary>
+    public IReadOnlyDictionary<string, string> Params { get; init; } = new Dictionary<string, string>();
 }
 
 /// <summary>No such run in the store.</summary>

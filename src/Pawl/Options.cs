@@ -160,6 +160,10 @@ public sealed class PawlOptions
 
     /// <summary>False makes every run behave as <see cref="CheckpointStrategy.Off"/>. Default true.</summary>
     public bool Checkpointing { get; set; } = true;
+
+    /// <summary>A folder for what steps say while they run, so that other processes of this machine can look on (<see cref="PawlClient.LiveAsync"/>): at most 1 MiB for each pass, removed at
+    /// its end. It must exist and be private to its user. Null: nobody can look on. Default null; the command uses the user's runtime folder.</summary>
+    public string? LiveFolder { get; set; }
 }
 
 /// <summary>How a new run begins.</summary>
@@ -176,6 +180,9 @@ public sealed record StartOptions
 
     /// <summary>Words to find the run by.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
+
+    /// <summary>Who asks for it, for the record; null is not told. The user of the process is recorded in any case.</summary>
+    public string? By { get; init; }
 
     /// <summary>The run that started this one.</summary>
     public string? ParentRunId { get; init; }
@@ -289,6 +296,9 @@ public sealed record ForkOptions
     /// <summary>Shared state; a null value removes the key.</summary>
     public IReadOnlyDictionary<string, object?>? State { get; init; }
 
+    /// <summary>Who asks for it, for the record; null is not told.</summary>
+    public string? By { get; init; }
+
     /// <summary>Merged over the parent's tags. The fork also has <c>forked_from</c> (a run id) and <c>forked_at</c> (a checkpoint's number).</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
 }
@@ -302,6 +312,9 @@ public sealed record ResumeOptions
     /// <summary>Runs from this step on, also when it or a later one is done; earlier recorded outputs are used, and a failed
     /// earlier step is jumped over because it was asked for by name.</summary>
     public string? From { get; init; }
+
+    /// <summary>Who asks for it, for the record; null is not told.</summary>
+    public string? By { get; init; }
 
     /// <summary>Resumes a canceled run, and one whose project folder differs.</summary>
     public bool Force { get; init; }

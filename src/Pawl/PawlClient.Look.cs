@@ -49,6 +49,19 @@ public sealed partial class PawlClient
         };
     }
 
+    /// <summary>What the steps of a run say while another process of this machine, or this one, executes it. Returns at once; look again for more.</summary>
+    /// <param name="head">The run, as <see cref="FindAsync"/> told it just now.</param>
+    /// <param name="behind">The <see cref="LiveNews.Place"/> of the look before; null begins with the oldest that is kept.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    /// <returns>Nothing when the run is not executed, or is by a process that has another <see cref="PawlOptions.LiveFolder"/> or none.</returns>
+    public Task<LiveNews> LiveAsync(RunHead head, string? behind = null, CancellationToken cancellationToken = default) =>
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled<LiveNews>(cancellationToken) : Task.FromResult(LiveOutput.Read(this, head, behind));
+
+    /// <summary>Who did what to a run, and when: starts, resumes, decisions, signals and the rest, oldest first. All of it follows from the journal and the messages.</summary>
+    /// <exception cref="RunNotFoundException">No such run.</exception>
+    public async Task<IReadOnlyList<RunAct>> ActsAsync(string runId, CancellationToken cancellationToken = default) =>
+        RunAct.Of(await HistoryAsync(runId, cancellationToken), await Store.InboxAsync(runId, cancellationToken), Options.Json);
+
     /// <summary>The definition stored with a run (the last one it ran with), or null when it was made in code.</summary>
     /// <exception cref="RunNotFoundException">No such run.</exception>
     public async Task<WorkflowSource?> DefinitionAsync(string runId, CancellationToken cancellationToken = default)
@@ -127,7 +140,7 @@ public sealed partial class PawlClient
             if (kind == CheckpointKind.Canceled && Open(journal) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
             await ChildRuns.EndAsync(journal.Head, kind == CheckpointKind.Canceled ? CancelAsync : PauseAsync);
             if (kind == CheckpointKind.Canceled) await ChildRuns.TellAsync(Store, journal.Head, lease.Token, Time.GetUtcNow());
-            await journal.AppendAsync(new Checkpoint { Kind = kind, At = Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}" });
+            await journal.AppendAsync(new Checkpoint { Kind = kind, At = Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}", Data = PassRecords.By(by) });
             journal.CreatedData!.Dispose();
             return journal.Head;
         }

@@ -60,24 +60,27 @@ public sealed partial class PawlClient
     /// <exception cref="ScheduleNotFoundException">There is none of this name.</exception>
     /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
     public Task<ScheduleState> PauseScheduleAsync(string name, string? by = null, CancellationToken cancellationToken = default) =>
-        ChangeAsync(name, IsPaused, PausedFor(by is null ? "the schedule was paused" : $"the schedule was paused by {by}"), cancellationToken);
+        ChangeAsync(name, IsPaused, PausedFor(by is null ? "the schedule was paused" : $"the schedule was paused by {by}", by), cancellationToken);
 
     /// <summary>Goes on with a paused schedule. Times that have passed meanwhile were missed (<see cref="MissedRuns"/>).</summary>
     /// <inheritdoc cref="PauseScheduleAsync"/>
-    public Task<ScheduleState> ResumeScheduleAsync(string name, CancellationToken cancellationToken = default) =>
+    public Task<ScheduleState> ResumeScheduleAsync(string name, string? by = null, CancellationToken cancellationToken = default) =>
         ChangeAsync(name, head => !IsPaused(head),
-            (lease, now, occurrence) => [PutBack(lease, now), PassRecords.Waiting([new Wait("", null, occurrence.Tick)], 0, Occurrence.PutBack, now)], cancellationToken);
+            (lease, now, occurrence) => [PutBack(lease, now, by), PassRecords.Waiting([new Wait("", null, occurrence.Tick)], 0, Occurrence.PutBack, now)], cancellationToken);
 
     /// <summary>Puts a run of a schedule into its queue now, once; the next time stays, and so does a pause.</summary>
+    /// <param name="name">The schedule.</param>
+    /// <param name="by">Who asks, for the record.</param>
+    /// <param name="cancellationToken">Stops before the run exists.</param>
     /// <returns>The head of the new run.</returns>
     /// <exception cref="ScheduleNotFoundException">There is none of this name.</exception>
-    public async Task<RunHead> TriggerAsync(string name, CancellationToken cancellationToken = default)
+    public async Task<RunHead> TriggerAsync(string name, string? by = null, CancellationToken cancellationToken = default)
     {
         var (occurrence, _) = Newest(await OpenOfAsync(name, cancellationToken));
         for (var n = 1; ; n++)
         {
             var now = Time.GetUtcNow();
-            var record = CheckpointCodec.Encode(occurrence.Trigger(RunIds.Make($"{name}-manual", now, n), now), 1, more: false, "");
+            var record = CheckpointCodec.Encode(occurrence.Trigger(RunIds.Make($"{name}-manual", now, n), by, now), 1, more: false, "");
             var head = Transitions.Apply(null, record);
             if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is null) return head;
         }
@@ -226,7 +229,7 @@ public sealed partial class PawlClient
 
     static bool IsPaused(RunHead head) => head.Status == RunStatus.Paused;
 
-    static Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> PausedFor(string? reason) => (_, now, _) => [new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = reason }];
+    static Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> PausedFor(string? reason, string? by = null) => (_, now, _) => [new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = reason, Data = PassRecords.By(by) }];
 
     /// <param name="open">All that has not begun of one schedule.</param>
     /// <param name="cancellationToken">Stops reading.</param>
@@ -314,8 +317,14 @@ public sealed partial class PawlClient
         }
     }
 
-    static Checkpoint PutBack(RunLease lease, DateTimeOffset now) =>
-        new() { Kind = CheckpointKind.Resumed, At = now, Token = lease.Token, Reason = Occurrence.PutBack, Data = "{\"done\":0}"u8.ToArray() };
+    static Checkpoint PutBack(RunLease lease, DateTimeOffset now, string? by = null) => new()
+    {
+        Kind = CheckpointKind.Resumed, At = now, Token = lease.Token, Reason = Occurrence.PutBack, Data = PassRecords.Write(w =>
+        {
+            w.WriteNumber("done", 0);
+            if (by is not null) w.WriteString("by", by);
+        }),
+    };
 
     /// <summary>Appends records in one act.</summary>
     async Task WriteAsync(RunLease lease, RunHead head, params Checkpoint[] drafts)

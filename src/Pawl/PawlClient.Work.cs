@@ -1,4 +1,3 @@
-using System.Text;
 using Pawl.Engine;
 using Pawl.Scheduling;
 using Pawl.Storage;
@@ -85,9 +84,12 @@ public sealed partial class PawlClient
     }
 
     /// <summary>Puts a run that failed, was paused, or is a dead letter back into its queue; a worker goes on with it.</summary>
+    /// <param name="runId">The run.</param>
+    /// <param name="by">Who asks, for the record.</param>
+    /// <param name="cancellationToken">Stops before it is put back.</param>
     /// <exception cref="RunNotFoundException">No such run.</exception>
     /// <exception cref="ResumeRefusedException">It is held, over, or was never in a queue.</exception>
-    public async Task<RunHead> RequeueAsync(string runId, CancellationToken cancellationToken = default)
+    public async Task<RunHead> RequeueAsync(string runId, string? by = null, CancellationToken cancellationToken = default)
     {
         var (lease, _) = await ClaimAsync(runId, cancellationToken);
         try
@@ -98,7 +100,7 @@ public sealed partial class PawlClient
             if (journal.Head.Queue is null) throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"Run '{runId}' was never in a queue.", $"'pawl resume {runId}' goes on with it here."));
             if (!Transitions.CanResume(journal.Head.Status, force: false)) throw new ResumeRefusedException(new Refusal(journal.Head.Status == RunStatus.Completed ? RefusalReason.Completed : RefusalReason.Canceled, $"Run '{runId}' is {journal.Head.Status.ToString().ToLowerInvariant()}.", $"'pawl rerun {runId}' starts a new run."));
             var now = Time.GetUtcNow();
-            await journal.AppendAsync(Begin(journal, lease, Occurrence.PutBack, now));
+            await journal.AppendAsync(Begin(journal, lease, Occurrence.PutBack, now, by));
             await journal.AppendAsync(PassRecords.Waiting([new Wait("", null, now)], 0, Occurrence.PutBack, now));
             return journal.Head;
         }
@@ -160,8 +162,14 @@ public sealed partial class PawlClient
         }
     }
 
-    static Checkpoint Begin(Journal journal, RunLease lease, string reason, DateTimeOffset now) =>
-        new() { Kind = CheckpointKind.Resumed, At = now, Token = lease.Token, Reason = reason, Data = Encoding.UTF8.GetBytes($"{{\"done\":{journal.Head.Done}}}") };
+    static Checkpoint Begin(Journal journal, RunLease lease, string reason, DateTimeOffset now, string? by = null) => new()
+    {
+        Kind = CheckpointKind.Resumed, At = now, Token = lease.Token, Reason = reason, Data = PassRecords.Write(w =>
+        {
+            w.WriteNumber("done", journal.Head.Done);
+            if (by is not null) w.WriteString("by", by);
+        }),
+    };
 
     /// <summary>A run that waits goes on only when something came, or its time.</summary>
     internal async Task<Refusal?> StillWaitsAsync(RunHead head, CancellationToken cancellationToken)

@@ -154,7 +154,8 @@ public sealed partial class PawlClient : IAsyncDisposable
     async Task<RunResult> PassAsync(Workflow workflow, Journal journal, RunLease lease, Dictionary<string, RawJson> bound, Action<RunEvent>? onEvent, StepSelection? select,
         Checkpoint begin, IReadOnlyList<Checkpoint> migrated, List<string> jumped, Parking parking, Cassette? cassette, CancellationToken cancellationToken)
     {
-        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, onEvent, select, parking) { Cassette = cassette };
+        using var live = LiveOutput.Begin(this, lease);
+        var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: begin.Reason is not null, live is null ? onEvent : live.With(onEvent), select, parking) { Cassette = cassette };
         try
         {
             journal.Attach(lease);

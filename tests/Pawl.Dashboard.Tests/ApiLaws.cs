@@ -150,8 +150,11 @@ public sealed class ApiLaws
         }
         Assert.Equal(2, (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":true}""")).GetProperty("items").GetArrayLength());
         Assert.Equal(3, Ids(await lab.GetAsync("runs")).Length);
-        await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":false}""");
-        Assert.Equal(["r2"], Ids(await lab.GetAsync("runs")));
+        var record = (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":false}""")).GetProperty("record").GetString()!;
+        Assert.Equal([record, "r2"], Ids(await lab.GetAsync("runs")));
+        // What is gone cannot tell who removed it: that is a run of its own.
+        var act = Assert.Single((await lab.GetAsync("audit?what=removed")).GetProperty("items").EnumerateArray().ToList());
+        Assert.Equal(("ann", "r1, r0"), (act.GetProperty("by").GetString(), act.GetProperty("detail").GetString()));
     }
 
     [Fact]

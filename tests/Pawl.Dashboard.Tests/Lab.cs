@@ -52,19 +52,21 @@ sealed class Lab : IAsyncDisposable
     public static async Task<Lab> StartAsync(string kind = "memory", bool readOnly = false, Func<ICheckpointStore, ICheckpointStore>? around = null, params Workflow[] more)
     {
         var folder = Path.Combine(Path.GetTempPath(), $"pawl-ui-{Guid.NewGuid():N}");
+        string live;
         ICheckpointStore store = kind switch
         {
             "memory" => new MemoryStore(),
             "file" => FileStore.Open(folder),
             _ => SqliteStore.Open(Path.Combine(Directory.CreateDirectory(folder).FullName, "runs.db")),
         };
-        var client = new PawlClient(around?.Invoke(store) ?? store);
+        var client = new PawlClient(around?.Invoke(store) ?? store, new PawlOptions { LiveFolder = live = Directory.CreateTempSubdirectory("pawl-live-").FullName });
         var server = await LocalDashboard.StartAsync(new DashboardOptions { Client = client, Workflows = [Pipeline, .. more], ReadOnly = readOnly, Actor = _ => "ann", RefreshEvery = TimeSpan.FromMilliseconds(50) });
-        var http = new HttpClient(new HttpClientHandler { CookieContainer = new CookieContainer() }) { BaseAddress = new Uri(server.Address, "api/v1/") };
+        var http = new HttpClient(new Described(new HttpClientHandler { CookieContainer = new CookieContainer() })) { BaseAddress = new Uri(server.Address, "api/v1/") };
         (await http.GetAsync(server.Link)).EnsureSuccessStatusCode();
         return new Lab(client, server, http, () =>
         {
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+            Directory.Delete(live, recursive: true);
         });
     }
 

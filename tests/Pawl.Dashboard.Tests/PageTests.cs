@@ -3,35 +3,9 @@ using Microsoft.Playwright;
 
 namespace Pawl.Dashboard.Tests;
 
-/// <summary>A real Chromium, for all page tests.</summary>
-public sealed class Browser : IAsyncLifetime
-{
-    IPlaywright _playwright = null!;
-    IBrowser _browser = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
-        {
-            ExecutablePath = Environment.GetEnvironmentVariable("PAWL_CHROMIUM") ?? "/usr/bin/chromium",
-            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-        });
-    }
-
-    public Task<IPage> OpenAsync() => _browser.NewPageAsync(new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 900 } });
-
-    public async ValueTask DisposeAsync()
-    {
-        await _browser.DisposeAsync();
-        _playwright.Dispose();
-    }
-}
-
 /// <summary>What a person sees and does, in a real browser over a live store.</summary>
-public sealed class PageTests(Browser browser) : IClassFixture<Browser>
+public sealed class PageTests(Browser browser) : PageTest(browser)
 {
-    static readonly string s_root = Root();
     static readonly Dictionary<string, object?> s_failing = new() { ["fail"] = true };
 
     [Fact]
@@ -42,7 +16,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         var page = await OpenAsync(lab, "approvals");
         await page.GetByRole(AriaRole.Button, new() { Name = "Approve …" }).ClickAsync();
         await page.GetByLabel("Reason").FillAsync("ready");
-        await ShootAsync(page, "approve");
+        await Browser.ShootAsync(page, "approve");
         await page.GetByRole(AriaRole.Button, new() { Name = "Approve", Exact = true }).ClickAsync();
         await Assertions.Expect(page.GetByText("Nobody waits for a decision.")).ToBeVisibleAsync();
         await lab.UntilAsync("r1", head => head.Status == RunStatus.Completed);
@@ -59,12 +33,12 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true }).ClickAsync();
         await Assertions.Expect(page.GetByText("The right half is broken.").First).ToBeVisibleAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Resume …" }).ClickAsync();
-        await page.GetByText("Params to change").ClickAsync();
+        await page.GetByText("Params to change", new() { Exact = true }).ClickAsync();
         await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false ");
-        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("cannot be read");
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("This is no JSON");
         await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false }");
         await Assertions.Expect(page.GetByText("Reuses 2 of 5 steps")).ToBeVisibleAsync();
-        await ShootAsync(page, "plan");
+        await Browser.ShootAsync(page, "plan");
         await page.GetByRole(AriaRole.Button, new() { Name = "Resume as shown …" }).ClickAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Resume", Exact = true }).ClickAsync();
         await Assertions.Expect(page.GetByText("Publish?")).ToBeVisibleAsync();
@@ -79,12 +53,22 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         var page = await OpenAsync(lab, "run/r1/checkpoints");
         await page.GetByRole(AriaRole.Slider).FillAsync("3");
         await page.GetByRole(AriaRole.Button, new() { Name = "Fork from 3 …" }).ClickAsync();
-        await page.GetByLabel("Params to change, as JSON").FillAsync("""{ "who": "moon" }""");
-        await ShootAsync(page, "fork");
+        await page.GetByLabel("Params, as JSON").FillAsync("""{ "who": }""");
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("line 1, column 10");
+        await page.GetByLabel("Params, as JSON").FillAsync("""{ "fail": false, "who": "moon" }""");
+        await page.GetByLabel("State, as JSON").FillAsync("""{ "left": 5 }""");
+        await page.GetByLabel("Change an output").SelectOptionAsync("load");
+        await page.GetByLabel("Output of load, as JSON").FillAsync("50");
+        await page.GetByRole(AriaRole.Button, new() { Name = "What would it do?" }).ClickAsync();
+        await Assertions.Expect(page.GetByText("It reuses 1 of 5 steps")).ToBeVisibleAsync();
+        await Browser.ShootAsync(page, "fork-in-memory");
         await page.GetByRole(AriaRole.Button, new() { Name = "Fork and run" }).ClickAsync();
         await Assertions.Expect(page.GetByText("Forked from", new() { Exact = true })).ToBeVisibleAsync();
         var child = (await lab.Client.ListAsync(cancellationToken: Lab.Stop).ToListAsync(Lab.Stop)).Single(head => head.RunId != "r1");
-        Assert.Equal("moon", (await lab.Client.ParamsAsync(child.RunId, Lab.Stop))["who"].ToElement().GetString());
+        await lab.UntilAsync(child.RunId, head => head.Status == RunStatus.Waiting);
+        var there = await lab.Client.SnapshotAsync(child.RunId, cancellationToken: Lab.Stop);
+        Assert.Equal(("moon", 52), (there.Params["who"].ToElement().GetString(), there.Outputs["right"].ToElement().GetInt32()));
+        Assert.Equal(["forked", "resumed"], (await lab.Client.ActsAsync(child.RunId, Lab.Stop)).Select(act => act.What));
     }
 
     [Fact]
@@ -145,7 +129,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
     {
         await using var lab = await ManyAsync();
         var page = await OpenAsync(lab, "run/many");
-        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(s_root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
+        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(Browser.Root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
         var rows = page.Locator("main tbody tr[aria-rowindex]");
         foreach (var (tab, column) in new[] { ("steps", 6004), ("timeline", 6004), ("checkpoints", 6007) })
         {
@@ -195,8 +179,8 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await Assertions.Expect(boxes).ToHaveCountAsync(6 + 20 + 50 + 40);
         await page.GetByRole(AriaRole.Button, new() { Name = "shard77", Exact = false }).Last.ClickAsync();
         await Assertions.Expect(page.Locator("section.note .path").First).ToHaveTextAsync("shard77");
-        await ShootAsync(page, "many");
-        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(s_root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
+        await Browser.ShootAsync(page, "many");
+        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(Browser.Root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
         Assert.Equal("[]", await SeriousAsync(page));
     }
 
@@ -208,7 +192,8 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         return plain.Build();
     }
 
-    static readonly string[] s_places = ["runs", "approvals", "workflows", "queues", "schedules", "storage", "run/failed", "run/failed/timeline", "run/failed/checkpoints", "run/failed/plan", "run/failed/costs", "run/failed/definition"];
+    static readonly string[] s_places = ["runs", "approvals", "workflows", "queues", "schedules", "storage", "audit", "start?workflow=pipeline", "start?like=failed", "workflow/pipeline", "nowhere",
+        "run/failed", "run/failed/steps?step=right", "run/failed/timeline", "run/failed/checkpoints", "run/failed/plan", "run/failed/compare?with=waiting", "run/failed/costs", "run/failed/definition", "run/failed/audit"];
 
     [Fact]
     public async Task Every_page_is_accessible_light_and_dark_and_fits_from_a_telephone_to_a_wall()
@@ -220,21 +205,28 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await lab.Client.ScheduleAsync(new Schedule("nightly", Lab.Pipeline, "0 3 * * *"), Lab.Stop);
         var page = await OpenAsync(lab, "runs");
         // Evaluated, for the page itself lets no other script in.
-        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(s_root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
+        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(Browser.Root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
         foreach (var place in s_places)
         {
-            await page.GotoAsync($"{lab.Server.Address}#/{place}");
-            await Assertions.Expect(page.GetByText("Loading …")).ToHaveCountAsync(0);
+            await Browser.GoAsync(page, place);
             foreach (var (name, width, scheme) in new[] { ("wide", 1280, ColorScheme.Light), ("dark", 1280, ColorScheme.Dark), ("narrow", 360, ColorScheme.Light), ("vast", 3840, ColorScheme.Light) })
             {
                 await page.SetViewportSizeAsync(width, 900);
                 await page.EmulateMediaAsync(new() { ColorScheme = scheme });
-                await ShootAsync(page, $"{place.Replace('/', '-')}-{name}");
+                await Browser.ShootAsync(page, $"{place.Replace('/', '-')}-{name}");
                 Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth + 1"), $"{place}, {name}: the page is wider than the window");
-                if (name == "vast") continue;
-                var found = await SeriousAsync(page);
-                Assert.True(found == "[]", $"{place}, {name}: {found}");
+                if (name != "vast") await CheckAsync(page, $"{place}, {name}");
             }
+        }
+        await page.SetViewportSizeAsync(1280, 900);
+        foreach (var (place, open) in new[] { ("runs", "Keys"), ("run/failed", "Fork …"), ("run/failed", "Signal …"), ("run/failed/plan", "Resume as shown …"), ("approvals", "Approve …") })
+        {
+            await Browser.GoAsync(page, place);
+            await page.GetByRole(AriaRole.Button, new() { Name = open, Exact = true }).First.ClickAsync();
+            await Assertions.Expect(page.Locator("dialog[open]")).ToBeVisibleAsync();
+            await Assertions.Expect(page.GetByText("Loading …")).ToHaveCountAsync(0);
+            await CheckAsync(page, $"{place}, {open}");
+            await page.Keyboard.PressAsync("Escape");
         }
     }
 
@@ -242,22 +234,11 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
     static async Task<string> SeriousAsync(IPage page) =>
         (await page.EvaluateAsync<JsonElement>("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ').slice(0, 400)}`)")).ToString();
 
-    async Task<IPage> OpenAsync(Lab lab, string place)
+    static async Task CheckAsync(IPage page, string what)
     {
-        var page = await browser.OpenAsync();
-        page.PageError += (_, error) => Assert.Fail($"The page threw: {error}");
-        await page.GotoAsync(lab.Server.Link.ToString());
-        await page.GotoAsync($"{lab.Server.Address}#/{place}");
-        await Assertions.Expect(page.Locator("h1").First).ToBeVisibleAsync();
-        return page;
+        var found = await SeriousAsync(page);
+        Assert.True(found == "[]", $"{what}: {found}");
     }
 
-    static async Task ShootAsync(IPage page, string name) => await page.ScreenshotAsync(new() { Path = Path.Combine(s_root, "artifacts", "screenshots", $"{name}.png") });
-
-    static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Pawl.slnx"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException("Pawl.slnx is not above the tests.");
-    }
+    Task<IPage> OpenAsync(Lab lab, string place) => OpenAsync(lab.Server.Link, place);
 }

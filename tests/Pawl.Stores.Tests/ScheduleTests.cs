@@ -102,8 +102,8 @@ public sealed class ScheduleTests(PostgresFixture postgres) : IDisposable
         Assert.Equal("2", (await other.ParamsAsync(Assert.Single(await RunsAsync(client, RunStatus.Pending)).RunId, Token))["n"].ToString());
         Assert.True((await other.PauseScheduleAsync("every", "ann", Token)).IsPaused);
         Assert.Equal(RunStatus.Paused, Assert.Single(await client.SchedulesAsync(Token)).NextRun.Status);
-        Assert.Equal(made[0].Next, (await client.ResumeScheduleAsync("every", Token)).Next);
-        var run = await client.TriggerAsync("every", Token);
+        Assert.Equal(made[0].Next, (await client.ResumeScheduleAsync("every", cancellationToken: Token)).Next);
+        var run = await client.TriggerAsync("every", cancellationToken: Token);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var working = new PawlWorker(other, new WorkerOptions { Workflows = [ScheduleSubject.Workflow], PollInterval = TimeSpan.FromMilliseconds(50) }).RunAsync(stop.Token);
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(20) && (await client.FindAsync(run.RunId, Token))!.Status != RunStatus.Completed;) await Task.Delay(20, Token);

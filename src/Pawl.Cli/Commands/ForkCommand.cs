@@ -41,7 +41,7 @@ sealed class ForkCommand
 
     async Task<int> RunAsync()
     {
-        await using var client = await _cli.Store.OpenAsync(_cli.Caller);
+        await using var client = await _cli.Store.OpenAsync(_cli.Caller, live: true);
         if (_cli.Get(_where) is not { Length: > 0 } where) return await ForkAsync(client, RunArgument.Check(_cli.Get(_run) ?? throw new UsageException("Name the run, or say with --where which runs are meant.")), _cli.Get(_runId));
         if (_cli.Get(_run) is not null) throw new UsageException("Name a run or give --where, not both.");
         if (_cli.Get(_runId) is not null) throw new UsageException("--run-id names one fork, and --where may find many runs.");
@@ -71,7 +71,7 @@ sealed class ForkCommand
     {
         var head = await client.FindAsync(runId, _cli.Stop) ?? throw new RunNotFoundException(runId);
         var workflow = await Definitions.OfRunAsync(_cli, client, runId, _cli.Get(_file), _cli.Get(_stored));
-        var fork = new ForkOptions { RunId = forkId is null ? null : RunArgument.Check(forkId), Params = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller) };
+        var fork = new ForkOptions { By = CancelCommand.By(), RunId = forkId is null ? null : RunArgument.Check(forkId), Params = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller) };
         fork = await AtAsync(client, head, fork);
         try
         {

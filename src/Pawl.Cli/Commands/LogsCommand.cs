@@ -18,29 +18,32 @@ static class LogsCommand
         var run = RunArgument.Optional(cli);
         var step = new Argument<string?>("STEP") { Description = "Only this step and what is below it", Arity = ArgumentArity.ZeroOrOne };
         step.CompletionSources.Add(context => RunArgument.StepsOf(cli, context, run));
-        var follow = new Option<bool>("--follow", "-f") { Description = "Stay until the run ends, and show each step's output when it has ended" };
+        var follow = new Option<bool>("--follow", "-f") { Description = "Stay until the run ends, and show what steps write: while they run, if a process of this machine executes them; else when they have ended" };
         return Verbs.On(new Command("logs", "The captured output of a run's steps") { run, step, follow }, async () =>
         {
-            await using var client = await cli.Store.OpenAsync(cli.Caller);
+            await using var client = await cli.Store.OpenAsync(cli.Caller, live: true);
             var runId = await RunArgument.OrNewestAsync(cli, client, cli.Get(run));
             var story = await Stories.ReadAsync(client, runId, cli.Stop);
             if (cli.Get(step) is { } wanted) story.Require(wanted);
             var logs = new List<Log>();
-            var seq = await ShowAsync(cli, client, runId, cli.Get(step), 1, logs);
-            if (cli.Get(follow)) await FollowAsync(cli, client, runId, cli.Get(step), seq, logs);
+            var spoken = new Spoken();
+            var seq = await ShowAsync(cli, client, runId, cli.Get(step), 1, logs, spoken);
+            if (cli.Get(follow)) await FollowAsync(cli, client, runId, cli.Get(step), seq, logs, spoken);
             if (logs.Count == 0) cli.Say(cli.Ink.Faint(story.Head.Owner is null || cli.Get(follow) ? "No output was captured." : "No output yet: a step's output is kept with its checkpoint, when it has ended. -f waits for it."));
             WriteJson(cli, runId, logs);
             return ExitCode.Done;
         });
     }
 
-    static async Task FollowAsync(Cli cli, PawlClient client, string runId, string? step, long seq, List<Log> logs)
+    static async Task FollowAsync(Cli cli, PawlClient client, string runId, string? step, long seq, List<Log> logs, Spoken spoken)
     {
+        string? place = null;
         while (true)
         {
             // The head first: what it says has ended is in the journal by then.
             var head = await client.FindAsync(runId, cli.Stop) ?? throw new RunNotFoundException(runId);
-            seq = await ShowAsync(cli, client, runId, step, seq, logs);
+            seq = await ShowAsync(cli, client, runId, step, seq, logs, spoken);
+            if (!cli.IsJson) place = await SayAsync(cli, await client.LiveAsync(head, place, cli.Stop), step, spoken);
             if (head.Owner is null)
             {
                 cli.Say(cli.Ink.Faint($"{runId} is {(HeadView.Died(head) ? "left by a process that died" : Words.Of(head.Status))}."));
@@ -50,8 +53,39 @@ static class LogsCommand
         }
     }
 
+    static async Task<string?> SayAsync(Cli cli, LiveNews news, string? step, Spoken spoken)
+    {
+        if (news.HasGap) spoken.Lines.Clear();
+        foreach (var line in news.Lines.Where(line => step is null || IsUnder(line.Step, step)))
+        {
+            if (line.Attempt is { } attempt) spoken.Lines[line.Step] = (attempt, 0);
+            if (line is not { Text: { } text, Fraction: null } || !spoken.Lines.TryGetValue(line.Step, out var now) || now.Attempt <= spoken.Whole.GetValueOrDefault(line.Step)) continue;
+            spoken.Lines[line.Step] = (now.Attempt, now.Count + 1);
+            await cli.Caller.Out.WriteLineAsync($"{cli.Ink.Faint($"{line.Step} │")} {text}");
+        }
+        return news.Place;
+    }
+
+    /// <summary>What was shown of steps while they ran: their logs go on behind that.</summary>
+    sealed class Spoken
+    {
+        public Dictionary<string, (int Attempt, int Count)> Lines { get; } = [];
+
+        /// <summary>The last attempt whose log was shown, by step.</summary>
+        public Dictionary<string, int> Whole { get; } = [];
+
+        public ReadOnlySpan<byte> Rest(Log log)
+        {
+            ReadOnlySpan<byte> rest = log.Bytes;
+            Whole[log.Record.Path!] = log.Record.Attempt;
+            if (!Lines.TryGetValue(log.Record.Path!, out var shown) || shown.Attempt != log.Record.Attempt) return rest;
+            for (var known = shown.Count; known > 0 && rest.Length > 0; known--) rest = rest[(rest.IndexOf((byte)'\n') is >= 0 and var end ? end + 1 : rest.Length)..];
+            return rest;
+        }
+    }
+
     /// <returns>The next number to read.</returns>
-    static async Task<long> ShowAsync(Cli cli, PawlClient client, string runId, string? step, long seq, List<Log> logs)
+    static async Task<long> ShowAsync(Cli cli, PawlClient client, string runId, string? step, long seq, List<Log> logs, Spoken spoken)
     {
         await foreach (var record in client.Store.ReadAsync(runId, seq, cli.Stop))
         {
@@ -60,7 +94,7 @@ static class LogsCommand
             logs.Add(log);
             if (cli.IsJson) continue;
             cli.Say(cli.Ink.Strong($"── {record.Path}, attempt {record.Attempt}: {Words.Of(record.Status ?? default)}{(log.ExitCode is { } code ? $", exit code {code}" : "")}, {Human.Duration(record.Duration)}"));
-            var text = Encoding.UTF8.GetString(log.Bytes);
+            var text = Encoding.UTF8.GetString(spoken.Rest(log));
             cli.Caller.Out.Write(text);
             if (text.Length > 0 && text[^1] != '\n') cli.Say();
         }

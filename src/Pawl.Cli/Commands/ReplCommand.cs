@@ -16,7 +16,7 @@ static class ReplCommand
             var name = cli.Get(file) ?? Definitions.DefaultFile;
             cli.WorkflowPath = name;
             cli.StreamsAgents = true;
-            await using var client = await cli.Store.OpenAsync(cli.Caller, StoreChoice.IsEnabled(cli.Caller));
+            await using var client = await cli.Store.OpenAsync(cli.Caller, StoreChoice.IsEnabled(cli.Caller), live: true);
             return await new ReplSession(cli, client, name, (caller, words) => Cli.RunAsync(words, caller)).RunAsync();
         });
     }

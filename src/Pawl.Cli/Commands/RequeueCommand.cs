@@ -12,7 +12,7 @@ static class RequeueCommand
         return Verbs.On(new Command("requeue", "Put a failed run, or a dead letter, back into its queue; finished steps are reused") { run }, async () =>
         {
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var head = await client.RequeueAsync(RunArgument.Check(cli.Get(run)), cli.Stop);
+            var head = await client.RequeueAsync(RunArgument.Check(cli.Get(run)), CancelCommand.By(), cli.Stop);
             cli.Say($"{head.RunId} is back in the queue '{head.Queue}'.");
             cli.Json(w =>
             {

@@ -17,7 +17,7 @@ static class RerunCommand
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Show the output of the steps" };
         return Verbs.On(new Command("rerun", "Start a new run with the params of another") { run, parameters, paramsFile, runId, file, verbose }, async () =>
         {
-            await using var client = await cli.Store.OpenAsync(cli.Caller, StoreChoice.IsEnabled(cli.Caller));
+            await using var client = await cli.Store.OpenAsync(cli.Caller, StoreChoice.IsEnabled(cli.Caller), live: true);
             var old = RunArgument.Check(cli.Get(run));
             var workflow = await Definitions.OfRunAsync(cli, client, old, cli.Get(file));
             var overrides = Params.Read(cli.Get(parameters), cli.Get(paramsFile), cli.Caller);

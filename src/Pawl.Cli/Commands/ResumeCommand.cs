@@ -46,7 +46,7 @@ sealed class ResumeCommand
 
     async Task<int> RunAsync()
     {
-        await using var client = await _cli.Store.OpenAsync(_cli.Caller);
+        await using var client = await _cli.Store.OpenAsync(_cli.Caller, live: true);
         var runId = await WhichAsync(client);
         var workflow = await Definitions.OfRunAsync(_cli, client, runId, _cli.Get(_file));
         var resume = new ResumeOptions
@@ -75,7 +75,7 @@ sealed class ResumeCommand
     public static ResumeOptions WithFacts(ResumeOptions resume, Caller caller, Workflow workflow)
     {
         var facts = ProjectFacts.Gather(caller, workflow);
-        return resume with { Environment = facts.Environment, ProjectPath = facts.ProjectPath };
+        return resume with { By = CancelCommand.By(), Environment = facts.Environment, ProjectPath = facts.ProjectPath };
     }
 
     async Task<string> WhichAsync(PawlClient client)

@@ -55,7 +55,7 @@ sealed class RunCommand
         if (_cli.Get(_dryRun)) return await DryRun.ShowAsync(_cli, workflow, select);
 
         var runId = _cli.Get(_runId) is { } id ? RunArgument.Check(id) : null;
-        await using var client = await _cli.Store.OpenAsync(_cli.Caller, checkpointing: !_cli.Get(_noCheckpoint) && StoreChoice.IsEnabled(_cli.Caller));
+        await using var client = await _cli.Store.OpenAsync(_cli.Caller, checkpointing: !_cli.Get(_noCheckpoint) && StoreChoice.IsEnabled(_cli.Caller), live: true);
         if (_cli.Get(_resume) && await ResumableAsync(client, workflow, runId) is { } resumable)
             return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from), Budget = BudgetText.Parse(_cli.Get(_budget)) }, _cli.Get(_verbose), MayAsk);
 

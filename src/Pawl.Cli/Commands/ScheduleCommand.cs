@@ -14,7 +14,7 @@ static class ScheduleCommand
     {
         Add(cli), List(cli),
         Change(cli, "pause", "Stop a schedule until it is resumed; runs that have begun go on", (client, name) => client.PauseScheduleAsync(name, CancelCommand.By(), cli.Stop)),
-        Change(cli, "resume", "Go on with a paused schedule; times that have passed count as missed", (client, name) => client.ResumeScheduleAsync(name, cli.Stop)),
+        Change(cli, "resume", "Go on with a paused schedule; times that have passed count as missed", (client, name) => client.ResumeScheduleAsync(name, CancelCommand.By(), cli.Stop)),
         Trigger(cli), Remove(cli),
     };
 
@@ -91,7 +91,7 @@ static class ScheduleCommand
         return Verbs.On(new Command("trigger", "Put a run of a schedule into its queue now; the next time stays") { name }, async () =>
         {
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var head = await client.TriggerAsync(cli.Get(name)!, cli.Stop);
+            var head = await client.TriggerAsync(cli.Get(name)!, CancelCommand.By(), cli.Stop);
             cli.Say($"{head.RunId} is in the queue '{head.Queue}'. 'pawl worker' executes it.");
             cli.Json(w =>
             {

@@ -24,7 +24,7 @@ static class WorkerCommand
             if (cli.Get(concurrency) is { } places) options = options with { Concurrency = places };
             if (cli.Get(drain) is { } time) options = options with { DrainTime = Spans.Parse("--drain", time) };
 
-            await using var client = await cli.Store.OpenAsync(cli.Caller, logging: new PlainLog(cli));
+            await using var client = await cli.Store.OpenAsync(cli.Caller, logging: new PlainLog(cli), live: true);
             var worker = new PawlWorker(client, options);
             using var answering = cli.Get(health) is { } port ? Answer(worker, port) : null;
             await worker.RunAsync(cli.Stop);

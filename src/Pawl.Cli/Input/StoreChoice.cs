@@ -27,9 +27,14 @@ sealed record StoreChoice(string Uri, string? Root, Configuration Settings)
     /// <summary>CHECKPOINT_ENABLED=false switches checkpoints off without a change to anything else.</summary>
     public static bool IsEnabled(Caller caller) => caller.Variable("CHECKPOINT_ENABLED")?.Trim().ToLowerInvariant() is not ("false" or "0" or "no" or "off");
 
-    public async Task<PawlClient> OpenAsync(Caller caller, bool checkpointing = true, ILoggerFactory? logging = null)
+    /// <param name="caller">Who asks.</param>
+    /// <param name="checkpointing">False keeps nothing.</param>
+    /// <param name="logging">Where the engine logs; null is nowhere.</param>
+    /// <param name="live">What steps say while they run can be looked at by other processes, or is looked at by this one.</param>
+    public async Task<PawlClient> OpenAsync(Caller caller, bool checkpointing = true, ILoggerFactory? logging = null, bool live = false)
     {
         var options = new PawlOptions { Time = caller.Time, Checkpointing = checkpointing, Approvals = Settings.Approvals, Logging = logging ?? NullLoggerFactory.Instance };
+        if (live) options.LiveFolder = LiveFolder();
         try
         {
             var client = Kind switch
@@ -45,6 +50,13 @@ sealed record StoreChoice(string Uri, string? Root, Configuration Settings)
         {
             throw new UsageException(wrong.Message);
         }
+    }
+
+    // A method of its own, as those below. What nobody can look at runs all the same.
+    static string? LiveFolder()
+    {
+        try { return RuntimeDirectory.OfUser().Path; }
+        catch (Exception error) when (error is StepException or PlatformNotSupportedException) { return null; }
     }
 
     // For 'pawl prove', which kills this process with it. Methods of their own, so that a plain call with files loads no assembly but the core's.

@@ -7,7 +7,7 @@ import { critical, stateOfStep, took, top, tries } from './steps.js';
 export { stateOfStep, took, top, tries };
 
 // What a person should see first.
-const worst = ['failed', 'blocked', 'running', 'waiting', 'pending', 'canceled', 'skipped', 'completed'];
+const worst = ['failed', 'blocked', 'running', 'waiting', 'ready', 'pending', 'canceled', 'skipped', 'completed'];
 const gap = 8, head = 46;
 
 /** Steps by the nearest step above them. */

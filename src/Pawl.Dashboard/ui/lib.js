@@ -8,24 +8,58 @@ export class Problem extends Error {
     super(body?.title ?? `The server answered ${status}.`);
     this.status = status;
     this.hint = body?.hint ?? body?.detail ?? null;
+    // What is wrong with single values, by name.
+    this.errors = body?.errors ?? {};
   }
 }
 
-/** `seen` is the change that makes a page ask: all who were told of it are given the same answer. */
-export async function ask(path, body, seen) {
+async function send(path, body, { seen, signal } = {}) {
   let answer;
   try {
     answer = await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
-      : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+      : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
   }
   if (answer.status === 401) location.reload();
-  const isJson = (answer.headers.get('Content-Type') ?? '').includes('json');
-  const content = isJson ? await answer.json() : await answer.text();
-  if (!answer.ok) throw new Problem(answer.status, isJson ? content : null);
-  return content;
+  if (!answer.ok) throw new Problem(answer.status, (answer.headers.get('Content-Type') ?? '').includes('json') ? await answer.json() : null);
+  return answer;
 }
+
+/** `seen` is the change that makes a page ask: all who were told of it are given the same answer. */
+export async function ask(path, body, seen) {
+  const answer = await send(path, body, { seen });
+  return (answer.headers.get('Content-Type') ?? '').includes('json') ? answer.json() : answer.text();
+}
+
+/** Asks for what is answered line by line: `each` gets every line's value as it comes. */
+export async function stream(path, body, each, signal) {
+  const lines = (await send(path, body, { signal })).body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ''; ;) {
+    const { done, value } = await lines.read();
+    const parts = (rest + (value ?? '')).split('\n');
+    rest = done ? '' : parts.pop();
+    for (const line of parts) if (line) each(JSON.parse(line));
+    if (done) return;
+  }
+}
+
+/** The address of a place in the page. What is empty does not stand in it. */
+export function to(parts, query = {}) {
+  const filled = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== '' && value != null && value !== false));
+  return `#/${parts.map(encodeURIComponent).join('/')}${[...filled].length ? `?${filled}` : ''}`;
+}
+
+export const open = address => { location.hash = address.slice(1); };
+
+/** The present place, said otherwise: a link to it finds it so, and going back does not pass every move of a slider. */
+export function settle(address) {
+  if (location.hash === address) return;
+  history.replaceState(null, '', address);
+  dispatchEvent(new HashChangeEvent('hashchange'));
+}
+
+export const runLink = (id, query) => html`<a class="path" href=${to(['run', id], query)}>${id}</a>`;
 
 export const at = strings => strings.map(encodeURIComponent).join('/');
 
@@ -56,7 +90,7 @@ export function useLive(path, feed = '/events', grow = same) {
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {});
   useEffect(() => {
-    let gone = false, busy = false, again = null, had = null;
+    let gone = false, busy = false, again = null, had = null, retry = 0;
     load.current = async seen => {
       if (busy) { again = { seen }; return; }
       busy = true;
@@ -65,6 +99,8 @@ export function useLive(path, feed = '/events', grow = same) {
         if (!gone) { had = grow.next(had, next); setValue(had); setProblem(null); }
       } catch (error) {
         if (!gone) setProblem(error);
+        // What told of the change does not tell of it again.
+        if (!gone && (error.status === 0 || error.status === 503)) { clearTimeout(retry); retry = setTimeout(() => load.current(), 1000); }
       }
       busy = false;
       const more = again;
@@ -73,7 +109,7 @@ export function useLive(path, feed = '/events', grow = same) {
     };
     setValue(null);
     load.current();
-    if (!feed) return () => { gone = true; };
+    if (!feed) return () => { gone = true; clearTimeout(retry); };
     // The first event may tell of what has just been read: it waits until that is shown.
     let isFirst = true, later;
     const told = event => {
@@ -82,7 +118,7 @@ export function useLive(path, feed = '/events', grow = same) {
       isFirst = false;
     };
     const leave = watch(feed, told, () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
-    return () => { gone = true; clearTimeout(later); leave(); };
+    return () => { gone = true; clearTimeout(later); clearTimeout(retry); leave(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }
@@ -108,6 +144,9 @@ export const money = cost => [cost.calls ? `${cost.calls} calls` : '', cost.toke
 
 export const State = ({ of }) => html`<span class="state ${of}">${of}</span>`;
 
+/** What stands where there is nothing, and what could be done about it. */
+export const Nothing = ({ title, children }) => html`<div class="empty"><b>${title}</b>${children ? html`<div>${children}</div>` : null}</div>`;
+
 // The browser's words for times are slow to load: only for whoever points at one.
 export const Time = ({ of }) => of ? html`<time datetime=${of} onPointerEnter=${event => { event.currentTarget.title = new Date(of).toLocaleString(); }}>${ago(of)}</time>` : null;
 
@@ -116,7 +155,7 @@ export const Trouble = ({ problem }) => problem
 
 /** The value of a live read, or what stands in its place. */
 export const Loaded = ({ value, problem, children }) => value ? html`${problem ? html`<${Trouble} problem=${problem} />` : null}${children(value)}`
-  : problem ? html`<${Trouble} problem=${problem} />` : html`<p class="empty" role="status">Loading …</p>`;
+  : problem ? html`<${Trouble} problem=${problem} />` : html`<div class="empty loading" role="status">Loading …</div>`;
 
 const most = 100000;
 /** JSON or text as text: never as markup. What is very long is cut, and says so. */
@@ -128,7 +167,7 @@ export function Text({ value }) {
 }
 
 /** A question before something is done. `act` does it; its problem is shown in place. */
-export function Ask({ title, say = 'Do it', danger, act, done, close, children }) {
+export function Ask({ title, say = 'Do it', danger, ready = true, act, done, close, children }) {
   const box = useRef();
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -145,20 +184,8 @@ export function Ask({ title, say = 'Do it', danger, act, done, close, children }
       setBusy(false);
     }
   };
-  return html`<dialog ref=${box} onClose=${close} aria-label=${title}><form onSubmit=${go}>
+  return html`<dialog ref=${box} onClose=${close} aria-label=${title}><form onSubmit=${go} novalidate>
     <h2>${title}</h2>${children}<${Trouble} problem=${problem} />
-    <div class="bar"><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy}>${say}</button><button type="button" onClick=${close}>Not now</button></div>
+    <div class="bar"><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || !ready}>${busy ? 'One moment …' : say}</button><button type="button" onClick=${close}>Not now</button></div>
   </form></dialog>`;
-}
-
-/** Text that should be a JSON object; → the object, or throws with the place. */
-export function parse(text, what) {
-  if (!text.trim()) return null;
-  try {
-    const value = JSON.parse(text);
-    if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new Error('it is not an object: { "name": value }');
-    return value;
-  } catch (error) {
-    throw new Problem(400, { title: `${what} cannot be read: ${error.message}` });
-  }
 }

@@ -9,14 +9,14 @@ static class ParamBinder
     /// <exception cref="InvalidDefinitionException">Missing, unknown or wrongly typed params; all problems are listed.</exception>
     public static Dictionary<string, RawJson> Bind(Workflow workflow, IReadOnlyDictionary<string, RawJson> given)
     {
-        var problems = new List<string>();
+        var problems = new Dictionary<string, string>();
         var bound = new Dictionary<string, RawJson>();
         var declared = workflow.Params.ToDictionary(param => param.Name);
         foreach (var param in workflow.Params) if (param.Default is { } value) bound[param.Name] = value;
         foreach (var (name, value) in given)
         {
             if (declared.Count > 0 && !declared.ContainsKey(name) && !name.StartsWith("__", StringComparison.Ordinal))
-                problems.Add($"There is no param '{RunIds.Printable(name)}'.{Nearest.Hint(name, declared.Keys)}");
+                problems[name] = $"There is no param '{RunIds.Printable(name)}'.{Nearest.Hint(name, declared.Keys)}";
             else bound[name] = declared.TryGetValue(name, out var param) ? Fit(param, value, problems) : value;
         }
         foreach (var param in workflow.Params)
@@ -24,9 +24,9 @@ static class ParamBinder
             if (!bound.ContainsKey(param.Name) && param.EnvironmentVariable is { } variable && Environment.GetEnvironmentVariable(variable) is { Length: > 0 } secret)
                 bound[param.Name] = PawlJson.Encode(secret, PawlJson.Default);
             if (param.Required && !bound.ContainsKey(param.Name))
-                problems.Add($"The param '{param.Name}' is required.{(param.EnvironmentVariable is { } name ? $" Set the environment variable {name}." : $" Give it with --param {param.Name}=…")}");
+                problems[param.Name] = $"The param '{param.Name}' is required.{(param.EnvironmentVariable is { } name ? $" Set the environment variable {name}." : $" Give it with --param {param.Name}=…")}";
         }
-        if (problems.Count > 0) throw new InvalidDefinitionException($"The params of '{workflow.Name}' are not right:\n  {string.Join("\n  ", problems)}", problems);
+        if (problems.Count > 0) throw new InvalidDefinitionException($"The params of '{workflow.Name}' are not right:\n  {string.Join("\n  ", problems.Values)}", [.. problems.Values]) { Params = problems };
         return bound;
     }
 
@@ -37,7 +37,7 @@ static class ParamBinder
         return given.Where(pair => !secrets.Contains(pair.Key)).ToDictionary();
     }
 
-    static RawJson Fit(WorkflowParam param, RawJson value, List<string> problems)
+    static RawJson Fit(WorkflowParam param, RawJson value, Dictionary<string, string> problems)
     {
         var json = value.ToElement();
         // A command line gives text only: "3" fits a number, "true" a boolean, "[1]" a list.
@@ -61,9 +61,9 @@ static class ParamBinder
             _ => true,
         };
         var shown = param.Type == "secret" ? "the value given" : StepExecutor.Shorten(value.ToString());
-        if (!fits) problems.Add($"The param '{param.Name}' must be of type {param.Type}; {shown} is not.");
+        if (!fits) problems[param.Name] = $"The param '{param.Name}' must be of type {param.Type}; {shown} is not.";
         else if (param.Allowed is { } allowed && !allowed.Contains(json.ValueKind == JsonValueKind.String ? json.GetString()! : json.GetRawText()))
-            problems.Add($"The param '{param.Name}' must be one of {string.Join(", ", allowed)}; {shown} is not.");
+            problems[param.Name] = $"The param '{param.Name}' must be one of {string.Join(", ", allowed)}; {shown} is not.";
         return value;
     }
 }

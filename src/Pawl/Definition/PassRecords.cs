@@ -34,6 +34,7 @@ static class PassRecords
                 if (queue.Delay > TimeSpan.Zero) w.WriteString("not_before", (time.GetUtcNow() + queue.Delay).UtcDateTime);
             }
             start.Budget?.Write(w);
+            if (start.By is not null) w.WriteString("by", start.By);
             if (start.ParentRunId is { } parent) w.WriteString("parent", parent);
             if (start.ProjectPath is { } project) w.WriteString("project_path", project);
             if (start.Mode is { Count: > 0 } mode)
@@ -68,6 +69,7 @@ static class PassRecords
             Words(w, "map", plan.Map);
             Words(w, "environment", resume!.Environment);
             if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.WithoutSecrets(workflow, overrides));
+            if (resume.By is not null) w.WriteString("by", resume.By);
             if (resume.Force) w.WriteBoolean("forced", true);
             Planning.AutoResume.Write(w, autoResumes);
             resume.Budget?.Write(w);
@@ -80,6 +82,9 @@ static class PassRecords
             w.WriteString("hostname", Environment.MachineName);
         }),
     };
+
+    /// <summary>Who asked for what a record tells; empty when that is not known.</summary>
+    public static ReadOnlyMemory<byte> By(string? by) => by is null ? default : Write(w => w.WriteString("by", by));
 
     /// <summary>The end of a pass that only a timer or a message can continue.</summary>
     public static Checkpoint Waiting(IReadOnlyList<Wait> waits, int seen, string reason, DateTimeOffset now) => new()

@@ -71,9 +71,9 @@ static class RunExecutor
             case StopReason.Drain:
                 return await WaitAsync(run, run.Waits.Record("handed over by a worker that stops", atOnce: true));
             case StopReason.Cancel:
-                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, "canceled on request");
+                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, $"canceled {Asked(run)}");
             case StopReason.Pause:
-                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : "paused on request");
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : $"paused {Asked(run)}");
             case StopReason.TimeLimit when run.Journal.Compensating is null:
                 var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
                 return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);
@@ -95,10 +95,13 @@ static class RunExecutor
                 return Unwritten(run, step);
             }
         }
-        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = goesOn is { } at ? Planning.AutoResume.Written(at) : default };
+        var data = goesOn is { } at ? Planning.AutoResume.Written(at) : kind is CheckpointKind.Canceled or CheckpointKind.Paused ? PassRecords.By(run.StoppedBy) : default;
+        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = data };
         if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
         return Unwritten(run, step);
     }
+
+    static string Asked(Run run) => run.StoppedBy is { } who ? $"by {who}" : "on request";
 
     static async Task<(RunStatus, string?, string?)> WaitAsync(Run run, Checkpoint draft) =>
         await run.Steps.AppendAsync(draft, marked: true, null) ? (RunStatus.Waiting, null, null) : Unwritten(run, null);

@@ -112,8 +112,9 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options, Diagnostic
         {
             foreach (var message in await run.Waits.LookAsync(stop))
             {
-                if (message.Name == cancel) run.RequestStop(StopReason.Cancel);
-                else if (message.Name == pause) run.RequestStop(StopReason.Pause);
+                if (message.Name != cancel && message.Name != pause) continue;
+                run.StoppedBy = message.By;
+                run.RequestStop(message.Name == cancel ? StopReason.Cancel : StopReason.Pause);
             }
         }
         catch (JournalCorruptException damaged) { run.Warn($"Messages to this run cannot be read: {damaged.Message}"); }

@@ -86,7 +86,7 @@ static class ForkPlanner
             foreach (var member in parent.EnumerateObject())
             {
                 // A fork stands in no line and belongs to no other run, and to no schedule.
-                if (member.Name is "queue" or "priority" or "not_before" or "parent" or "schedule" or "tags" or "forked_from") continue;
+                if (member.Name is "queue" or "priority" or "not_before" or "parent" or "schedule" or "tags" or "forked_from" or "by") continue;
                 if (member.Name == "run_id") w.WriteString("run_id", runId);
                 else
                 {
@@ -95,6 +95,7 @@ static class ForkPlanner
                     w.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
                 }
             }
+            if (fork.By is not null) w.WriteString("by", fork.By);
             PassRecords.Words(w, "tags", tags);
             w.WriteStartObject("forked_from");
             w.WriteString("run_id", parentId);

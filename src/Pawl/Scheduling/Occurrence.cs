@@ -141,7 +141,10 @@ sealed class Occurrence
     public Checkpoint Record(DateTimeOffset now) => Created(_created, now);
 
     /// <summary>The record of a run that has no place among the times and is the same in everything else.</summary>
-    public Checkpoint Trigger(string runId, DateTimeOffset now) => Created(Rewrite(_created, runId, _ => { }), now);
+    public Checkpoint Trigger(string runId, string? by, DateTimeOffset now) => Created(Rewrite(_created, runId, w =>
+    {
+        if (by is not null) w.WriteString("by", by);
+    }), now);
 
     static Checkpoint Created(JsonElement data, DateTimeOffset now) => new() { Kind = CheckpointKind.Created, At = now, Data = Encoding.UTF8.GetBytes(data.GetRawText()) };
 

@@ -80,9 +80,11 @@ sealed class CommandLab : IDisposable
         return WithThreeSteps();
     }
 
-    public async Task<Answer> RunAsync(params string[] args)
+    public Task<Answer> RunAsync(params string[] args) => RunAsync(new StringWriter(), args);
+
+    /// <summary>One call whose text is watched while it is written.</summary>
+    public async Task<Answer> RunAsync(StringWriter output, params string[] args)
     {
-        using var output = new StringWriter();
         using var error = new StringWriter();
         var code = await Pawl.Cli.Cli.RunAsync(args, new Caller
         {

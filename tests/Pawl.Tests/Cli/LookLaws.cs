@@ -98,6 +98,36 @@ public sealed class LookLaws
     }
 
     [Fact]
+    public async Task Logs_that_are_followed_show_what_a_step_says_while_it_runs_and_nothing_twice()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", "name: talk\nsteps:\n  - id: talk\n    run: |\n      echo hello\n      until test -e go; do sleep 0.02; done\n      echo bye\n");
+        var run = lab.RunAsync("run", "--run-id", "r1");
+        while (!(await lab.RunAsync("status", "r1")).Out.Contains("running", StringComparison.Ordinal)) Assert.False(run.IsCompleted);
+        var heard = new Heard("│ hello");
+        var following = lab.RunAsync(heard, "logs", "r1", "-f");
+        await heard.Done.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        lab.Write("go", "");
+        Assert.Equal(0, (await run).Code);
+        var followed = (await following).Out;
+        Assert.Equal((1, 1), (followed.Split("hello").Length - 1, followed.Split("bye").Length - 1));
+        Assert.Contains("talk, attempt 1: completed", followed, StringComparison.Ordinal);
+    }
+
+    sealed class Heard(string text) : StringWriter
+    {
+        readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Done => _done.Task;
+
+        public override async Task WriteLineAsync(string? value)
+        {
+            await base.WriteLineAsync(value);
+            if (value?.Contains(text, StringComparison.Ordinal) == true) _done.TrySetResult();
+        }
+    }
+
+    [Fact]
     public async Task What_a_step_printed_before_its_time_limit_is_in_its_log()
     {
         using var lab = new CommandLab();

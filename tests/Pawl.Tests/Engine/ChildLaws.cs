@@ -169,7 +169,7 @@ public class ChildLaws
         Assert.Contains("b broke", head.Error, StringComparison.Ordinal);
         Assert.Single(await lab.Records("b", "run.sub"));
         broken = false;
-        await lab.Client.RequeueAsync("run", Lab.Token);
+        await lab.Client.RequeueAsync("run", cancellationToken: Lab.Token);
         Assert.Equal(RunStatus.Completed, (await lab.Ended()).Status);
         Assert.Equal(s_paths, done);
     });
@@ -186,7 +186,7 @@ public class ChildLaws
         await Signal(lab);
         await lab.Delay(60);
         await Parked(lab);
-        await lab.Client.RequeueAsync("run.sub", Lab.Token);
+        await lab.Client.RequeueAsync("run.sub", cancellationToken: Lab.Token);
         Assert.Equal(RunStatus.Completed, (await lab.Ended()).Status);
         Assert.Equal(s_paths, done);
     });

@@ -204,8 +204,8 @@ public class ScheduleLaws
         await lab.Client.PauseScheduleAsync("hourly", cancellationToken: Lab.Token);
         await using var worker = hands.Start();
         await lab.Delay(60);
-        var run = await lab.Client.TriggerAsync("hourly", Lab.Token);
-        var again = await lab.Client.TriggerAsync("hourly", Lab.Token);
+        var run = await lab.Client.TriggerAsync("hourly", cancellationToken: Lab.Token);
+        var again = await lab.Client.TriggerAsync("hourly", cancellationToken: Lab.Token);
         await lab.Delay(60);
         Assert.Equal([run.RunId, again.RunId], hands.Began);
         Assert.Equal("x", (await lab.Client.ParamsAsync(run.RunId, Lab.Token))["day"].ToElement().GetString());
@@ -359,7 +359,7 @@ public class ScheduleLaws
             Assert.True(await lab.Client.UnscheduleAsync("hourly", Lab.Token));
             Assert.False(await lab.Client.UnscheduleAsync("hourly", Lab.Token));
             Assert.Empty(await lab.Client.SchedulesAsync(Lab.Token));
-            var missing = await Assert.ThrowsAsync<ScheduleNotFoundException>(() => lab.Client.TriggerAsync("hourly", Lab.Token));
+            var missing = await Assert.ThrowsAsync<ScheduleNotFoundException>(() => lab.Client.TriggerAsync("hourly", cancellationToken: Lab.Token));
             Assert.Contains("There is no schedule 'hourly'", missing.Message, StringComparison.Ordinal);
             // What had begun goes on, and makes nothing.
             await lab.Delay(5 * 3600);

@@ -185,7 +185,7 @@ public class WorkerLaws
         Assert.Equal((RunStatus.Failed, true), (head.Status, head.DeadLetter));
         Assert.Contains("died 3 times in a row", head.Error, StringComparison.Ordinal);
         deadly = false;
-        await lab.Client.RequeueAsync("run", Lab.Token);
+        await lab.Client.RequeueAsync("run", cancellationToken: Lab.Token);
         await using var last = new Hand(lab, options);
         head = await lab.Ended("run");
         Assert.Equal((RunStatus.Completed, false), (head.Status, head.DeadLetter));

@@ -1,0 +1,84 @@
+using Microsoft.Playwright;
+
+[assembly: AssemblyFixture(typeof(Pawl.Dashboard.Tests.Browser))]
+
+namespace Pawl.Dashboard.Tests;
+
+/// <summary>A real Chromium, one for all page tests.</summary>
+public sealed class Browser : IAsyncLifetime
+{
+    static readonly string[] s_inDocuments = ["run", "plan", "bulk", "live", "workflow", "audit", "fork"];
+
+    IPlaywright _playwright = null!;
+    IBrowser _browser = null!;
+
+    public static string Root { get; } = FindRoot();
+
+    public async ValueTask InitializeAsync()
+    {
+        // A loaded machine is slow, and nothing here waits when all is well.
+        Assertions.SetDefaultExpectTimeout(30_000);
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+        {
+            ExecutablePath = Environment.GetEnvironmentVariable("PAWL_CHROMIUM") ?? "/usr/bin/chromium",
+            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        });
+    }
+
+    /// <summary>A browser that knows nothing yet.</summary>
+    public Task<IPage> NewAsync() => _browser.NewPageAsync(new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 900 }, AcceptDownloads = true });
+
+    public static async Task GoAsync(IPage page, string place)
+    {
+        await page.GotoAsync($"{page.Url.Split('#')[0]}#/{place}");
+        await Assertions.Expect(page.Locator("h1").First).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByText("Loading …")).ToHaveCountAsync(0);
+    }
+
+    /// <summary>A picture for whoever looks into artifacts/screenshots; with PAWL_DOCS_IMAGES=1 those that the documents show are taken anew.</summary>
+    public static async Task ShootAsync(IPage page, string name)
+    {
+        await page.ScreenshotAsync(new() { Path = Path.Combine(Root, "artifacts", "screenshots", $"{name}.png") });
+        if (Environment.GetEnvironmentVariable("PAWL_DOCS_IMAGES") == "1" && s_inDocuments.Contains(name))
+            await page.ScreenshotAsync(new() { Path = Path.Combine(Root, "docs", "images", $"{name}.png") });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.DisposeAsync();
+        _playwright.Dispose();
+    }
+
+    static string FindRoot()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Pawl.slnx"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException("Pawl.slnx is not above the tests.");
+    }
+}
+
+/// <summary>A test in the browser. What a page throws, and what its policy had to refuse, fails the test that opened it.</summary>
+public abstract class PageTest(Browser browser) : IAsyncDisposable
+{
+    readonly List<IPage> _pages = [];
+    readonly List<string> _told = [];
+
+    protected async Task<IPage> OpenAsync(Uri link, string place)
+    {
+        var page = await browser.NewAsync();
+        _pages.Add(page);
+        page.PageError += (_, error) => _told.Add(error);
+        page.Console += (_, message) => { if (message.Text.Contains("Content Security Policy", StringComparison.Ordinal)) _told.Add(message.Text); };
+        await page.GotoAsync(link.ToString());
+        await Browser.GoAsync(page, place);
+        return page;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var page in _pages) await page.CloseAsync();
+        GC.SuppressFinalize(this);
+        Assert.Empty(_told);
+    }
+}
