@@ -152,9 +152,10 @@ public sealed partial class PostgresStore : ICheckpointStore
             var known = _known;
             try
             {
+                var results = commits is [var commit] && known.Follows(commit, out var run) && WriteStep(commit, run, known) ? s_committed : await WriteAsync(commits, known);
+                // What the run does next goes by the time of the server that has just answered.
                 await _clock.EnsureAsync(_source, CancellationToken.None);
-                if (commits is [var commit] && known.Follows(commit, out var run) && WriteStep(commit, run, known)) return s_committed;
-                return await WriteAsync(commits, known);
+                return results;
             }
             catch (NpgsqlException error) when (IsTaken(error) && attempt < Attempts)
             {
@@ -178,7 +179,12 @@ public sealed partial class PostgresStore : ICheckpointStore
     /// <returns>False when more than its record has to change, or nothing may.</returns>
     bool WriteStep(in Commit commit, long run, PostgresKnown known)
     {
-        if (!_alone.TryTake(out var alone)) alone = new PostgresStep(_source, _sql);
+        if (!_alone.TryTake(out var alone))
+        {
+            alone = new PostgresStep(_source, _sql);
+            // A connection that is new may be to another server, though nobody met the loss of the one before.
+            _clock.Doubt();
+        }
         var isAnswered = false;
         try
         {
@@ -198,7 +204,11 @@ public sealed partial class PostgresStore : ICheckpointStore
 
     async ValueTask<IReadOnlyList<CommitResult>> WriteAsync(IReadOnlyList<Commit> commits, PostgresKnown known)
     {
-        if (!_committing.TryTake(out var committing)) committing = await PostgresCommit.OpenAsync(_source, _sql);
+        if (!_committing.TryTake(out var committing))
+        {
+            committing = await PostgresCommit.OpenAsync(_source, _sql);
+            _clock.Doubt();
+        }
         try
         {
             var results = await committing.ExecuteAsync(commits, known);

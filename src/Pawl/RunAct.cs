@@ -93,7 +93,8 @@ public sealed record RunAct(DateTimeOffset At, string? By, string What, string? 
         }
         if (kind != "approval") return null;
         var decision = Approval.From(message, json);
-        var step = records.SelectMany(Asked).FirstOrDefault(path => Approval.SignalFor(path) == message.Name);
+        // Each time that it was asked anew has a name of its own.
+        var step = records.SelectMany(Asked).GroupBy(path => path).FirstOrDefault(asked => Enumerable.Range(0, asked.Count() + 1).Any(earlier => Approval.SignalFor(asked.Key, earlier) == message.Name))?.Key;
         return new RunAct(message.At, message.By, decision.IsApproved ? "approved" : "rejected", decision.Changes is null ? step : $"{step}, with changes", decision.Reason);
     }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Microsoft.Playwright;
 using Pawl.Storage;
 
 namespace Pawl.Dashboard.Tests;

@@ -35,8 +35,7 @@ public sealed class TakeoverTests(PostgresFixture postgres) : IDisposable
         for (var round = 0; round < Rounds; round++) await RaceAsync(before, behind, $"r{round}", round, together: 1 + round % 3 * 4);
     }
 
-    /// <param name="before">Where the steps come from, alone or with those of other runs.</param>
-    /// <param name="behind">Where the first of the runs is claimed, after so many steps as the round says.</param>
+    // Steps come to the one, alone or with those of other runs; in the other the first of the runs is claimed, after so many steps as the round says.
     static async Task RaceAsync(ICheckpointStore before, ICheckpointStore behind, string name, int round, int together)
     {
         var runs = await Task.WhenAll(Enumerable.Range(0, together).Select(number => StoredRun.BeginAsync(before, $"{name}_{number}")));

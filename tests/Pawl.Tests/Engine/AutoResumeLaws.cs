@@ -87,7 +87,7 @@ public class AutoResumeLaws
         await lab.Delay(600);
         Assert.Equal((RunStatus.Failed, null, 2), ((await lab.Head()).Status, (await lab.Head()).WakeAt, await Attempts(lab)));
         // A person's word begins it anew.
-        await lab.Client.RequeueAsync("run", Lab.Token);
+        await lab.Client.RequeueAsync("run", cancellationToken: Lab.Token);
         await lab.Delay(600);
         Assert.Equal(4, await Attempts(lab));
     });

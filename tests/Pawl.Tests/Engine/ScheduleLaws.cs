@@ -243,7 +243,7 @@ public class ScheduleLaws
         ("pause", (client, schedule) => client.PauseScheduleAsync(schedule.Name, cancellationToken: Lab.Token)),
         ("resume", (client, schedule) => client.ResumeScheduleAsync(schedule.Name, cancellationToken: Lab.Token)),
         ("remove", (client, schedule) => client.UnscheduleAsync(schedule.Name, Lab.Token)),
-        ("trigger", (client, schedule) => client.TriggerAsync(schedule.Name, Lab.Token)),
+        ("trigger", (client, schedule) => client.TriggerAsync(schedule.Name, cancellationToken: Lab.Token)),
     ];
 
     static Schedule Changed(Schedule schedule) => schedule with { Params = new Dictionary<string, object?> { ["day"] = "new" } };
