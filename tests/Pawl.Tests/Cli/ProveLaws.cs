@@ -136,6 +136,22 @@ public sealed class ProveLaws : IDisposable
     }
 
     [Fact]
+    public void A_process_counts_as_hanging_when_it_takes_very_much_longer_than_the_longest_and_not_than_the_last()
+    {
+        var patience = new Pawl.Cli.Proving.Patience();
+        Assert.Equal(TimeSpan.FromMinutes(30), patience.Limit);
+        patience.Took(TimeSpan.FromMinutes(1));
+        Assert.Equal(TimeSpan.FromMinutes(20), patience.Limit);
+        // A hook that makes a folder.
+        patience.Took(TimeSpan.FromMilliseconds(5));
+        Assert.Equal(TimeSpan.FromMinutes(20), patience.Limit);
+        // Of a busy machine even short ones may take minutes.
+        var quick = new Pawl.Cli.Proving.Patience();
+        quick.Took(TimeSpan.FromMilliseconds(5));
+        Assert.Equal(TimeSpan.FromMinutes(10), quick.Limit);
+    }
+
+    [Fact]
     public async Task What_cannot_be_proved_is_told_before_anything_is_killed()
     {
         Write("""
