@@ -12,13 +12,10 @@ namespace Pawl.Cli.Proving;
 /// caller's folder on purpose: a program that looks for a repository or a project above itself must not find the caller's.</remarks>
 sealed class ProofSession
 {
-    static readonly TimeSpan s_least = TimeSpan.FromMinutes(2);
-    const int Factor = 20;
-
     readonly string _file;
     readonly string? _configuration;
     readonly string _directory;
-    long _longest = TimeSpan.FromMinutes(30).Ticks / Factor;
+    readonly Patience _patience = new();
 
     ProofSession(Caller caller, string file, string? configuration, string folder, ProveSettings settings, IReadOnlyList<string> parameters, string storeKind)
     {
@@ -106,8 +103,7 @@ sealed class ProofSession
     public async Task<int> EndAsync(Process process, CancellationToken cancellationToken)
     {
         var began = Caller.Time.GetTimestamp();
-        var limit = TimeSpan.FromTicks(Math.Max(s_least.Ticks, Volatile.Read(ref _longest) * Factor));
-        using var late = new CancellationTokenSource(limit, Caller.Time);
+        using var late = new CancellationTokenSource(_patience.Limit, Caller.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
@@ -119,7 +115,7 @@ sealed class ProofSession
             cancellationToken.ThrowIfCancellationRequested();
             return -1;
         }
-        if (process.ExitCode == 0) Volatile.Write(ref _longest, Caller.Time.GetElapsedTime(began).Ticks);
+        if (process.ExitCode == 0) _patience.Took(Caller.Time.GetElapsedTime(began));
         return process.ExitCode;
     }
 
