@@ -135,27 +135,6 @@ public sealed class ProveLaws : IDisposable
     }
 
     [Fact]
-<<<<<<< HEAD
-=======
-    public async Task A_configuration_that_is_named_holds_in_every_process_of_a_proof()
-    {
-        Write("""
-            name: asks
-            steps:
-              - id: ask
-                agent: { prompt: Hello }
-              - id: tell
-                run: echo ${{ steps.ask.outputs.text }} > answer.txt
-            """);
-        Directory.CreateDirectory(In("settings"));
-        File.WriteAllText(In("settings/models.yaml"), "models: { default: { scripted: answers.yaml } }\n");
-        File.WriteAllText(In("settings/answers.yaml"), "- { text: Good day }\n");
-        var answer = await ProveAsync("workflow.yaml", "--config", "settings/models.yaml", "--points", "2", "--json");
-        Assert.True(answer.Code == 0, answer.All);
-        Assert.Equal(2, answer.Json.GetProperty("points").GetArrayLength());
-    }
-
-    [Fact]
     public void A_process_counts_as_hanging_when_it_takes_very_much_longer_than_the_longest_and_not_than_the_last()
     {
         var patience = new Pawl.Cli.Proving.Patience();
@@ -172,7 +151,6 @@ public sealed class ProveLaws : IDisposable
     }
 
     [Fact]
->>>>>>> rest
     public async Task What_cannot_be_proved_is_told_before_anything_is_killed()
     {
         Write("""
