@@ -150,7 +150,7 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         Assert.Equal("[]", await SeriousAsync(page));
         await page.GotoAsync($"{lab.Server.Address}#/run/many/steps");
         await page.GetByLabel("Filter the steps").FillAsync("failed");
-        await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "end", Exact = true })).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Region, new() { Name = "Steps" }).GetByRole(AriaRole.Link, new() { Name = "end", Exact = true })).ToBeVisibleAsync();
         Assert.Equal(1, await page.Locator("main tbody tr").CountAsync());
 
         async Task<string?> FocusedAsync()
