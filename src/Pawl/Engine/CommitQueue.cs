@@ -157,13 +157,9 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
 
         public void Give()
         {
-            var free = 0;
             foreach (var one in group)
-            {
-                if (one.IsFree) free++;
-                else one.Tell();
-            }
-            if (free == 0) queue.Next(this);
+                if (!one.IsFree) one.Tell();
+            if (group.TrueForAll(one => !one.IsFree)) queue.Next(this);
             else ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
 

@@ -61,7 +61,7 @@ public sealed class ReplLaws : IDisposable
         var prompts = 2;
         foreach (var (command, told) in new[]
         {
-            ("list-checkpoints", "no checkpoints of rounds yet"), ("show", "hello"), ("plan", "is completed"), ("costs", "STEP"), ("approve", "asks for no approval"), ("reject", "asks for no approval"),
+            ("list-checkpoints", "no checkpoints of rounds yet"), ("show", "completed"), ("plan", "is completed"), ("costs", "STEP"), ("approve", "asks for no approval"), ("reject", "asks for no approval"),
             ("fork\nonce more", "is a fork of"), ("fork\n", "Cancelled."),
         })
         {

@@ -66,7 +66,7 @@ public sealed class LiveLaws : IDisposable
         await lab.Client.PauseAsync("run", cancellationToken: Lab.Token);
         await run;
         File.Create(file).Dispose();
-        await using (var again = new FileStream(file, FileMode.Truncate, FileAccess.Write)) again.Write(left);
+        using (var again = new FileStream(file, FileMode.Truncate, FileAccess.Write)) again.Write(left);
         var resumed = lab.Resume(Saying(context => context.Write("second")), new ResumeOptions { From = "b" });
         await lab.Delay(5);
         Assert.Equal(["b begins 2", "b says second"], (await lab.Client.LiveAsync(await lab.Head(), null, Lab.Token)).Lines.Select(Told));
