@@ -29,12 +29,12 @@ sealed class DashboardPage(IPlaywright playwright, IBrowser browser) : IAsyncDis
 
     /// <summary>A browser that was never here opens a place.</summary>
     /// <returns>Milliseconds until the first row is there and a key that is pressed then is answered with a frame.</returns>
-    public Task<double> LoadAsync(LocalDashboard server, string place, Func<IPage, Task>? more = null) => LoadAsync(server.Link, $"{server.Address}#/{place}", more);
+    public Task<double> LoadAsync(LocalDashboard server, string place, Func<IPage, Task>? more = null) => MeasureAsync(server.Link, $"{server.Address}#/{place}", more);
 
     /// <summary>The same for a page that is nothing but its 50 rows: what the browser itself takes.</summary>
-    public Task<double> LoadPlainAsync() => LoadAsync(null, "data:text/html," + Uri.EscapeDataString($"<main><table><tbody>{string.Concat(Enumerable.Repeat("<tr><td>row</td></tr>", 50))}</tbody></table></main>"), null);
+    public Task<double> LoadPlainAsync() => MeasureAsync(null, "data:text/html," + Uri.EscapeDataString($"<main><table><tbody>{string.Concat(Enumerable.Repeat("<tr><td>row</td></tr>", 50))}</tbody></table></main>"), null);
 
-    async Task<double> LoadAsync(Uri? link, string address, Func<IPage, Task>? more)
+    async Task<double> MeasureAsync(Uri? link, string address, Func<IPage, Task>? more)
     {
         await using var context = await browser.NewContextAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 900 } });
         // Signed in, and nothing else.

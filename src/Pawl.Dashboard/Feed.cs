@@ -25,7 +25,9 @@ sealed class Feed(PawlClient client, TimeSpan every)
     /// <returns>Null when this feed told no such mark of late: the one who asks must be answered alone.</returns>
     public Task<object?>? Share(string? runId, string seen, string question, Func<Task<object?>> make)
     {
-        lock (_lock) return _looks.TryGetValue(runId ?? "", out var look) ? look.Share(seen, question, make) : null;
+        Look? look;
+        lock (_lock) look = _looks.GetValueOrDefault(runId ?? "");
+        return look?.Share(seen, question, make);
     }
 
     // What a list shows first, and what is alive: a run that ends changes both.
@@ -80,7 +82,7 @@ sealed class Feed(PawlClient client, TimeSpan every)
         const int Late = 16, MostAnswers = 64;
 
         readonly Queue<string> _marks = [];
-        readonly Dictionary<string, Lazy<Task<object?>>> _answers = [];
+        readonly Dictionary<string, Task<object?>> _answers = [];
         TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (long Number, string? Mark) _now;
 
@@ -104,18 +106,13 @@ sealed class Feed(PawlClient client, TimeSpan every)
 
         public Task<object?>? Share(string seen, string question, Func<Task<object?>> make)
         {
-            Lazy<Task<object?>>? answer;
             lock (_lock)
             {
                 // What is kept was asked for behind the newest mark, and so behind every one before.
                 if (!_marks.Contains(seen)) return null;
-                if (!_answers.TryGetValue(question, out answer))
-                {
-                    if (_answers.Count == MostAnswers) return null;
-                    _answers[question] = answer = new Lazy<Task<object?>>(() => MakeAsync(question, make));
-                }
+                if (_answers.TryGetValue(question, out var answer)) return answer;
+                return _answers.Count == MostAnswers ? null : _answers[question] = Task.Run(() => MakeAsync(question, make));
             }
-            return answer.Value;
         }
 
         async Task<object?> MakeAsync(string question, Func<Task<object?>> make)

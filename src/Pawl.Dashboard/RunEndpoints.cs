@@ -16,9 +16,9 @@ static class RunEndpoints
     {
         var stories = new Stories(client);
         api.MapGet("/runs/{id}", (HttpContext context, string id, string? since) => RunAsync(context, client, definitions, stories, id, since)).Shared(feed);
-        api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id, long? from, int? limit, bool? brief) => CheckpointsAsync(context, client, stories, id, Math.Clamp(from ?? 1, 1, int.MaxValue), Math.Clamp(limit ?? 500, 1, MostRecords), brief ?? false));
-        api.MapGet("/runs/{id}/checkpoints/{seq:long}", (HttpContext context, string id, long seq) => CheckpointAsync(context, client, id, seq));
-        api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, id, seq));
+        api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id, long? from, int? limit, bool? brief) => CheckpointsAsync(context, client, stories, id, Math.Max(1, from ?? 1), Math.Clamp(limit ?? 500, 1, MostRecords), brief ?? false));
+        api.MapGet("/runs/{id}/checkpoints/{seq:long}", (HttpContext context, string id, long seq) => CheckpointAsync(context, client, stories, id, seq));
+        api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, stories, id, seq));
         api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id, long? seq) => Json.Answer(context, await client.SnapshotAsync(id, seq, context.RequestAborted)));
         api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted))).Shared(feed);
         api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other, long? seq, long? otherSeq) => DiffAsync(context, client, id, other ?? id, seq, otherSeq));
@@ -71,30 +71,26 @@ static class RunEndpoints
     static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, Stories stories, string id, long from, int limit, bool brief)
     {
         var head = await HeadAsync(client, id, context.RequestAborted);
-        var records = (await stories.OfAsync(head, context.RequestAborted)).Records.Skip((int)from - 1).Take(limit).ToList();
+        var records = await stories.RecordsAsync(head, from, limit, context.RequestAborted);
         var next = records.Count == limit ? records[^1].Seq + 1 : (long?)null;
         return brief
             ? Json.Answer(context, new { items = records.Select(record => new { record.Seq, record.Kind, record.Path, record.Status, record.Attempt, record.At, record.Duration, error = record.Error?.Message ?? record.Reason }), next }, records is [.., var last] ? last.Hash : null)
             : Json.Answer(context, new { items = records, next });
     }
 
-    static async Task<Checkpoint> RecordAsync(PawlClient client, string id, long seq, CancellationToken stop)
-    {
-        await HeadAsync(client, id, stop);
-        return await client.Store.ReadAsync(id, seq, stop).FirstOrDefaultAsync(stop) is { } record && record.Seq == seq ? record
-            : throw new BadRequestException($"Run '{id}' has no checkpoint {seq}.");
-    }
+    static async Task<Checkpoint> RecordAsync(PawlClient client, Stories stories, string id, long seq, CancellationToken stop) =>
+        await stories.RecordsAsync(await HeadAsync(client, id, stop), Math.Max(1, seq), 1, stop) is [var record] && record.Seq == seq ? record : throw new BadRequestException($"Run '{id}' has no checkpoint {seq}.");
 
-    static async Task<IResult> CheckpointAsync(HttpContext context, PawlClient client, string id, long seq)
+    static async Task<IResult> CheckpointAsync(HttpContext context, PawlClient client, Stories stories, string id, long seq)
     {
-        var record = await RecordAsync(client, id, seq, context.RequestAborted);
+        var record = await RecordAsync(client, stories, id, seq, context.RequestAborted);
         return Json.Answer(context, new { checkpoint = record, output = await client.OutputAsync(id, record, context.RequestAborted), has_log = Log(record) is not null }, record.Hash);
     }
 
     /// <summary>As text, never as anything that a browser would run.</summary>
-    static async Task<IResult> LogAsync(HttpContext context, PawlClient client, string id, long seq)
+    static async Task<IResult> LogAsync(HttpContext context, PawlClient client, Stories stories, string id, long seq)
     {
-        var record = await RecordAsync(client, id, seq, context.RequestAborted);
+        var record = await RecordAsync(client, stories, id, seq, context.RequestAborted);
         return Log(record) is { } log ? Results.Bytes(await client.Store.ReadPayloadAsync(id, log, context.RequestAborted), "text/plain; charset=utf-8")
             : Problems.Of(StatusCodes.Status404NotFound, $"Checkpoint {seq} of run '{id}' kept no output of a shell.");
     }

@@ -35,6 +35,11 @@ sealed class Stories(PawlClient client)
         }
     }
 
+    /// <summary>Records from a number on. Those of a run that is too long to be kept are read from the store.</summary>
+    public async Task<List<Checkpoint>> RecordsAsync(RunHead head, long from, int limit, CancellationToken stop) => head.Seq > MostRecords
+        ? await client.Store.ReadAsync(head.RunId, from, stop).Take(limit).ToListAsync(stop)
+        : [.. (await OfAsync(head, stop)).Records.Skip((int)Math.Min(from - 1, int.MaxValue)).Take(limit)];
+
     static bool Has(IReadOnlyList<Checkpoint> records, RunHead head) => records.Count >= head.Seq && records[(int)head.Seq - 1].Hash == head.Hash;
 
     async Task<IReadOnlyList<Checkpoint>> ReadAsync(RunHead head, IReadOnlyList<Checkpoint>? known, CancellationToken stop)

@@ -7,9 +7,10 @@ import { Keys, useKeys } from './keys.js';
 const later = (module, name) => {
   let Part = null;
   return props => {
-    const [, setPart] = useState(null);
-    useEffect(() => { if (!Part) import(module).then(found => { Part = found[name]; setPart(name); }); }, []);
-    return Part ? html`<${Part} ...${props} />` : html`<p class="empty loading" role="status">Loading …</p>`;
+    const [, setState] = useState(null);
+    const [failed, setFailed] = useState(false);
+    useEffect(() => { if (!Part) import(module).then(found => { Part = found[name]; setState(name); }, () => setFailed(true)); }, []);
+    return Part ? html`<${Part} ...${props} />` : failed ? html`<p class="empty" role="alert">This page could not be read. Reload it.</p>` : html`<p class="empty loading" role="status">Loading …</p>`;
   };
 };
 

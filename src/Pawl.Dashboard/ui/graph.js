@@ -24,8 +24,9 @@ function below(steps) {
 /** The picture comes behind the steps' own table: with thousands of them it takes a moment to think about. */
 export function Graph(props) {
   const [dagre, setDagre] = useState(null);
-  useEffect(() => { import('./vendor/dagre.js').then(setDagre); }, []);
-  return dagre ? html`<${Picture} dagre=${dagre} ...${props} />` : html`<div class="graph-space"></div>`;
+  const [failed, setFailed] = useState(false);
+  useEffect(() => { import('./vendor/dagre.js').then(setDagre, () => setFailed(true)); }, []);
+  return dagre ? html`<${Picture} dagre=${dagre} ...${props} />` : html`<div class="graph-space">${failed ? html`<p class="empty" role="alert">The graph could not be read. Reload the page.</p>` : null}</div>`;
 }
 
 function Picture({ dagre, steps, passes, open }) {

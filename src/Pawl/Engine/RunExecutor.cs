@@ -25,8 +25,7 @@ static class RunExecutor
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
         var selected = run.Select?.In(run.Workflow);
-        GraphScheduler.Result graph = new([], Stopped: false);
-        if (run.Journal.Compensating is null) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
+        var graph = run.Journal.Compensating is null ? await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected) : new GraphScheduler.Result([], Stopped: false);
 
         var (status, errorStep, error) = await EndAsync(run, graph, selected);
         Diagnostics.Log.Ended(run.Log, run.Id, status);
@@ -37,7 +36,7 @@ static class RunExecutor
             RunId = run.Id, Workflow = run.Workflow.Name, Status = status, Steps = reports, ErrorStep = errorStep, Error = error,
             CheckpointWriteFailed = run.Stop == StopReason.WriteFailed, Duration = run.Time.GetElapsedTime(began),
             Saved = Planning.CostLedger.Saved(run.Journal, reports),
-            Waits = status == RunStatus.Waiting ? run.Waits.Open : [], Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
+            ResumesAt = status == RunStatus.Failed ? run.Journal.Head.WakeAt : null, Waits = status == RunStatus.Waiting ? run.Waits.Open : [], Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
         };
     }
 
@@ -71,12 +70,11 @@ static class RunExecutor
             case StopReason.Drain:
                 return await WaitAsync(run, run.Waits.Record("handed over by a worker that stops", atOnce: true));
             case StopReason.Cancel:
-                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, $"canceled {Asked(run)}");
+                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, $"canceled {PassRecords.Asked(run.StoppedBy)}");
             case StopReason.Pause:
-                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : $"paused {Asked(run)}");
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : $"paused {PassRecords.Asked(run.StoppedBy)}");
             case StopReason.TimeLimit when run.Journal.Compensating is null:
-                var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
-                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);
+                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient), null);
             default:
                 return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.Journal.Compensating is null ? "interrupted" : "interrupted while compensating; a resume goes on with it");
         }
@@ -84,7 +82,9 @@ static class RunExecutor
 
     static async Task<(RunStatus, string?, string?)> RecordAsync(Run run, CheckpointKind kind, RunStatus status, string? step, StepError? error, string? reason)
     {
-        if (kind != CheckpointKind.Paused && run.Lease is { } lease)
+        var goesOn = kind == CheckpointKind.Failed ? Planning.AutoResume.When(run) : null;
+        // A child that goes on by itself has not ended.
+        if (kind != CheckpointKind.Paused && goesOn is null && run.Lease is { } lease)
         {
             try { await ChildRuns.TellAsync(run.Client.Store, run.Journal.Head, lease.Token, run.Time.GetUtcNow()); }
             catch (IOException away)
@@ -93,12 +93,9 @@ static class RunExecutor
                 return Unwritten(run, step);
             }
         }
-        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = kind is CheckpointKind.Canceled or CheckpointKind.Paused ? PassRecords.By(run.StoppedBy) : default };
-        if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
-        return Unwritten(run, step);
+        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = goesOn is { } at ? Planning.AutoResume.Written(at) : PassRecords.By(kind is CheckpointKind.Canceled or CheckpointKind.Paused ? run.StoppedBy : null) };
+        return await run.Steps.AppendAsync(draft, marked: true, null) ? (status, step, error?.Message ?? reason) : Unwritten(run, step);
     }
-
-    static string Asked(Run run) => run.StoppedBy is { } who ? $"by {who}" : "on request";
 
     static async Task<(RunStatus, string?, string?)> WaitAsync(Run run, Checkpoint draft) =>
         await run.Steps.AppendAsync(draft, marked: true, null) ? (RunStatus.Waiting, null, null) : Unwritten(run, null);
