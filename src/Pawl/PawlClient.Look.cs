@@ -140,7 +140,7 @@ public sealed partial class PawlClient
             if (kind == CheckpointKind.Canceled && Open(journal) is { } occurrence) await HandOnAsync(occurrence, cancellationToken);
             await ChildRuns.EndAsync(journal.Head, kind == CheckpointKind.Canceled ? CancelAsync : PauseAsync);
             if (kind == CheckpointKind.Canceled) await ChildRuns.TellAsync(Store, journal.Head, lease.Token, Time.GetUtcNow());
-            await journal.AppendAsync(new Checkpoint { Kind = kind, At = Time.GetUtcNow(), Reason = by is null ? $"{what} on request" : $"{what} by {by}", Data = PassRecords.By(by) });
+            await journal.AppendAsync(new Checkpoint { Kind = kind, At = Time.GetUtcNow(), Reason = $"{what} {PassRecords.Asked(by)}", Data = PassRecords.By(by) });
             journal.CreatedData!.Dispose();
             return journal.Head;
         }

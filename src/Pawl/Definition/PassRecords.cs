@@ -86,6 +86,9 @@ static class PassRecords
     /// <summary>Who asked for what a record tells; empty when that is not known.</summary>
     public static ReadOnlyMemory<byte> By(string? by) => by is null ? default : Write(w => w.WriteString("by", by));
 
+    /// <summary>The same in words.</summary>
+    public static string Asked(string? by) => by is null ? "on request" : $"by {by}";
+
     /// <summary>The end of a pass that only a timer or a message can continue.</summary>
     public static Checkpoint Waiting(IReadOnlyList<Wait> waits, int seen, string reason, DateTimeOffset now) => new()
     {

@@ -25,8 +25,7 @@ static class RunExecutor
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
         var selected = run.Select?.In(run.Workflow);
-        GraphScheduler.Result graph = new([], Stopped: false);
-        if (run.Journal.Compensating is null) graph = await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected);
+        var graph = run.Journal.Compensating is null ? await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected) : new GraphScheduler.Result([], Stopped: false);
 
         var (status, errorStep, error) = await EndAsync(run, graph, selected);
         Diagnostics.Log.Ended(run.Log, run.Id, status);
@@ -71,12 +70,11 @@ static class RunExecutor
             case StopReason.Drain:
                 return await WaitAsync(run, run.Waits.Record("handed over by a worker that stops", atOnce: true));
             case StopReason.Cancel:
-                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, $"canceled {Asked(run)}");
+                return await RecordAsync(run, CheckpointKind.Canceled, RunStatus.Canceled, null, null, $"canceled {PassRecords.Asked(run.StoppedBy)}");
             case StopReason.Pause:
-                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : $"paused {Asked(run)}");
+                return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : $"paused {PassRecords.Asked(run.StoppedBy)}");
             case StopReason.TimeLimit when run.Journal.Compensating is null:
-                var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
-                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);
+                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient), null);
             default:
                 return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.Journal.Compensating is null ? "interrupted" : "interrupted while compensating; a resume goes on with it");
         }
@@ -95,13 +93,9 @@ static class RunExecutor
                 return Unwritten(run, step);
             }
         }
-        var data = goesOn is { } at ? Planning.AutoResume.Written(at) : kind is CheckpointKind.Canceled or CheckpointKind.Paused ? PassRecords.By(run.StoppedBy) : default;
-        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = data };
-        if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
-        return Unwritten(run, step);
+        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = goesOn is { } at ? Planning.AutoResume.Written(at) : PassRecords.By(kind is CheckpointKind.Canceled or CheckpointKind.Paused ? run.StoppedBy : null) };
+        return await run.Steps.AppendAsync(draft, marked: true, null) ? (status, step, error?.Message ?? reason) : Unwritten(run, step);
     }
-
-    static string Asked(Run run) => run.StoppedBy is { } who ? $"by {who}" : "on request";
 
     static async Task<(RunStatus, string?, string?)> WaitAsync(Run run, Checkpoint draft) =>
         await run.Steps.AppendAsync(draft, marked: true, null) ? (RunStatus.Waiting, null, null) : Unwritten(run, null);
