@@ -133,9 +133,10 @@ sealed class PostgresSql(string schema)
         """);
 
     /// <summary>The same with turns: the n-th run of a partition's value, those that execute counted, comes behind the (n-1)-th of every other. What is read follows the number
-    /// of partitions, not of runs: of each the first few; and of more partitions than <see cref="Partitions"/> those in front of the line, and as many that follow
+    /// of partitions, not of runs: of each the first few, of the statuses that are in line at all; and of more partitions than <see cref="Partitions"/> those in front of the line, and as many that follow
     /// the one whose run began last, round and round, so that none is left out for long.</summary>
     public string TakeInTurns => Taking($"""
+        with present as materialized (select s.status from {Statuses} where exists (select from {_runs} r where r.queue = $1 and r.status = s.status and {InLine}))
         select one.run_id, one.status, one.priority, one.created_at,
             row_number() over (partition by one.value order by one.priority desc, one.created_at, one.run_id) + coalesce(busy.runs, 0) as turn
         from (
@@ -146,9 +147,9 @@ sealed class PostgresSql(string schema)
                     select {NextPart("part.part")} from part where part.part is not null)
                 (select part from part where part is not null limit {Partitions})
                 union
-                select front.part from {Statuses}, lateral (
+                select front.part from present s, lateral (
                     select r.part from {_runs} r where r.queue = $1 and r.status = s.status and {InLine} and {CanExecute} order by r.priority desc, r.created_at, r.run_id limit $2) front) part,
-                {Statuses}, lateral (
+                present s, lateral (
                     select r.run_id, r.status, r.priority, r.created_at from {_runs} r
                     where r.queue = $1 and r.part = part.part and r.status = s.status and {InLine} and {CanExecute}
                     order by r.priority desc, r.created_at, r.run_id limit $2) line

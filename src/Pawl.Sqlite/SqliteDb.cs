@@ -26,6 +26,9 @@ sealed class SqliteCallException(string path, int code, string message)
 /// <summary>A connection with its prepared statements. For one thread at a time.</summary>
 sealed class SqliteDb : IDisposable
 {
+    /// <summary>Pages in the log before it is brought into the tables.</summary>
+    public const int LogFrames = 4000;
+
     readonly SqliteConnection _connection;
     readonly sqlite3 _handle;
     readonly string _path;
@@ -70,7 +73,7 @@ sealed class SqliteDb : IDisposable
         Expect("synchronous", "2", "FULL");
         Expect("foreign_keys", "1", "ON");
         // A log of 16 MB before it is brought into the tables: pages that many commits change are written there once.
-        Expect("wal_autocheckpoint", "4000", "4000");
+        Expect("wal_autocheckpoint", $"{LogFrames}", $"{LogFrames}");
         // On Apple's systems a plain flush stops in the disk's cache.
         Expect("fullfsync", "1", "ON");
         Expect("checkpoint_fullfsync", "1", "ON");

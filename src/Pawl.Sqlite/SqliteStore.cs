@@ -49,7 +49,7 @@ public sealed partial class SqliteStore : ICheckpointStore
             db.Dispose();
             throw;
         }
-        _writer = new SqliteWriter(db);
+        _writer = new SqliteWriter(db, new SqliteLog(path));
         var (durability, remark) = DurabilityProbe.Expect(Path.GetDirectoryName(path)!);
         Info = new StoreInfo($"sqlite:{path}", durability, remark, options.LeaseTime);
     }

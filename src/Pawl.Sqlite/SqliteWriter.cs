@@ -1,7 +1,7 @@
 namespace Pawl.Storage;
 
 /// <summary>The one connection that writes. Whatever comes while a flush is under way goes together into the next transaction, and shares its flush.</summary>
-sealed class SqliteWriter(SqliteDb db) : IDisposable
+sealed class SqliteWriter(SqliteDb db, SqliteLog log) : IDisposable
 {
     readonly Lock _writing = new();
     readonly Queue<Work> _waiting = new();
@@ -21,6 +21,7 @@ sealed class SqliteWriter(SqliteDb db) : IDisposable
                 ObjectDisposedException.ThrowIf(_ended, typeof(SqliteStore));
                 db.Run("BEGIN IMMEDIATE");
                 var answer = work(db);
+                log.Grow();
                 // Durable behind this line. A crash before leaves nothing of it.
                 db.Run("COMMIT");
                 return new(answer);
@@ -91,6 +92,7 @@ sealed class SqliteWriter(SqliteDb db) : IDisposable
                     work.Do(db);
                 }
                 failing = null;
+                log.Grow();
                 // Durable behind this line: all of them. A crash before leaves nothing of any.
                 db.Run("COMMIT");
                 return;
@@ -132,7 +134,11 @@ sealed class SqliteWriter(SqliteDb db) : IDisposable
             thread = _thread;
         }
         thread?.Join();
-        lock (_writing) db.Dispose();
+        lock (_writing)
+        {
+            db.Dispose();
+            log.Dispose();
+        }
     }
 
     abstract class Work
