@@ -15,18 +15,7 @@ static class Json
     };
 
     /// <summary>An answer; with a tag, a client that has it already gets 304.</summary>
-    public static IResult Answer(HttpContext context, object? value, string? tag = null)
-    {
-        if (tag is not null)
-        {
-            var quoted = $"\"{tag}\"";
-            context.Response.Headers.ETag = quoted;
-            context.Response.Headers.CacheControl = "private, no-cache";
-            if (context.Request.Headers.IfNoneMatch.Contains(quoted)) return Results.StatusCode(StatusCodes.Status304NotModified);
-        }
-        else context.Response.Headers.CacheControl = "no-store";
-        return Results.Json(value, Options);
-    }
+    public static IResult Answer(HttpContext _, object? value, string? tag = null) => new Answer(value, tag);
 
     public static async Task<T> ReadAsync<T>(HttpContext context) =>
         await JsonSerializer.DeserializeAsync<T>(context.Request.Body, Options, context.RequestAborted) ?? throw new BadRequestException("The request has no content.");

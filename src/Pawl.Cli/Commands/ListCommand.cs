@@ -95,6 +95,7 @@ static class ListCommand
         { Status: RunStatus.Pending, WakeAt: { } due } when due > cli.Now => $"due {Human.Date(due, cli.Caller)}  {Labels(head)}",
         { Waits: [{ Path: "" } put] } => $"due {HeadView.Describe(put, cli)}  {Labels(head)}",
         { Waits: [var first, ..] waits } => $"{first.Path} waits for {HeadView.Describe(first, cli)}{(waits.Count > 1 ? $" (and {waits.Count - 1} more)" : "")}",
+        { Status: RunStatus.Failed, WakeAt: { } again } => $"goes on by itself at {Human.Date(again, cli.Caller)}; {head.ErrorStep}: {head.Error}",
         { ErrorStep: { } step } => $"{step}: {head.Error}",
         { Status: not RunStatus.Completed, Error: { } error } => error,
         _ => Labels(head),

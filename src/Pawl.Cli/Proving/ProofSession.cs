@@ -33,7 +33,7 @@ sealed class ProofSession
     public string Worlds => Path.Combine(Folder, "worlds");
 
     /// <param name="file">The workflow file, whole path.</param>
-    /// <param name="configuration">The configuration file that was named, whole path; null when none was.</param>
+    /// <param name="configuration">The configuration file that the call names, whole path; null is the one beside the workflow, if there is one.</param>
     /// <param name="settings">Its <c>prove</c> part with the call's own patterns.</param>
     /// <param name="parameters">As <c>name=value</c>.</param>
     /// <param name="storeKind"><c>file</c> or <c>sqlite</c>.</param>
@@ -44,7 +44,7 @@ sealed class ProofSession
         var root = RuntimeDirectory.Open(Path.Combine(Path.GetTempPath(), Sandboxes.RootName)).Path;
         var probe = new ProofSession(caller, file, configuration, root, settings, parameters, storeKind);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        string[] facts = [Cli.Version, file, System.IO.File.ReadAllText(file), configuration is null ? "" : System.IO.File.ReadAllText(configuration), caller.Directory, storeKind, .. more, .. parameters, .. settings.Compare, "!", .. settings.Ignore];
+        string[] facts = [Cli.Version, file, System.IO.File.ReadAllText(file), configuration ?? "", configuration is null ? "" : System.IO.File.ReadAllText(configuration), caller.Directory, storeKind, .. more, .. parameters, .. settings.Compare, "!", .. settings.Ignore];
         foreach (var fact in facts.Concat(probe.Sandboxes.Describe())) hash.AppendData(Encoding.UTF8.GetBytes(fact + '\0'));
         return new ProofSession(caller, file, configuration, Path.Combine(root, Convert.ToHexStringLower(hash.GetHashAndReset())[..12]), settings, parameters, storeKind);
     }
@@ -79,10 +79,10 @@ sealed class ProofSession
     /// <summary>The workflow file in a sandbox; itself when it is not in the folder that is copied.</summary>
     public string File(string sandbox) => In(sandbox, _file);
 
-    /// <summary>The option that names the configuration file, when one was named.</summary>
+    /// <summary>The options by which its processes find the configuration that the call named.</summary>
     public string[] Configuration(string sandbox) => _configuration is null ? [] : ["--config", In(sandbox, _configuration)];
 
-    string In(string sandbox, string path) => Path.GetRelativePath(_directory, path) is var relative && !Path.IsPathRooted(relative) && !relative.StartsWith("..", StringComparison.Ordinal) ? Path.Combine(sandbox, relative) : path;
+    string In(string sandbox, string file) => Path.GetRelativePath(_directory, file) is var relative && !Path.IsPathRooted(relative) && !relative.StartsWith("..", StringComparison.Ordinal) ? Path.Combine(sandbox, relative) : file;
 
     /// <summary>Starts this program, or a bash text, in a session of its own: Ctrl+C reaches the proof alone.</summary>
     public Process Start(string[]? words, string directory, string world, string? order, string? trace, string? script = null)

@@ -99,8 +99,11 @@ static class Transitions
 
     static RunHead Step(RunHead head, Checkpoint record) => head with
     {
-        Seq = record.Seq, Hash = record.Hash, UpdatedAt = record.At,
-        Done = CountsAsDone(record) ? head.Done + 1 : head.Done, Recoveries = record.Status == StepStatus.Completed ? 0 : head.Recoveries,
+        Seq = record.Seq,
+        Hash = record.Hash,
+        UpdatedAt = record.At,
+        Done = CountsAsDone(record) ? head.Done + 1 : head.Done,
+        Recoveries = record.Status == StepStatus.Completed ? 0 : head.Recoveries,
     };
 
     static RunHead Waiting(RunHead next, Checkpoint record)

@@ -46,12 +46,16 @@ static class ForkPlanner
         List<Checkpoint> drafts = [Created(runId, at.CreatedData!.RootElement, parentId, seq, parent[(int)seq - 1].Hash, fork, now), .. parent.Take((int)seq).Skip(1).Select(Copy)];
         // Cut within a pass: to the fork that pass was paused here.
         if (at.Head.Status == RunStatus.Running) drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
-        var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path));
+        foreach (var set in values.Outputs.Keys)
+            if (at.Entries.Any(entry => entry.IsDecision && Journal.IsUnder(set, Decisions.SubjectOf(entry)))) throw new ArgumentException($"'{RunIds.Printable(set)}' is what a person decided: a fork does not set it, it asks.");
+        var asked = Decisions.OfParent(parent, at);
+        var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path) && !asked.Contains(entry.Path));
         drafts.Add(new Checkpoint
         {
             Kind = CheckpointKind.Resumed, At = now, Reason = Forked, State = values.State, Data = PassRecords.Write(w =>
         {
             w.WriteNumber("done", done);
+            PassRecords.List(w, "rerun", asked);
             if (values.Params.Count > 0) PassRecords.Values(w, "params", values.Params);
         })
         });
