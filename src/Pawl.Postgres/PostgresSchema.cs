@@ -11,7 +11,7 @@ static class PostgresSchema
     [
         """
         -- One row a run: the right to execute it, its place in its queue, and its head, which is the fold of its journal.
-        -- What changes while it is executed stands in narrow columns, none of them indexed, so that a change touches the row alone (HOT) and its log is short; half of each page is left free for that.
+        -- A step changes five narrow columns, none of them indexed, so that it touches the row alone (HOT) and its log is short; half of each page is left free for that.
         create table {schema}.core_workflow_runs (
             run         bigint      generated always as identity unique,   -- what the journal knows it by
             token       bigint      not null,                -- the fencing token: raised by each claim
@@ -110,7 +110,7 @@ static class PostgresSchema
         where step.kind = 'step' and step.record ->> 'status' = 'completed'
         order by step.run_id, step.step_name, step.seq desc;
         """,
-        // Beside a step's record: how many steps are done behind it. While a run goes from step to step its row stays as it is, so that a step writes one row. A head is its
+        // Beside a step's record: how many steps are done behind it. From here on a run's row stays as it is while the run goes from step to step: a step writes one row. A head is its
         // row and, while it is running, what the last record behind the row's tells; null where the row tells all.
         "alter table {schema}.core_workflow_journal add column done int;",
     ];
