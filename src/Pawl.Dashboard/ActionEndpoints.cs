@@ -9,12 +9,12 @@ namespace Pawl.Dashboard;
 /// <summary>What can be done to runs. Each says who asked; what executes here goes on when its page is closed.</summary>
 static class ActionEndpoints
 {
-    sealed record Decision(string Step, bool Approve, string? Reason = null, JsonElement? Changes = null);
-    sealed record SignalBody(string Name, JsonElement? Body = null);
-    sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
-    sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
+    internal sealed record Decision(string Step, bool Approve, string? Reason = null, JsonElement? Changes = null);
+    internal sealed record SignalBody(string Name, JsonElement? Body = null);
+    internal sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
+    internal sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
         Dictionary<string, JsonElement>? Outputs = null, bool Run = true);
-    sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true);
+    internal sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true);
 
     public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, DashboardOptions options, CancellationToken stopping)
     {
@@ -46,7 +46,7 @@ static class ActionEndpoints
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
             var resume = new ResumeOptions { Params = Values(asked.Params), From = asked.From, RerunChanged = asked.RerunChanged, Force = asked.Force };
             await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, resume with { OnEvent = onEvent }, stop));
-            return Begun(context, id);
+            return Begun(id);
         });
         api.MapPost("/runs/{id}/rerun", async (HttpContext context, string id) =>
         {
@@ -56,7 +56,7 @@ static class ActionEndpoints
             var runId = $"{id}-{Random.Shared.Next(0x1000000):x6}";
             var start = new StartOptions { RunId = runId, Tags = new Dictionary<string, string> { ["rerun_of"] = id, ["by"] = options.Actor(context) } };
             await passes.BeginAsync((onEvent, stop) => client.RerunAsync(workflow, id, Values(asked.Params), start with { OnEvent = onEvent }, stop));
-            return Begun(context, runId);
+            return Begun(runId);
         });
         api.MapPost("/runs/{id}/fork", async (HttpContext context, string id) =>
         {
@@ -69,7 +69,7 @@ static class ActionEndpoints
                 Tags = new Dictionary<string, string> { ["by"] = options.Actor(context) },
             }, context.RequestAborted);
             if (workflow is not null) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, child.RunId, new ResumeOptions { OnEvent = onEvent }, stop));
-            return Begun(context, child.RunId);
+            return Begun(child.RunId);
         });
         api.MapPost("/runs/{id}/requeue", async (HttpContext context, string id) => Json.Answer(context, await client.RequeueAsync(id, context.RequestAborted)));
         api.MapPost("/runs/{id}/delete", async (HttpContext context, string id) => Json.Answer(context, new { removed = await client.DeleteAsync(id, context.RequestAborted) }));
@@ -96,11 +96,7 @@ static class ActionEndpoints
         }
     }
 
-    static IResult Begun(HttpContext context, string runId)
-    {
-        context.Response.StatusCode = StatusCodes.Status202Accepted;
-        return Results.Json(new { run_id = runId }, Json.Options, statusCode: StatusCodes.Status202Accepted);
-    }
+    static IResult Begun(string runId) => Json.Result(new { run_id = runId }, StatusCodes.Status202Accepted);
 
     static Dictionary<string, object?> Values(Dictionary<string, JsonElement>? given) => given?.ToDictionary(pair => pair.Key, pair => (object?)pair.Value) ?? [];
 

@@ -6,7 +6,12 @@ namespace Pawl.Dashboard;
 /// <summary>Errors as <c>application/problem+json</c> (RFC 9457), with the hint that says what to do.</summary>
 static class Problems
 {
-    public static IResult Of(int status, string what, string? hint = null) => Results.Problem(title: what, statusCode: status, extensions: new Dictionary<string, object?> { ["hint"] = hint });
+    public static IResult Of(int status, string what, string? hint = null)
+    {
+        // The framework knows the type that belongs to a status.
+        var problem = TypedResults.Problem(title: what, statusCode: status).ProblemDetails;
+        return Json.Result(new Dictionary<string, object?> { ["type"] = problem.Type, ["title"] = problem.Title, ["status"] = problem.Status, ["hint"] = hint }, status, "application/problem+json");
+    }
 
     public static async ValueTask<object?> CatchAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
