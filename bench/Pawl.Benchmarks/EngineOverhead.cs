@@ -20,7 +20,7 @@ static class EngineOverhead
     /// <summary>So that what is measured is compiled code.</summary>
     public static async Task WarmUpAsync()
     {
-        for (var round = 0; round < 3; round++)
+        for (var round = 0; round < 8; round++)
         {
             await using var client = new PawlClient(new MemoryStore());
             await client.RunAsync(Loop(Steps));
@@ -31,7 +31,7 @@ static class EngineOverhead
     {
         var workflow = Loop(Steps);
         double best = double.MaxValue, bytes = 0;
-        for (var round = 0; round < 6; round++)
+        for (var round = 0; round < 20; round++)
         {
             await using var client = new PawlClient(new MemoryStore());
             GC.Collect();

@@ -18,6 +18,8 @@ var benchmarks = new (string Name, Func<Task> Run)[]
     ("sqlite-queue", SqliteRates.QueueAsync),
     ("agents", AgentCalls.RunAsync),
     ("cli", CommandStart.RunAsync),
+    ("dashboard-sqlite", DashboardRates.SqliteAsync),
+    ("dashboard-postgres", DashboardRates.PostgresAsync),
 };
 foreach (var name in args)
     if (!benchmarks.Any(benchmark => IsAsked(benchmark.Name, name))) { Console.Error.WriteLine($"There is no benchmark '{name}'. They are: {string.Join(", ", benchmarks.Select(one => one.Name))}"); return 2; }

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
@@ -88,7 +90,7 @@ public sealed class ScriptedChatClient : IChatClient
     public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var number = Interlocked.Increment(ref _calls);
+        Interlocked.Increment(ref _calls);
         var said = messages.ToList();
         var asked = string.Join('\n', said.Select(Text).Prepend(options?.Instructions ?? ""));
         var answer = Choose(said, asked, Place(options));
@@ -98,7 +100,8 @@ public sealed class ScriptedChatClient : IChatClient
         if (answer.Tool is { } tool)
         {
             var arguments = answer.Arguments is { ValueKind: JsonValueKind.Object } given ? given.EnumerateObject().ToDictionary(one => one.Name, one => (object?)one.Value.Clone()) : [];
-            contents.Add(new FunctionCallContent($"call_{said.Count}_{number}", tool, arguments));
+            // Of what was asked alone: another process gives the same call the same id.
+            contents.Add(new FunctionCallContent($"call_{said.Count}_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(asked)).AsSpan(0, 4))}", tool, arguments));
         }
         var (input, output) = (answer.InputTokens ?? (asked.Length + 3) / 4, answer.OutputTokens ?? ((answer.Text?.Length ?? 0) + (answer.Arguments?.ToString().Length ?? 0) + 3) / 4);
         return Task.FromResult(new ChatResponse(new ChatMessage(ChatRole.Assistant, contents))

@@ -23,7 +23,7 @@ sealed class Cli
     readonly ConcurrentDictionary<string, Configuration> _configurations = [];
     ParseResult? _parsed;
 
-    public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR, sqlite:FILE, postgres://… or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
+    public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR, sqlite:FILE, postgres://…, redis://… or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
 
     public Option<string?> ConfigOption { get; } = new("--config") { Description = "The configuration file; default: pawl.yaml or config/workflow.yaml beside the workflow", HelpName = "FILE", Recursive = true };
 

@@ -44,6 +44,7 @@ static class Verbs
         new("repl", ReplCommand.Create),
         new("mcp", McpCommand.Create),
         new("doctor", DoctorCommand.Create),
+        new("store", StoreCommand.Create),
         new("schema", SchemaCommand.Create),
         new("completion", CompletionCommand.Create),
     ];

@@ -17,11 +17,11 @@ static class AnswerJson
     static readonly ConcurrentDictionary<Type, (JsonEncodedText Name, PropertyInfo Property)[]> s_shapes = [];
     static readonly JsonWriterOptions s_options = new() { Encoder = PawlJson.Default.Encoder };
 
-    public static ReadOnlySpan<byte> Of(object? value)
+    public static byte[] Of(object? value)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer, s_options)) Write(writer, value);
-        return buffer.WrittenSpan;
+        return buffer.WrittenSpan.ToArray();
     }
 
     static void Write(Utf8JsonWriter w, object? value)

@@ -3,7 +3,8 @@ using Pawl.Storage;
 
 namespace Pawl.Dashboard;
 
-/// <summary>Tells who watches that something changed. However many watch one thing, the store is read once for each look.</summary>
+/// <summary>Tells who watches that something changed, and gives all of them the same answer when they ask what. However many watch one thing, the store is read once for each look, and once for
+/// each question that a change leads to.</summary>
 sealed class Feed(PawlClient client, TimeSpan every)
 {
     readonly Lock _lock = new();
@@ -15,6 +16,19 @@ sealed class Feed(PawlClient client, TimeSpan every)
     /// <summary>Marks of one run, each time it changed; the newest at once. Ends when the run is removed.</summary>
     public IAsyncEnumerable<string> Run(string runId, CancellationToken stop) =>
         WatchAsync(runId, async () => await client.FindAsync(runId, CancellationToken.None) is { } head ? ListEndpoints.Mark(head) : null, stop);
+
+    /// <summary>An answer that is at least as new as a change which the one who asks was told of.</summary>
+    /// <param name="runId">The run that is watched; null is the list of runs.</param>
+    /// <param name="seen">The mark of the change.</param>
+    /// <param name="question">What is asked: the same for all who may share the answer.</param>
+    /// <param name="make">Makes it. Called once for all who ask.</param>
+    /// <returns>Null when this feed told no such mark of late: the one who asks must be answered alone.</returns>
+    public Task<object?>? Share(string? runId, string seen, string question, Func<Task<object?>> make)
+    {
+        Look? look;
+        lock (_lock) look = _looks.GetValueOrDefault(runId ?? "");
+        return look?.Share(seen, question, make);
+    }
 
     // What a list shows first, and what is alive: a run that ends changes both.
     async Task<string?> RunsMarkAsync()
@@ -64,6 +78,11 @@ sealed class Feed(PawlClient client, TimeSpan every)
     {
         readonly CancellationTokenSource _stop = new();
         readonly Lock _lock = new();
+        // Marks that count as known, and answers of one mark that are kept.
+        const int Late = 16, MostAnswers = 64;
+
+        readonly Queue<string> _marks = [];
+        readonly Dictionary<string, Task<object?>> _answers = [];
         TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (long Number, string? Mark) _now;
 
@@ -82,6 +101,31 @@ sealed class Feed(PawlClient client, TimeSpan every)
                     changed = _changed.Task;
                 }
                 await changed.WaitAsync(stop);
+            }
+        }
+
+        public Task<object?>? Share(string seen, string question, Func<Task<object?>> make)
+        {
+            lock (_lock)
+            {
+                // What is kept was asked for behind the newest mark, and so behind every one before.
+                if (!_marks.Contains(seen)) return null;
+                if (_answers.TryGetValue(question, out var answer)) return answer;
+                return _answers.Count == MostAnswers ? null : _answers[question] = Task.Run(() => MakeAsync(question, make));
+            }
+        }
+
+        async Task<object?> MakeAsync(string question, Func<Task<object?>> make)
+        {
+            try
+            {
+                return await make();
+            }
+            catch
+            {
+                // Whoever asks next tries again.
+                lock (_lock) _answers.Remove(question);
+                throw;
             }
         }
 
@@ -113,6 +157,9 @@ sealed class Feed(PawlClient client, TimeSpan every)
                 if (_now.Number > 0 && _now.Mark == mark) return;
                 (_now, changed) = ((_now.Number + 1, mark), _changed);
                 _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _answers.Clear();
+                if (mark is not null) _marks.Enqueue(mark);
+                if (_marks.Count > Late) _marks.Dequeue();
             }
             changed.SetResult();
         }

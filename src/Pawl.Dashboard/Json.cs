@@ -9,18 +9,7 @@ namespace Pawl.Dashboard;
 static class Json
 {
     /// <summary>An answer; with a tag, a client that has it already gets 304.</summary>
-    public static IResult Answer(HttpContext context, object? value, string? tag = null)
-    {
-        if (tag is not null)
-        {
-            var quoted = $"\"{tag}\"";
-            context.Response.Headers.ETag = quoted;
-            context.Response.Headers.CacheControl = "private, no-cache";
-            if (context.Request.Headers.IfNoneMatch.Contains(quoted)) return Results.StatusCode(StatusCodes.Status304NotModified);
-        }
-        else context.Response.Headers.CacheControl = "no-store";
-        return Result(value);
-    }
+    public static IResult Answer(HttpContext _, object? value, string? tag = null) => new Answer(value, tag);
 
     public static IResult Result(object? value, int status = StatusCodes.Status200OK, string type = "application/json; charset=utf-8") => Results.Text(AnswerJson.Of(value), type, status);
 

@@ -17,7 +17,7 @@ static class ListEndpoints
     // A search reads so many heads for one page, and tells where to go on.
     const int MostSearched = 5000;
 
-    public static void Map(RouteGroupBuilder api, PawlClient client, DashboardOptions options)
+    public static void Map(RouteGroupBuilder api, PawlClient client, DashboardOptions options, Feed feed)
     {
         api.MapGet("/info", (HttpContext context) => Json.Answer(context, new
         {
@@ -25,12 +25,12 @@ static class ListEndpoints
             version = typeof(PawlClient).Assembly.GetName().Version?.ToString(3), options.ReadOnly, actor = options.Actor(context),
             workflows = options.Workflows.Select(workflow => new { workflow.Name, workflow.Version, workflow.Description }),
         }));
-        api.MapGet("/runs", async (HttpContext context, CancellationToken stop) => await RunsAsync(context, client, stop));
-        api.MapGet("/counts", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await CountsAsync(client, stop)));
-        api.MapGet("/approvals", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await ApprovalsAsync(client, stop) }));
-        api.MapGet("/workflows", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await WorkflowsAsync(client, stop) }));
-        api.MapGet("/queues", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await QueuesAsync(client, stop)));
-        api.MapGet("/schedules", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await client.SchedulesAsync(stop) }));
+        api.MapGet("/runs", async (HttpContext context, CancellationToken stop) => await RunsAsync(context, client, stop)).Shared(feed);
+        api.MapGet("/counts", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await CountsAsync(client, stop))).Shared(feed);
+        api.MapGet("/approvals", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await ApprovalsAsync(client, stop) })).Shared(feed);
+        api.MapGet("/workflows", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await WorkflowsAsync(client, stop) })).Shared(feed);
+        api.MapGet("/queues", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await QueuesAsync(client, stop))).Shared(feed);
+        api.MapGet("/schedules", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await client.SchedulesAsync(stop) })).Shared(feed);
     }
 
     static async Task<IResult> RunsAsync(HttpContext context, PawlClient client, CancellationToken stop)
@@ -102,10 +102,8 @@ static class ListEndpoints
 
     static async Task<object> CountsAsync(PawlClient client, CancellationToken stop)
     {
-        var counts = new Dictionary<string, int>();
-        foreach (var status in Enum.GetValues<RunStatus>())
-            counts[status.ToString().ToLowerInvariant()] = await client.ListAsync(new RunQuery { Statuses = [status], Limit = MostCounted }, stop).CountAsync(stop);
-        return new { counts, at_most = MostCounted };
+        var counts = await client.Store.CountAsync(new RunQuery { Limit = MostCounted }, stop);
+        return new { counts = counts.ToDictionary(pair => pair.Key.ToString().ToLowerInvariant(), pair => pair.Value), at_most = MostCounted };
     }
 
     static async Task<List<object>> ApprovalsAsync(PawlClient client, CancellationToken stop)

@@ -26,8 +26,8 @@ public static class PawlDashboard
         var api = group.MapGroup("/api/v1").AddEndpointFilter(Problems.CatchAsync);
         var definitions = new Definitions(client, options);
         var feed = new Feed(client, options.RefreshEvery);
-        ListEndpoints.Map(api, client, options);
-        RunEndpoints.Map(api, client, definitions);
+        ListEndpoints.Map(api, client, options, feed);
+        RunEndpoints.Map(api, client, definitions, feed);
         FeedEndpoints.Map(api, feed, stopping);
         if (!options.ReadOnly) ActionEndpoints.Map(api, client, definitions, options, stopping);
         api.MapFallback(context => Problems.Of(StatusCodes.Status404NotFound, "There is nothing at this address.",

@@ -12,68 +12,77 @@ static class RunEndpoints
 {
     const int MostRecords = 2000;
 
-    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions)
+    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Feed feed)
     {
-        api.MapGet("/runs/{id}", (HttpContext context, string id) => RunAsync(context, client, definitions, id));
-        api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id, long? from, int? limit) => CheckpointsAsync(context, client, id, from ?? 1, Math.Clamp(limit ?? 500, 1, MostRecords)));
-        api.MapGet("/runs/{id}/checkpoints/{seq:long}", (HttpContext context, string id, long seq) => CheckpointAsync(context, client, id, seq));
-        api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, id, seq));
+        var stories = new Stories(client);
+        api.MapGet("/runs/{id}", (HttpContext context, string id, string? since) => RunAsync(context, client, definitions, stories, id, since)).Shared(feed);
+        api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id, long? from, int? limit, bool? brief) => CheckpointsAsync(context, client, stories, id, Math.Max(1, from ?? 1), Math.Clamp(limit ?? 500, 1, MostRecords), brief ?? false));
+        api.MapGet("/runs/{id}/checkpoints/{seq:long}", (HttpContext context, string id, long seq) => CheckpointAsync(context, client, stories, id, seq));
+        api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, stories, id, seq));
         api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id, long? seq) => Json.Answer(context, await client.SnapshotAsync(id, seq, context.RequestAborted)));
-        api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted)));
+        api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted))).Shared(feed);
         api.MapGet("/runs/{id}/definition", async (HttpContext context, string id) => Json.Answer(context, new { definition = await client.DefinitionAsync(id, context.RequestAborted) }));
         api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other, long? seq, long? otherSeq) => DiffAsync(context, client, id, other ?? id, seq, otherSeq));
-        api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id));
+        api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id)).Shared(feed);
     }
 
     public static async Task<RunHead> HeadAsync(PawlClient client, string id, CancellationToken stop) =>
         (RunIds.IsValid(id) ? await client.FindAsync(id, stop) : null) ?? throw new RunNotFoundException(id);
 
-    static async Task<IResult> RunAsync(HttpContext context, PawlClient client, Definitions definitions, string id)
+    /// <summary>The run; when the page has it as it was at an answer before, only the steps that have changed.</summary>
+    static async Task<IResult> RunAsync(HttpContext context, PawlClient client, Definitions definitions, Stories stories, string id, string? since)
     {
         var head = await HeadAsync(client, id, context.RequestAborted);
         // The head first: the journal may be ahead of it, never behind.
-        var story = new RunStory(head, await client.HistoryAsync(id, context.RequestAborted));
+        var story = await stories.OfAsync(head, context.RequestAborted);
         var children = await client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { ["forked_from"] = id }, Limit = 50 }, context.RequestAborted).ToListAsync(context.RequestAborted);
+        var (had, last) = (Had(story, since), story.Records[^1]);
         return Json.Answer(context, new
         {
             head,
+            at = $"{last.Seq}.{last.Hash}",
+            whole = had == 0,
             can_resume = head.Owner is null && head.Status is not (RunStatus.Completed or RunStatus.Canceled),
-            can_execute = await definitions.FindAsync(head, context.RequestAborted) is not null,
+            can_execute = definitions.Has(head, story),
             story.Passes,
             forks = children.Select(child => child.RunId),
-            steps = story.All.Select(step => new
+            steps = story.All.Where(step => had == 0 || step.Records is [.., var told] && told.Record.Seq > had).Select(step => new
             {
                 step.Path, step.Kind, step.Title, needs = step.Before, step.IsDone, reused = step.ReusedIn,
                 status = step.Current?.Status, cause = step.Current?.Cause, reason = step.Current?.Reason, error = step.Current?.Error, seq = step.Current?.Seq,
                 attempts = step.Records.Select(told => new { told.Pass, told.Record.Seq, told.Record.Attempt, told.Record.Status, ended = told.Record.At, told.Record.Duration }),
             }),
-        }, $"{ListEndpoints.Mark(head)}.{children.Count}");
+        }, $"{ListEndpoints.Mark(head)}.{last.Seq}.{last.Hash}.{had}.{children.Count}");
     }
 
-    static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, string id, long from, int limit)
+    /// <summary>The last record that the page has; 0 when it must have everything anew: it has another run of this name, or something has happened that changes more steps than those it names.</summary>
+    static long Had(RunStory story, string? since) =>
+        since?.Split('.') is [var number, var hash] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var seq) && seq >= 1 && seq <= story.Records.Count
+        && story.Records[seq - 1].Hash == hash && !story.Records.Skip(seq).Any(record => record.Kind is CheckpointKind.Resumed or CheckpointKind.Compensated) ? seq : 0;
+
+    static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, Stories stories, string id, long from, int limit, bool brief)
     {
-        await HeadAsync(client, id, context.RequestAborted);
-        var records = await client.Store.ReadAsync(id, Math.Max(1, from), context.RequestAborted).Take(limit).ToListAsync(context.RequestAborted);
-        return Json.Answer(context, new { items = records, next = records.Count == limit ? records[^1].Seq + 1 : (long?)null });
+        var head = await HeadAsync(client, id, context.RequestAborted);
+        var records = await stories.RecordsAsync(head, from, limit, context.RequestAborted);
+        var next = records.Count == limit ? records[^1].Seq + 1 : (long?)null;
+        return brief
+            ? Json.Answer(context, new { items = records.Select(record => new { record.Seq, record.Kind, record.Path, record.Status, record.Attempt, record.At, record.Duration, error = record.Error?.Message ?? record.Reason }), next }, records is [.., var last] ? last.Hash : null)
+            : Json.Answer(context, new { items = records, next });
     }
 
-    static async Task<Checkpoint> RecordAsync(PawlClient client, string id, long seq, CancellationToken stop)
-    {
-        await HeadAsync(client, id, stop);
-        return await client.Store.ReadAsync(id, seq, stop).FirstOrDefaultAsync(stop) is { } record && record.Seq == seq ? record
-            : throw new BadRequestException($"Run '{id}' has no checkpoint {seq}.");
-    }
+    static async Task<Checkpoint> RecordAsync(PawlClient client, Stories stories, string id, long seq, CancellationToken stop) =>
+        await stories.RecordsAsync(await HeadAsync(client, id, stop), Math.Max(1, seq), 1, stop) is [var record] && record.Seq == seq ? record : throw new BadRequestException($"Run '{id}' has no checkpoint {seq}.");
 
-    static async Task<IResult> CheckpointAsync(HttpContext context, PawlClient client, string id, long seq)
+    static async Task<IResult> CheckpointAsync(HttpContext context, PawlClient client, Stories stories, string id, long seq)
     {
-        var record = await RecordAsync(client, id, seq, context.RequestAborted);
+        var record = await RecordAsync(client, stories, id, seq, context.RequestAborted);
         return Json.Answer(context, new { checkpoint = record, output = await client.OutputAsync(id, record, context.RequestAborted), has_log = Log(record) is not null }, record.Hash);
     }
 
     /// <summary>As text, never as anything that a browser would run.</summary>
-    static async Task<IResult> LogAsync(HttpContext context, PawlClient client, string id, long seq)
+    static async Task<IResult> LogAsync(HttpContext context, PawlClient client, Stories stories, string id, long seq)
     {
-        var record = await RecordAsync(client, id, seq, context.RequestAborted);
+        var record = await RecordAsync(client, stories, id, seq, context.RequestAborted);
         return Log(record) is { } log ? Results.Bytes(await client.Store.ReadPayloadAsync(id, log, context.RequestAborted), "text/plain; charset=utf-8")
             : Problems.Of(StatusCodes.Status404NotFound, $"Checkpoint {seq} of run '{id}' kept no output of a shell.");
     }

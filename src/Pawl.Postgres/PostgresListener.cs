@@ -5,7 +5,7 @@ using Pawl.Storage;
 namespace Pawl.Postgres;
 
 /// <summary>One listening connection for all who watch. It is there while somebody watches, and comes back by itself when it was lost.</summary>
-sealed class PostgresListener(NpgsqlDataSource source, string channel, TimeProvider time) : IAsyncDisposable
+sealed class PostgresListener(NpgsqlDataSource source, string channel, TimeProvider time, PostgresClock clock) : IAsyncDisposable
 {
     // A connection that was cut off without a word is noticed by asking.
     static readonly TimeSpan s_silence = TimeSpan.FromSeconds(15);
@@ -62,14 +62,13 @@ sealed class PostgresListener(NpgsqlDataSource source, string channel, TimeProvi
                 await using var connection = await source.OpenConnectionAsync(stop);
                 connection.Notification += (_, news) => Tell(new StoreHint(news.Payload.Length > 0 ? news.Payload : null));
                 await using (var listen = new NpgsqlCommand($"listen \"{channel}\"", connection)) await listen.ExecuteNonQueryAsync(stop);
+                await clock.ReadAsync(connection, stop);
                 // What was told while nobody listened is not known: everybody looks once.
                 Tell(new StoreHint(null));
                 pause = TimeSpan.FromMilliseconds(50);
                 while (true)
                 {
-                    if (await connection.WaitAsync(s_silence, stop)) continue;
-                    await using var ping = new NpgsqlCommand("select 1", connection) { CommandTimeout = 5 };
-                    await ping.ExecuteNonQueryAsync(stop);
+                    if (!await connection.WaitAsync(s_silence, stop)) await clock.ReadAsync(connection, stop);
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)

@@ -217,4 +217,11 @@ sealed class PostgresSql(string schema)
         select {Head}, {Owner} from {_runs} r {(conditions.Count > 0 ? "where " : "")}{string.Join(" and ", conditions)}
         order by r.created_at desc, r.run_id desc {limit}
         """;
+
+    /// <summary>Each status by its index, up to the limit; a status that no run has gives no row.</summary>
+    public string Count(IReadOnlyList<string> conditions, string statuses, string limit) => $"""
+        select s.status, count(*) from unnest({statuses}::text[]) s (status),
+            lateral (select from {_runs} r where {string.Join(" and ", conditions.Prepend("r.status = s.status"))} limit {limit}) one
+        group by 1
+        """;
 }

@@ -14,19 +14,8 @@ public sealed partial class PostgresStore
     /// <inheritdoc/>
     public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken)
     {
-        List<string> conditions = [];
-        List<NpgsqlParameter> values = [];
-        if (query.RunId is { } id) Add("r.run_id = {0}", Text(id));
-        if (query.Workflow is { } workflow) Add("r.workflow = {0}", Text(workflow));
-        if (query.Statuses is { } statuses) Add("r.status = any({0})", new NpgsqlParameter { Value = statuses.Select(PostgresHead.Status).ToArray() });
-        if (query.Since is { } since) Add("r.created_at >= {0}", Value(since.UtcDateTime));
-        if (query.Behind is { } place)
-        {
-            values.Add(Value(place.CreatedAt.UtcDateTime));
-            values.Add(Text(place.RunId));
-            conditions.Add($"(r.created_at, r.run_id) < (${values.Count - 1}, ${values.Count})");
-        }
-        if (query.Where is { Count: > 0 } words) Add("r.labels is not null and r.labels @> {0}", new NpgsqlParameter { Value = words.Select(PostgresHead.Label).ToArray() });
+        var (conditions, values) = Conditions(query);
+        if (query.Statuses is { } statuses) Add(conditions, values, "r.status = any({0})", new NpgsqlParameter { Value = statuses.Select(PostgresHead.Status).ToArray() });
         var limit = "";
         if (query.Limit < int.MaxValue)
         {
@@ -34,12 +23,42 @@ public sealed partial class PostgresStore
             limit = $"limit ${values.Count}";
         }
         return RowsAsync(_sql.List(conditions, limit), row => PostgresHead.Read(row, 0), cancellationToken, values.ToArray());
+    }
 
-        void Add(string condition, NpgsqlParameter value)
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyDictionary<RunStatus, int>> CountAsync(RunQuery query, CancellationToken cancellationToken)
+    {
+        var counts = (query.Statuses ?? Enum.GetValues<RunStatus>()).Distinct().ToDictionary(status => status, _ => 0);
+        var (conditions, values) = Conditions(query);
+        values.Add(Value((long)Math.Max(0, query.Limit)));
+        values.Add(new NpgsqlParameter { Value = counts.Keys.Select(PostgresHead.Status).ToArray() });
+        foreach (var (status, count) in await QueryAsync(_sql.Count(conditions, $"${values.Count}", $"${values.Count - 1}"), row => (row.GetString(0), (int)row.GetInt64(1)), cancellationToken, [.. values]))
+            counts[Enum.Parse<RunStatus>(status, ignoreCase: true)] = count;
+        return counts;
+    }
+
+    /// <summary>What a query asks for, its statuses and limit aside.</summary>
+    static (List<string> Conditions, List<NpgsqlParameter> Values) Conditions(RunQuery query)
+    {
+        List<string> conditions = [];
+        List<NpgsqlParameter> values = [];
+        if (query.RunId is { } id) Add(conditions, values, "r.run_id = {0}", Text(id));
+        if (query.Workflow is { } workflow) Add(conditions, values, "r.workflow = {0}", Text(workflow));
+        if (query.Since is { } since) Add(conditions, values, "r.created_at >= {0}", Value(since.UtcDateTime));
+        if (query.Behind is { } place)
         {
-            values.Add(value);
-            conditions.Add(condition.Replace("{0}", $"${values.Count}", StringComparison.Ordinal));
+            values.Add(Value(place.CreatedAt.UtcDateTime));
+            values.Add(Text(place.RunId));
+            conditions.Add($"(r.created_at, r.run_id) < (${values.Count - 1}, ${values.Count})");
         }
+        if (query.Where is { Count: > 0 } words) Add(conditions, values, "r.labels is not null and r.labels @> {0}", new NpgsqlParameter { Value = words.Select(PostgresHead.Label).ToArray() });
+        return (conditions, values);
+    }
+
+    static void Add(List<string> conditions, List<NpgsqlParameter> values, string condition, NpgsqlParameter value)
+    {
+        values.Add(value);
+        conditions.Add(condition.Replace("{0}", $"${values.Count}", StringComparison.Ordinal));
     }
 
     /// <inheritdoc/>
@@ -75,6 +94,7 @@ public sealed partial class PostgresStore
         {
             try
             {
+                await _clock.EnsureAsync(_source, cancellationToken);
                 await using var command = _source.CreateCommand(sql);
                 foreach (var value in values) command.Parameters.Add(value.Clone());
                 await using var rows = await command.ExecuteReaderAsync(cancellationToken);
@@ -110,8 +130,12 @@ public sealed partial class PostgresStore
 
     IOException Failed(NpgsqlException error)
     {
-        // One broken connection says that the others of its server are.
-        if (error is not PostgresException || error.SqlState!.StartsWith("57P", StringComparison.Ordinal)) _source.Clear();
+        if (error is not PostgresException || error.SqlState!.StartsWith("57P", StringComparison.Ordinal))
+        {
+            // One broken connection says that the others of its server are, and another server may answer next.
+            _source.Clear();
+            _clock.Doubt();
+        }
         return Described(error);
     }
 

@@ -16,16 +16,17 @@ public sealed partial class PostgresStore : ICheckpointStore
     readonly PostgresStoreOptions _options;
     readonly PostgresSql _sql;
     readonly PostgresListener _listener;
+    readonly PostgresClock _clock;
     // Connections that commit, each with its prepared statements: one for each group that the engine sends at a time. More would only take the rest of the pool.
     readonly ConcurrentBag<PostgresCommit> _committing = [];
     readonly ConcurrentBag<PostgresStep> _alone = [];
     readonly SemaphoreSlim _places = new(2);
 
-    PostgresStore(NpgsqlDataSource source, bool owned, PostgresStoreOptions options, StoreInfo info)
+    PostgresStore(NpgsqlDataSource source, bool owned, PostgresStoreOptions options, StoreInfo info, PostgresClock clock)
     {
-        (_source, _owned, _options, Info) = (source, owned, options, info);
+        (_source, _owned, _options, Info, _clock) = (source, owned, options, info, clock);
         _sql = new PostgresSql(options.Schema);
-        _listener = new PostgresListener(source, _sql.Channel, options.Time);
+        _listener = new PostgresListener(source, _sql.Channel, options.Time, clock);
     }
 
     /// <inheritdoc/>
@@ -71,8 +72,9 @@ public sealed partial class PostgresStore : ICheckpointStore
             var (durability, remark) = await PostgresDurability.ReadAsync(connection, cancellationToken);
             if (options.RequireDurable && remark is not null) throw new InvalidOperationException($"The PostgreSQL server may lose acknowledged checkpoints: {remark}. Change its settings, or open the store without RequireDurable.");
             await PostgresSchema.MigrateAsync(connection, schema, cancellationToken);
-            var clock = await PostgresClock.ReadAsync(connection, options.Time, cancellationToken);
-            return new PostgresStore(source, owned, options, new StoreInfo(PostgresUri.Describe(source.ConnectionString, schema), durability, remark, options.LeaseTime, clock));
+            var clock = new PostgresClock(options.Time);
+            await clock.ReadAsync(connection, cancellationToken);
+            return new PostgresStore(source, owned, options, new StoreInfo(PostgresUri.Describe(source.ConnectionString, schema), durability, remark, options.LeaseTime, clock), clock);
         }
         catch (NpgsqlException error)
         {
@@ -143,6 +145,7 @@ public sealed partial class PostgresStore : ICheckpointStore
             await _places.WaitAsync(CancellationToken.None);
             try
             {
+                await _clock.EnsureAsync(_source, CancellationToken.None);
                 if (commits is [var commit] && PostgresHead.IsStep(commit) && WriteStep(commit)) return s_committed;
                 return await WriteAsync(commits);
             }

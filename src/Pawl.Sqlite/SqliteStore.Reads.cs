@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
-using System.Text;
 
 namespace Pawl.Storage;
 
@@ -55,53 +54,29 @@ public sealed partial class SqliteStore
         }
     }
 
-    /// <summary>The newest heads behind one. For each status SQLite reads an index in its order, and merges them; a label has an index of its own.</summary>
     List<RunHead> Page(SqliteDb db, RunQuery query, RunPlace? behind, int count)
     {
-        var values = new List<SqlValue>();
-        var sql = new StringBuilder();
-        var labels = query.Where?.ToList() ?? [];
-        foreach (var status in query.Statuses?.Distinct().Select(SqliteHeads.Name) ?? (IEnumerable<string?>)[null])
-        {
-            // What few runs have leads, and the other conditions are looked up.
-            var byLabel = labels.Count > 0 && !(status is not null && IsRare(db, "core_workflow_runs WHERE status = ?", status));
-            var lead = byLabel ? labels.FirstOrDefault(label => IsRare(db, "core_workflow_labels WHERE name = ? AND value = ?", label.Key, label.Value), labels[0]) : default;
-            var (time, run) = byLabel ? ("l.created_at", "l.run_id") : ("r.created_at", "r.run_id");
-            sql.Append(sql.Length > 0 ? " UNION ALL " : "").Append("SELECT ").Append(byLabel ? s_byLabel : s_byRun)
-                .Append(byLabel ? " FROM core_workflow_labels l CROSS JOIN core_workflow_runs r ON r.run_id = l.run_id WHERE true" : " FROM core_workflow_runs r WHERE true");
-            if (byLabel) And("l.name = ? AND l.value = ?", lead.Key, lead.Value);
-            foreach (var label in labels)
-                if (!byLabel || label.Key != lead.Key) And($"EXISTS (SELECT 1 FROM core_workflow_labels o WHERE o.name = ? AND o.value = ? AND o.created_at = {time} AND o.run_id = {run})", label.Key, label.Value);
-            if (status is not null) And("r.status = ?", status);
-            if (query.Workflow is { } workflow) And(status is not null && !byLabel ? "+r.workflow_name = ?" : "r.workflow_name = ?", workflow);
-            if (query.Since is { } since) And($"{time} >= ?", (DateTimeOffset?)since);
-            if (behind is { } place) And($"({time}, {run}) < (?, ?)", (DateTimeOffset?)place.CreatedAt, place.RunId);
-        }
-        // No status is none.
-        if (sql.Length == 0) return [];
-        sql.Append(" ORDER BY created_at DESC, run_id DESC LIMIT ?");
-        values.Add(count);
         var heads = new List<RunHead>();
-        using var rows = db.Query(sql.ToString(), values.ToArray());
+        if (new SqliteLists(db, query).Heads(behind, count) is not { } page) return heads;
+        using var rows = db.Query(page.Sql, page.Values);
         while (rows.Read()) heads.Add(SqliteHeads.Read(rows, Now));
         return heads;
-
-        void And(string condition, params ReadOnlySpan<SqlValue> more)
-        {
-            sql.Append(" AND ").Append(condition);
-            values.AddRange(more);
-        }
     }
 
-    static readonly string s_byRun = string.Join(", ", SqliteHeads.Columns.Split(',', StringSplitOptions.TrimEntries).Select(column => $"r.{column} AS {column}"));
-    static readonly string s_byLabel = s_byRun.Replace("r.created_at", "l.created_at", StringComparison.Ordinal).Replace("r.run_id", "l.run_id", StringComparison.Ordinal);
-
-    static bool IsRare(SqliteDb db, string runs, params ReadOnlySpan<SqlValue> values)
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<RunStatus, int>> CountAsync(RunQuery query, CancellationToken cancellationToken) => new(Read<IReadOnlyDictionary<RunStatus, int>>(db =>
     {
-        using var rows = db.Query($"SELECT count(*) FROM (SELECT 1 FROM {runs} LIMIT 2000)", values);
-        rows.Read();
-        return rows.Number(0) < 2000;
-    }
+        var counts = new Dictionary<RunStatus, int>();
+        foreach (var status in (query.Statuses ?? Enum.GetValues<RunStatus>()).Distinct())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var (sql, values) = new SqliteLists(db, query).Count(status);
+            using var rows = db.Query(sql, values);
+            rows.Read();
+            counts[status] = (int)rows.Number(0);
+        }
+        return counts;
+    }));
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -136,6 +136,31 @@ public static partial class StoreConformance
                 Expect.Holds(found.SequenceEqual(runs.Select(run => run.Id)), $"{query} found {found.Count} runs");
             }
         });
+        yield return Law("Runs are counted by status as they are listed, up to the limit", async (store, cancellation) =>
+        {
+            var workflow = LawRun.NewId();
+            for (var i = 0; i < 5; i++)
+            {
+                var run = await LawRun.BeginAsync(store, cancellation, workflow: workflow, data: $$""","tags":{"half":"{{i % 2}}"}""", second: i);
+                if (i < 2) await run.AppendAsync(cancellation, run.Line("paused", "\"reason\":\"law\""));
+            }
+            foreach (var query in new[]
+            {
+                new RunQuery(), new RunQuery { Limit = 2 }, new RunQuery { Limit = 0 }, new RunQuery { Statuses = [RunStatus.Paused, RunStatus.Paused] }, new RunQuery { Statuses = [] },
+                new RunQuery { Where = new Dictionary<string, string> { ["half"] = "1" } }, new RunQuery { Since = (await FirstAsync()).CreatedAt },
+            })
+            {
+                var counts = await store.CountAsync(query with { Workflow = workflow }, cancellation);
+                Expect.Holds(counts.Count == (query.Statuses ?? Enum.GetValues<RunStatus>()).Distinct().Count(), $"{query} counted {counts.Count} statuses");
+                foreach (var (status, count) in counts)
+                {
+                    var listed = (await ListAsync(store, query with { Workflow = workflow, Statuses = [status] }, cancellation)).Count;
+                    Expect.Holds(count == listed, $"{query}: {count} of {status} were counted, {listed} are listed");
+                }
+            }
+
+            async Task<RunHead> FirstAsync() => (await Expect.ListAsync(store.ListAsync(new RunQuery { Workflow = workflow, Limit = 1 }, cancellation)))[0];
+        });
         yield return Law("A listed head is the head that is found", async (store, cancellation) =>
         {
             var workflow = LawRun.NewId();

@@ -128,22 +128,28 @@ internal sealed record Configuration
             var path = node.Find("storage_path") is YamlMapping secret ? FromVariable(secret) : node.FindScalar("storage_path")?.Value;
             switch (kind)
             {
-                case "redis":
-                    problems.Error(node.Find("storage_type")!, "There is no Redis store yet.", "The kinds of stores are file, memory, sqlite and postgres.");
-                    return null;
                 case "memory":
                     if (path is not null) problems.Error(node.Find("storage_path")!, "A store in memory has no path.", "Remove 'storage_path'.");
                     return "memory:";
                 case "sqlite":
                     return $"sqlite:{path ?? "pawl.db"}";
                 case "postgres":
-                    if (path is null && !node.Has("storage_path")) problems.Error(node, "'storage_path' is missing: the address of the PostgreSQL server.", "Write postgres://user@host/database, or { env: VARIABLE } for one with a password.");
-                    else if (path is not null && !path.StartsWith("postgres://", StringComparison.Ordinal) && !path.StartsWith("postgresql://", StringComparison.Ordinal))
-                        problems.Error(node.Find("storage_path")!, "The address of a PostgreSQL server begins with postgres://.");
-                    return path;
+                    return Address(node, path, "PostgreSQL", "postgres://user@host/database", "postgres://", "postgresql://");
+                case "redis":
+                    return Address(node, path, "Redis", "redis://host:6379/0", "redis://", "rediss://");
                 default:
                     return path is null && !node.Has("storage_type") ? null : $"file:{path ?? ".checkpoints"}";
             }
+        }
+
+        string? Address(YamlMapping node, string? path, string server, string example, params ReadOnlySpan<string> schemes)
+        {
+            if (path is null && !node.Has("storage_path")) problems.Error(node, $"'storage_path' is missing: the address of the {server} server.", $"Write {example}, or {{ env: VARIABLE }} for one with a password.");
+            if (path is null) return null;
+            foreach (var scheme in schemes)
+                if (path.StartsWith(scheme, StringComparison.Ordinal)) return path;
+            problems.Error(node.Find("storage_path")!, $"The address of a {server} server begins with {schemes[0]}.");
+            return null;
         }
 
         string? FromVariable(YamlMapping secret)

@@ -108,7 +108,9 @@ public sealed record WorkflowOptions
     /// <summary>How long finished runs stay; null keeps the store's own policy.</summary>
     public RetentionPolicy? Retention { get; init; }
 
-    /// <summary>A failed run is resumed by itself, at most this many times with back-off. Default 0: off.</summary>
+    /// <summary>A failed run is resumed by itself, at most this many times in a row, behind pauses of 5 s, 10 s, 20 s and so on up to 5 minutes; not behind a critical error. A
+    /// worker resumes a run of its queue, whichever worker lives when the time comes; <see cref="PawlClient.RunAsync"/> and <see cref="PawlClient.ResumeAsync"/> wait for their own run's. A
+    /// resume by a person counts anew. Default 0: off.</summary>
     public int AutoResumeAttempts { get; init; }
 
     /// <summary>What a run may take; null is no limit.</summary>
@@ -242,8 +244,19 @@ public sealed record StepSelection
     public IReadOnlyList<string>? Only { get; init; }
 
     /// <summary>The ids of the steps that it runs.</summary>
-    /// <exception cref="InvalidDefinitionException">It names a step that does not exist.</exception>
+    /// <exception cref="InvalidDefinitionException">It names a step that does not exist, or leaves out an approval before one that it runs.</exception>
     internal HashSet<string> In(Workflow workflow)
+    {
+        var chosen = Chosen(workflow);
+        foreach (var id in chosen)
+            if (workflow.Steps.FirstOrDefault(step => !chosen.Contains(step.Id) && Asks(step) && Planning.ResumePlanner.Ancestors(workflow, id).Contains(step.Id)) is { } asks)
+                throw new InvalidDefinitionException($"To run '{id}' without '{asks.Id}' would go around an approval. Run '{asks.Id}' too.");
+        return chosen;
+
+        static bool Asks(Step step) => step.Kind == "approval" || step.Children.Any(Asks);
+    }
+
+    HashSet<string> Chosen(Workflow workflow)
     {
         var all = workflow.Steps.Select(step => step.Id).ToHashSet();
         foreach (var name in (Only ?? []).Append(From).Append(Until).OfType<string>())
@@ -319,4 +332,7 @@ public sealed record ResumeOptions
 
     /// <summary>Called for each event, in order, on the engine's thread: keep it short.</summary>
     public Action<RunEvent>? OnEvent { get; init; }
+
+    /// <summary>Nobody asked for it: a worker goes on, or a failed run by itself.</summary>
+    internal bool IsAutomatic { get; init; }
 }

@@ -39,16 +39,16 @@ public sealed partial class PawlClient
         var parent = await HistoryAsync(runId, cancellationToken);
         // Read as a resume reads it: a damaged journal is refused.
         var at = await Journal.LoadAsync(Store, _commits, runId, cancellationToken, ForkPlanner.Seq(parent, fork), read: parent);
-        at.CreatedData!.Dispose();
+        using var createdData = at.CreatedData;
         var values = new ForkValues(Encode(fork.Params), Encode(fork.Outputs), fork.State is { Count: > 0 } state ? PawlJson.Encode(state, Options.Json).Utf8 : default);
         for (var n = 1; ; n++)
         {
             var id = RunIds.Check(fork.RunId ?? RunIds.Make(at.Head.Workflow, Time.GetUtcNow(), n));
             if (fork.RunId is null && await target.Store.FindAsync(id, cancellationToken) is not null) continue;
-            var (records, head) = Chain(ForkPlanner.Plan(id, parent, at, fork, values, Time.GetUtcNow()));
+            var (records, created, head) = Chain(ForkPlanner.Plan(id, parent, at, fork, values, Time.GetUtcNow()));
             var payloads = ReferenceEquals(target, this) ? await PayloadsAsync(runId, records, cancellationToken) : [];
-            var created = await target.Store.CreateAsync(records[0], RunHead.After(null, records[0]), target.Owner(), cancellationToken);
-            if (created.Lease is not { } lease)
+            var result = await target.Store.CreateAsync(records[0], created, target.Owner(), cancellationToken);
+            if (result.Lease is not { } lease)
             {
                 if (fork.RunId is null) continue;
                 throw new RunExistsException(id);
@@ -63,16 +63,19 @@ public sealed partial class PawlClient
         }
     }
 
-    static (Checkpoint[] Records, RunHead Head) Chain(List<Checkpoint> drafts)
+    static (Checkpoint[] Records, RunHead Created, RunHead Head) Chain(List<Checkpoint> drafts)
     {
         var records = new Checkpoint[drafts.Count];
-        RunHead? head = null;
+        RunHead? created = null, head = null;
         for (var i = 0; i < records.Length; i++)
         {
-            records[i] = CheckpointCodec.Encode(drafts[i], i + 1, more: i > 0 && i < records.Length - 1, head?.Hash ?? "");
+            var (draft, more, hash) = (drafts[i], i > 0 && i < records.Length - 1, head?.Hash ?? "");
+            // What stays as it is in the parent keeps its bytes.
+            records[i] = draft.Line.IsEmpty ? CheckpointCodec.Encode(draft, i + 1, more, hash) : CheckpointCodec.Rechain(draft, more, hash);
             head = RunHead.After(head, records[i]);
+            created ??= head;
         }
-        return (records, head!);
+        return (records, created!, head!);
     }
 
     /// <summary>What the records refer to: outputs, and logs and other attachments named by hash.</summary>
@@ -82,7 +85,7 @@ public sealed partial class PawlClient
         foreach (var record in records)
         {
             if (record.OutputRef is { } output && !found.ContainsKey(output.Sha256)) found[output.Sha256] = new Payload(output, await Store.ReadPayloadAsync(runId, output, cancellationToken));
-            if (record.Kind != CheckpointKind.Step || record.Data.IsEmpty) continue;
+            if (record.Kind != CheckpointKind.Step || record.Data.Span.IndexOf("\"sha256\""u8) < 0) continue;
             using var data = JsonDocument.Parse(record.Data);
             foreach (var named in Named(data.RootElement))
             {

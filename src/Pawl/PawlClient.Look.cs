@@ -58,8 +58,7 @@ public sealed partial class PawlClient
         {
             if (record.Kind is not (CheckpointKind.Created or CheckpointKind.Resumed) || record.Data.IsEmpty) continue;
             using var data = JsonDocument.Parse(record.Data);
-            if (data.RootElement.TryGetProperty("definition", out var definition))
-                source = new WorkflowSource(definition.GetProperty("format").GetString()!, definition.TryGetProperty("path", out var path) ? path.GetString() : null, definition.GetProperty("text").GetString()!);
+            source = RunStory.SourceIn(data.RootElement) ?? source;
         }
         return source;
     }

@@ -21,34 +21,37 @@ public sealed partial class PawlClient
     {
         var next = NextOf(schedule);
         var began = Time.GetTimestamp();
-        var isPaused = false;
         while (true)
         {
             var open = await AheadAsync(schedule.Name, cancellationToken);
             if (open.Count > 0 && Newest(open) is var (newest, waiting) && newest.Revision == next.Revision)
             {
-                var other = open.FindAll(one => one.Occurrence.Revision != next.Revision);
-                if (other.Count == 0) return await StateAsync(newest, waiting, cancellationToken);
+                var old = open.FindAll(one => one.Occurrence.Generation < newest.Generation);
+                if (old.Count == 0) return await StateAsync(open, cancellationToken);
+                // Before what was paused is taken back.
+                if (Paused(old) is { } paused && waiting.Status != RunStatus.Paused) await WriteEachAsync(schedule.Name, IsPaused, PausedFor(paused.Error), cancellationToken);
                 var isHeld = false;
-                foreach (var (_, old) in other) isHeld |= !await TakeBackAsync(old.RunId, cancellationToken);
+                foreach (var (_, head) in old) isHeld |= !await TakeBackAsync(head.RunId, cancellationToken);
                 if (isHeld) await HeldAsync(open, began, cancellationToken);
                 // What began meanwhile has made another: look again.
                 continue;
             }
-            isPaused |= open.Exists(one => one.Head.Status == RunStatus.Paused);
-            // From here on the schedule is the new one: a worker leaves out what is of an older generation.
-            var (head, isNew) = await PlaceAsync(next.In(open.Count == 0 ? 1 : open.Max(one => one.Occurrence.Generation) + 1), cancellationToken);
-            if (isNew && isPaused) await PauseAsync(head.RunId, cancellationToken: cancellationToken);
+            // From here on the schedule is the new one: a worker leaves out what is of an older generation. One that is paused still pauses it.
+            var (made, isNew) = await PlaceAsync(next.In(open.Count == 0 ? 1 : open.Max(one => one.Occurrence.Generation) + 1), cancellationToken);
             // This time was used already, by what had the name before.
-            if (!isNew && await OpenAsync(head, cancellationToken) is null) next = next.Next(next.Tick) ?? throw new InvalidDefinitionException($"The cron text '{schedule.Cron}' does not come any more.");
+            if (!isNew && await OpenAsync(made, cancellationToken) is null) next = next.Next(next.Tick) ?? throw new InvalidDefinitionException($"The cron text '{schedule.Cron}' does not come any more.");
         }
     }
 
     /// <summary>Ends a schedule. Runs that have begun go on.</summary>
     /// <returns>False when there was none of this name.</returns>
     /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
-    public async Task<bool> UnscheduleAsync(string name, CancellationToken cancellationToken = default) =>
-        await EachAheadAsync(name, _ => false, (head, _) => TakeBackAsync(head.RunId, cancellationToken), cancellationToken) > 0;
+    public async Task<bool> UnscheduleAsync(string name, CancellationToken cancellationToken = default)
+    {
+        // The one that pauses the rest may be the first to go.
+        if (Paused(await AheadAsync(name, cancellationToken)) is { } paused) await WriteEachAsync(name, IsPaused, PausedFor(paused.Error), cancellationToken);
+        return await EachAheadAsync(name, _ => false, (head, _) => TakeBackAsync(head.RunId, cancellationToken), cancellationToken) > 0;
+    }
 
     /// <summary>Stops a schedule until it is resumed. Runs that have begun go on.</summary>
     /// <param name="name">The schedule.</param>
@@ -57,12 +60,12 @@ public sealed partial class PawlClient
     /// <exception cref="ScheduleNotFoundException">There is none of this name.</exception>
     /// <exception cref="ResumeRefusedException">Another process holds the next run and does not begin it.</exception>
     public Task<ScheduleState> PauseScheduleAsync(string name, string? by = null, CancellationToken cancellationToken = default) =>
-        ChangeAsync(name, head => head.Status == RunStatus.Paused, (_, now, _) => [new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = by is null ? "the schedule was paused" : $"the schedule was paused by {by}" }], cancellationToken);
+        ChangeAsync(name, IsPaused, PausedFor(by is null ? "the schedule was paused" : $"the schedule was paused by {by}"), cancellationToken);
 
     /// <summary>Goes on with a paused schedule. Times that have passed meanwhile were missed (<see cref="MissedRuns"/>).</summary>
     /// <inheritdoc cref="PauseScheduleAsync"/>
     public Task<ScheduleState> ResumeScheduleAsync(string name, CancellationToken cancellationToken = default) =>
-        ChangeAsync(name, head => head.Status != RunStatus.Paused,
+        ChangeAsync(name, head => !IsPaused(head),
             (lease, now, occurrence) => [PutBack(lease, now), PassRecords.Waiting([new Wait("", null, occurrence.Tick)], 0, Occurrence.PutBack, now)], cancellationToken);
 
     /// <summary>Puts a run of a schedule into its queue now, once; the next time stays, and so does a pause.</summary>
@@ -70,7 +73,7 @@ public sealed partial class PawlClient
     /// <exception cref="ScheduleNotFoundException">There is none of this name.</exception>
     public async Task<RunHead> TriggerAsync(string name, CancellationToken cancellationToken = default)
     {
-        var (occurrence, _) = await NextOfAsync(name, cancellationToken);
+        var (occurrence, _) = Newest(await OpenOfAsync(name, cancellationToken));
         for (var n = 1; ; n++)
         {
             var now = Time.GetUtcNow();
@@ -84,9 +87,7 @@ public sealed partial class PawlClient
     public async Task<IReadOnlyList<ScheduleState>> SchedulesAsync(CancellationToken cancellationToken = default)
     {
         var states = new List<ScheduleState>();
-        foreach (var (occurrence, head) in (await AheadAsync(null, cancellationToken)).OrderBy(one => one.Occurrence.Name, StringComparer.Ordinal).ThenByDescending(one => one.Occurrence.Generation).ThenByDescending(one => one.Occurrence.Tick))
-            // One whose worker died behind making the next stands beside it for a moment.
-            if (states.Count == 0 || states[^1].Name != occurrence.Name) states.Add(await StateAsync(occurrence, head, cancellationToken));
+        foreach (var open in (await AheadAsync(null, cancellationToken)).GroupBy(one => one.Occurrence.Name).OrderBy(open => open.Key, StringComparer.Ordinal)) states.Add(await StateAsync([.. open], cancellationToken));
         return states;
     }
 
@@ -118,7 +119,7 @@ public sealed partial class PawlClient
             if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is not { } existing) return (head, true);
             if (IsTakenBack(existing)) continue;
             // That of the schedule as it was before may be at the same time, and is about to be taken back.
-            if (await OpenAsync(existing, cancellationToken) is { } old && old.Generation < occurrence.Generation && old.Revision != occurrence.Revision) continue;
+            if (await OpenAsync(existing, cancellationToken) is { } old && old.Generation < occurrence.Generation) continue;
             return (existing, false);
         }
     }
@@ -132,10 +133,17 @@ public sealed partial class PawlClient
         {
             if (await OpenAsync(head, CancellationToken.None) is not { } occurrence) return isSettled = false;
             var now = Time.GetUtcNow();
-            if ((await AheadAsync(occurrence.Name, CancellationToken.None)).Exists(one => one.Occurrence.Generation > occurrence.Generation))
+            var open = await AheadAsync(occurrence.Name, CancellationToken.None);
+            if (open.Exists(one => one.Occurrence.Generation > occurrence.Generation))
             {
                 // Whoever changed the schedule died before this one was taken back.
                 await WriteAsync(lease, head, new Checkpoint { Kind = CheckpointKind.Canceled, At = now, Reason = TakenBack });
+                return true;
+            }
+            if (Paused(open) is { } paused)
+            {
+                // Whoever changed the paused schedule died before this one was paused too.
+                await WriteAsync(lease, head, PausedFor(paused.Error)(lease, now, occurrence));
                 return true;
             }
             try { await HandOnAsync(occurrence, CancellationToken.None); }
@@ -208,28 +216,40 @@ public sealed partial class PawlClient
     static Occurrence? Open(Journal journal) =>
         Transitions.IsFinal(journal.Head.Status) || journal.Passes.Exists(Occurrence.Begins) ? null : Occurrence.Of(journal.CreatedData!.RootElement);
 
-    async Task<(Occurrence, RunHead)> NextOfAsync(string name, CancellationToken cancellationToken)
-    {
-        var open = await AheadAsync(name, cancellationToken);
-        if (open.Count > 0) return Newest(open);
-        throw new ScheduleNotFoundException(name, (await AheadAsync(null, cancellationToken)).Select(one => one.Occurrence.Name));
-    }
+    async Task<List<(Occurrence Occurrence, RunHead Head)>> OpenOfAsync(string name, CancellationToken cancellationToken) =>
+        await AheadAsync(name, cancellationToken) is { Count: > 0 } open ? open : throw new ScheduleNotFoundException(name, (await AheadAsync(null, cancellationToken)).Select(one => one.Occurrence.Name));
 
     static (Occurrence Occurrence, RunHead Head) Newest(List<(Occurrence Occurrence, RunHead Head)> open) => open.MaxBy(one => (one.Occurrence.Generation, one.Occurrence.Tick));
 
-    async Task<ScheduleState> StateAsync(Occurrence occurrence, RunHead head, CancellationToken cancellationToken)
+    /// <summary>One of what has not begun is paused: then the schedule is, whatever died before all were.</summary>
+    static RunHead? Paused(List<(Occurrence Occurrence, RunHead Head)> open) => open.Find(one => IsPaused(one.Head)).Head;
+
+    static bool IsPaused(RunHead head) => head.Status == RunStatus.Paused;
+
+    static Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> PausedFor(string? reason) => (_, now, _) => [new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = reason }];
+
+    /// <param name="open">All that has not begun of one schedule.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    async Task<ScheduleState> StateAsync(List<(Occurrence Occurrence, RunHead Head)> open, CancellationToken cancellationToken)
     {
+        var (occurrence, head) = Newest(open);
         var last = new List<RunHead>();
         await foreach (var one in Store.ListAsync(new RunQuery { Where = TagOf(occurrence.Name), Limit = 50 }, cancellationToken))
             if (!IsTakenBack(one) && await OpenAsync(one, cancellationToken) is null) last.Add(one);
-        return new ScheduleState(occurrence.Name, occurrence.Text, occurrence.Zone, occurrence.Missed, occurrence.Overlap, occurrence.Tick, head.Status == RunStatus.Paused, head,
+        return new ScheduleState(occurrence.Name, occurrence.Text, occurrence.Zone, occurrence.Missed, occurrence.Overlap, occurrence.Tick, Paused(open) is not null, head,
             last.MaxBy(one => one.StartedAt ?? one.UpdatedAt));
     }
 
     async Task<ScheduleState> ChangeAsync(string name, Func<RunHead, bool> isDone, Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> records, CancellationToken cancellationToken)
     {
-        await NextOfAsync(name, cancellationToken);
-        await EachAheadAsync(name, isDone, async (head, occurrence) =>
+        await OpenOfAsync(name, cancellationToken);
+        await WriteEachAsync(name, isDone, records, cancellationToken);
+        return await StateAsync(await OpenOfAsync(name, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Appends records to all occurrences that have not begun and are not done.</summary>
+    Task<int> WriteEachAsync(string name, Func<RunHead, bool> isDone, Func<RunLease, DateTimeOffset, Occurrence, Checkpoint[]> records, CancellationToken cancellationToken) =>
+        EachAheadAsync(name, isDone, async (head, occurrence) =>
         {
             if ((await Store.ClaimAsync(head.RunId, Owner(), cancellationToken)).Lease is not { } lease) return false;
             try
@@ -244,9 +264,6 @@ public sealed partial class PawlClient
                 await ReleaseAsync(lease);
             }
         }, cancellationToken);
-        var (next, changed) = await NextOfAsync(name, cancellationToken);
-        return await StateAsync(next, changed, cancellationToken);
-    }
 
     /// <summary>Does something to all occurrences that have not begun, until none is left to do it to: one that begins meanwhile has made another.</summary>
     async Task<int> EachAheadAsync(string name, Func<RunHead, bool> isDone, Func<RunHead, Occurrence, Task<bool>> change, CancellationToken cancellationToken)
@@ -256,6 +273,8 @@ public sealed partial class PawlClient
         {
             var open = (await AheadAsync(name, cancellationToken)).FindAll(one => !isDone(one.Head));
             if (open.Count == 0) return changed;
+            // What was to be taken back first: a death in between must not bring it to life.
+            open.Sort((one, other) => (one.Occurrence.Generation, one.Occurrence.Tick).CompareTo((other.Occurrence.Generation, other.Occurrence.Tick)));
             var isHeld = false;
             foreach (var (occurrence, head) in open)
             {

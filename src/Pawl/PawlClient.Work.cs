@@ -119,7 +119,7 @@ public sealed partial class PawlClient
             return;
         }
         // No guard of a person's resume applies: age and surroundings differ between workers as a matter of course.
-        var resume = new ResumeOptions { AgeGuard = GuardPolicy.Ignore, EnvironmentGuard = GuardPolicy.Ignore };
+        var resume = new ResumeOptions { AgeGuard = GuardPolicy.Ignore, EnvironmentGuard = GuardPolicy.Ignore, IsAutomatic = true };
         try
         {
             workflow ??= Load(worker, await DefinitionAsync(lease.RunId, CancellationToken.None) ?? throw new JournalCorruptException(lease.RunId, 1, "it should hold its definition"));

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Pawl.Diagnostics;
 using Pawl.Engine;
 using Pawl.Planning;
 using Pawl.Storage;
@@ -12,12 +13,15 @@ public sealed partial class PawlClient : IAsyncDisposable
 
     internal LeaseKeeper Keeper { get; }
 
+    internal StoreAbsence Absence { get; }
+
     /// <summary>Makes a client of a store.</summary>
     public PawlClient(ICheckpointStore store, PawlOptions? options = null)
     {
         (Store, Options) = (store, options ?? new PawlOptions());
         _commits = new CommitQueue(store, Options);
-        Keeper = new LeaseKeeper(store, Options);
+        Absence = new StoreAbsence(Options.Logging.CreateLogger("Pawl.Store"), Options.Time);
+        Keeper = new LeaseKeeper(store, Options, Absence);
     }
 
     /// <summary>Where the runs live.</summary>
@@ -42,10 +46,15 @@ public sealed partial class PawlClient : IAsyncDisposable
     /// <see cref="RunStatus.Waiting"/>; resume it when they have come.</returns>
     /// <exception cref="InvalidDefinitionException">The params do not fit their declarations.</exception>
     /// <exception cref="RunExistsException">The run id is taken.</exception>
-    public Task<RunResult> RunAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, StartOptions? start = null, CancellationToken cancellationToken = default) =>
-        StartAsync(workflow, parameters, start ?? new StartOptions(), Parking.ForMessages, cancellationToken);
+    public async Task<RunResult> RunAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, StartOptions? start = null, CancellationToken cancellationToken = default)
+    {
+        start ??= new StartOptions();
+        var result = await StartAsync(workflow, parameters, start, new ResumeOptions { OnEvent = start.OnEvent }, Parking.ForMessages, cancellationToken);
+        return await FollowAsync(workflow, result, new ResumeOptions { OnEvent = start.OnEvent }, cancellationToken);
+    }
 
-    internal async Task<RunResult> StartAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters, StartOptions start, Parking parking, CancellationToken cancellationToken)
+    /// <summary>One pass: of a new run, or of the one that has the id.</summary>
+    internal async Task<RunResult> StartAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters, StartOptions start, ResumeOptions join, Parking parking, CancellationToken cancellationToken)
     {
         var given = Encode(parameters);
         var bound = ParamBinder.Bind(workflow, given);
@@ -63,10 +72,9 @@ public sealed partial class PawlClient : IAsyncDisposable
             if (created.Existing is not { } existing || start.RunId is null) continue;
             if (start.IfExists == ExistingRun.Refuse) throw new RunExistsException(runId);
             if (existing.Status == RunStatus.Completed) return await ResultOfAsync(existing, cancellationToken);
-            return await GoOnAsync(workflow, runId, new ResumeOptions { OnEvent = start.OnEvent }, parking, cancellationToken);
+            return await GoOnAsync(workflow, runId, join, parking, cancellationToken);
         }
-        var result = await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Time), [], [], parking, start.Cassette, cancellationToken);
-        return await AutoResumeAsync(workflow, result, start.OnEvent, cancellationToken);
+        return await PassAsync(workflow, journal, lease, bound, start.OnEvent, start.Select, PassRecords.Resumed(workflow, null, null, null, null, lease.Token, Time), [], [], parking, start.Cassette, cancellationToken);
     }
 
     /// <summary>Goes on with a run: finished steps are reused, the rest runs.</summary>
@@ -79,7 +87,8 @@ public sealed partial class PawlClient : IAsyncDisposable
     {
         runId ??= (await NewestResumableAsync(workflow.Name, cancellationToken)
             ?? throw new ResumeRefusedException(new Refusal(RefusalReason.NothingToResume, $"No run of '{workflow.Name}' in this store can be resumed.", "'pawl list' shows what is there."))).RunId;
-        return await GoOnAsync(workflow, runId, resume ?? new ResumeOptions(), Parking.ForMessages, cancellationToken);
+        resume ??= new ResumeOptions();
+        return await FollowAsync(workflow, await GoOnAsync(workflow, runId, resume, Parking.ForMessages, cancellationToken), resume, cancellationToken);
     }
 
     async Task<RunResult> GoOnAsync(Workflow workflow, string runId, ResumeOptions resume, Parking parking, CancellationToken cancellationToken)
@@ -106,7 +115,7 @@ public sealed partial class PawlClient : IAsyncDisposable
             bound["__resumed__"] = new RawJson("true"u8.ToArray());
             journal.Strategy = workflow.Options.Strategy;
             journal.Durability = StoredDurability(journal) ?? workflow.Options.Durability;
-            var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Time);
+            var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Time, resume.IsAutomatic ? AutoResume.Next(journal) : 0);
             var migrated = plan.Migrated?.Records(journal, plan.Map, Time.GetUtcNow()).ToList() ?? [];
             var jumped = plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path).ToList();
             foreach (var warning in notice is null ? plan.Warnings : [notice, .. plan.Warnings]) resume.OnEvent?.Invoke(new RunEvent.Warning(Time.GetUtcNow(), warning));
@@ -171,16 +180,22 @@ public sealed partial class PawlClient : IAsyncDisposable
         return await RunExecutor.ExecuteAsync(run, null, cancellationToken);
     }
 
-    /// <summary>Bounded, with back-off, and only for failures that may pass.</summary>
-    async Task<RunResult> AutoResumeAsync(Workflow workflow, RunResult result, Action<RunEvent>? onEvent, CancellationToken cancellationToken)
+    /// <summary>A run that goes on by itself does so here, while this process lives. The time and the count are the journal's: see <see cref="AutoResume"/>.</summary>
+    async Task<RunResult> FollowAsync(Workflow workflow, RunResult result, ResumeOptions asked, CancellationToken cancellationToken)
     {
-        var backoff = new RetryPolicy { Delay = TimeSpan.FromSeconds(5), MaxDelay = TimeSpan.FromMinutes(5), Jitter = false };
-        for (var attempt = 1; attempt <= workflow.Options.AutoResumeAttempts; attempt++)
+        // The guards are those of the start or resume; what else was asked for is done, and recorded.
+        var again = new ResumeOptions
         {
-            if (result.Status != RunStatus.Failed || result.CheckpointWriteFailed || result.Steps.Any(step => step.Error?.Class == ErrorClass.Critical)) break;
-            try { await Task.Delay(backoff.DelayAfter(attempt, 0), Time, cancellationToken); }
-            catch (OperationCanceledException) { break; }
-            try { result = await ResumeAsync(workflow, result.RunId, new ResumeOptions { OnEvent = onEvent }, cancellationToken); }
+            IsAutomatic = true, OnEvent = asked.OnEvent, MaxAge = asked.MaxAge, AgeGuard = asked.AgeGuard, EnvironmentGuard = asked.EnvironmentGuard, Environment = asked.Environment, ProjectPath = asked.ProjectPath,
+        };
+        while (result.ResumesAt is { } at)
+        {
+            try
+            {
+                if (at - Time.GetUtcNow() is { Ticks: > 0 } rest) await Task.Delay(rest, Time, cancellationToken);
+                result = await GoOnAsync(workflow, result.RunId, again, Parking.ForMessages, cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { break; }
             catch (ResumeRefusedException)
             {
                 // Someone else has gone on with it, or canceled it.

@@ -56,6 +56,9 @@ public sealed record ResumePlan
 
     internal Planning.Migrated? Migrated { get; init; }
 
+    /// <summary>What was decided within a step that is not done, and is asked again because the run was to start there.</summary>
+    internal IReadOnlyList<string> AskedAgain { get; init; } = [];
+
     /// <summary>What the results once took that are used again.</summary>
     public Cost Saves => Cost.Sum(Steps.Select(step => step.Saves));
 }

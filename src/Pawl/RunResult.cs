@@ -30,6 +30,9 @@ public sealed record RunResult
     /// <summary>Why it failed, paused or was canceled.</summary>
     public string? Error { get; init; }
 
+    /// <summary>When the failed run goes on by itself (<see cref="WorkflowOptions.AutoResumeAttempts"/>); null is not by itself. In a queue a worker does it; of any other run, whoever resumes it.</summary>
+    public DateTimeOffset? ResumesAt { get; init; }
+
     /// <summary>What it waits for, when it is <see cref="RunStatus.Waiting"/>.</summary>
     public IReadOnlyList<Wait> Waits { get; init; } = [];
 

@@ -64,11 +64,22 @@ public sealed class RunStory
     /// <summary>How many passes began.</summary>
     public int Passes { get; private set; }
 
+    /// <summary>The definition that the journal carries (the last one), or null when it was made in code.</summary>
+    public WorkflowSource? Source { get; private set; }
+
     /// <summary>The steps of the definition in its order.</summary>
     public IEnumerable<StepStory> Defined => _defined.Select(id => _steps[id]);
 
     /// <summary>As <see cref="Defined"/>, each followed by what was recorded below it.</summary>
-    public IEnumerable<StepStory> All => Defined.SelectMany(step => (IEnumerable<StepStory>)[step, .. Below(step.Path)]);
+    public IEnumerable<StepStory> All
+    {
+        get
+        {
+            // Once for all: a run may have thousands of each.
+            var below = _steps.Values.Where(step => step.Path.AsSpan().ContainsAny('/', '[')).OrderBy(First).ToLookup(step => step.Path[..step.Path.AsSpan().IndexOfAny('/', '[')]);
+            return Defined.SelectMany(step => below[step.Path].Prepend(step));
+        }
+    }
 
     /// <summary>Steps that are not done and that nothing holds back.</summary>
     public IEnumerable<StepStory> Ready => Defined.Where(step => !step.IsDone && step.Before.All(id => !_steps.TryGetValue(id, out var before) || before.IsDone));
@@ -80,7 +91,9 @@ public sealed class RunStory
     public StepStory? Find(string path) => _steps.GetValueOrDefault(path);
 
     /// <summary>What was recorded below a step, oldest first.</summary>
-    public IEnumerable<StepStory> Below(string path) => _steps.Values.Where(step => step.Path.Length > path.Length && IsUnder(step.Path, path)).OrderBy(step => step.Records.Count > 0 ? step.Records[0].Record.Seq : 0);
+    public IEnumerable<StepStory> Below(string path) => _steps.Values.Where(step => step.Path.Length > path.Length && IsUnder(step.Path, path)).OrderBy(First);
+
+    static long First(StepStory step) => step.Told.Count > 0 ? step.Told[0].Record.Seq : 0;
 
     void Apply(Checkpoint record)
     {
@@ -123,6 +136,7 @@ public sealed class RunStory
     void Define(Checkpoint record)
     {
         using var data = JsonDocument.Parse(record.Data);
+        Source = SourceIn(data.RootElement) ?? Source;
         if (!data.RootElement.TryGetProperty("steps", out var steps)) return;
         _defined.Clear();
         foreach (var definition in steps.EnumerateArray())
@@ -134,6 +148,9 @@ public sealed class RunStory
             _defined.Add(step.Path);
         }
     }
+
+    internal static WorkflowSource? SourceIn(JsonElement data) => !data.TryGetProperty("definition", out var definition) ? null
+        : new WorkflowSource(definition.GetProperty("format").GetString()!, definition.TryGetProperty("path", out var path) ? path.GetString() : null, definition.GetProperty("text").GetString()!);
 
     void Rename(string from, string to)
     {

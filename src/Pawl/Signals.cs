@@ -62,8 +62,16 @@ public sealed record Approval(Decision Decision, string? By = null, string? Reas
     /// <summary>Approved.</summary>
     public bool IsApproved => Decision == Decision.Approved;
 
-    /// <summary>The message that answers the request of a step.</summary>
-    internal static string SignalFor(string path) => $"pawl:approval:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(path)).AsSpan(0, 16))}";
+    /// <summary>The message that answers the request of a step. One that is asked again, because what was decided counts no more, has another: an earlier answer is none to it.</summary>
+    internal static string SignalFor(string path, int earlier) =>
+        $"pawl:approval:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(earlier == 0 ? path : $"{path}\0{earlier}")).AsSpan(0, 16))}";
+
+    /// <summary>What the record of a person's yes says: that it is one, and whether its step is nothing else.</summary>
+    internal static RawJson Mark(bool isStep) => new(isStep ? StepMark : Within);
+
+    internal static ReadOnlySpan<byte> StepFact => "\"decision\":\"step\""u8;
+    internal static ReadOnlySpan<byte> WithinFact => "\"decision\":\"within\""u8;
+    static readonly byte[] StepMark = [(byte)'{', .. StepFact, (byte)'}'], Within = [(byte)'{', .. WithinFact, (byte)'}'];
 
     internal static StepResult AfterTimeout(ApprovalRequest request) => request.OnTimeout switch
     {

@@ -161,9 +161,16 @@ public sealed class StepContext
         var path = $"{Path}/{name}";
         if (_run.Options.Approvals.Decide(request) is { } rule)
             return Read<Approval>(await _run.Steps.RunSubStepAsync(_attempt, name, _ => Task.FromResult(StepResult.Ok(rule)), StepOptions.Default));
-        return Read<Approval>(await _run.Steps.WaitAsync(_attempt, name, Approval.SignalFor(path), request.Timeout, request.Message, message => message is null
-            ? Approval.AfterTimeout(request)
-            : StepResult.Ok(Approval.From(message, _run.Json))));
+        var earlier = _run.Journal.Find(path);
+        if (earlier is { IsDone: true, Reason: Planning.ForkPlanner.SetByFork })
+            throw new InvalidDefinitionException($"The decision '{path}' was set by a fork. A person decides: fork again without it.");
+        var isStep = (_run.Workflow.Find(Path) ?? _run.Seen.GetValueOrDefault(Path))?.Kind == "approval";
+        return Read<Approval>(await _run.Steps.WaitAsync(_attempt, name, Approval.SignalFor(path, earlier?.Results ?? 0), request.Timeout, request.Message, message =>
+        {
+            if (message is null) return Approval.AfterTimeout(request);
+            var decided = Approval.From(message, _run.Json);
+            return decided.IsApproved ? StepResult.Ok(decided) with { Info = Approval.Mark(isStep) } : StepResult.Ok(decided);
+        }));
     }
 
     /// <summary>Runs another workflow as a run of its own; its id follows from this run and the path, so a resume goes on with it.</summary>

@@ -7,9 +7,11 @@ namespace Pawl.Dashboard.Tests;
 public class CountingStore : DispatchProxy
 {
     ICheckpointStore _inner = null!;
-    long _lists;
+    long _lists, _counts, _journals;
 
-    public long Lists => Interlocked.Read(ref _lists);
+    public long Counts => Interlocked.Read(ref _counts);
+    public long Journals => Interlocked.Read(ref _journals);
+    public long Reads => Interlocked.Read(ref _lists) + Counts + Journals;
 
     public static (ICheckpointStore Store, CountingStore Counter) Around(ICheckpointStore inner)
     {
@@ -21,7 +23,12 @@ public class CountingStore : DispatchProxy
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
-        if (targetMethod!.Name == nameof(ICheckpointStore.ListAsync)) Interlocked.Increment(ref _lists);
+        switch (targetMethod!.Name)
+        {
+            case nameof(ICheckpointStore.ListAsync): Interlocked.Increment(ref _lists); break;
+            case nameof(ICheckpointStore.CountAsync): Interlocked.Increment(ref _counts); break;
+            case nameof(ICheckpointStore.ReadAsync): Interlocked.Increment(ref _journals); break;
+        }
         return targetMethod.Invoke(_inner, args);
     }
 }

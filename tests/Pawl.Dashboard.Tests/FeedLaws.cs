@@ -38,9 +38,9 @@ public sealed class FeedLaws
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(Lab.Stop);
             var watching = Enumerable.Range(0, watchers).Select(_ => DrainAsync(lab, stop.Token)).ToList();
             await Task.Delay(300, Lab.Stop);
-            var before = counting.Lists;
+            var before = counting.Reads;
             await Task.Delay(1000, Lab.Stop);
-            var reads = counting.Lists - before;
+            var reads = counting.Reads - before;
             await stop.CancelAsync();
             await Task.WhenAll(watching);
             return reads;
@@ -60,7 +60,7 @@ public sealed class FeedLaws
         }
     }
 
-    static async Task<string> NextAsync(Lab lab, string path, string? last)
+    internal static async Task<string> NextAsync(Lab lab, string path, string? last)
     {
         var request = new HttpRequestMessage(HttpMethod.Get, path);
         if (last is not null) request.Headers.Add("Last-Event-ID", last);

@@ -51,4 +51,59 @@ public sealed class ClockTests(PostgresFixture postgres)
         Assert.True(took < TimeSpan.FromSeconds(50), $"it took {took}");
         foreach (var client in clients) await client.DisposeAsync();
     }
+
+    /// <summary>A clock whose monotonic part can be moved: to the store it is as if the database's had moved the other way.</summary>
+    sealed class Movable : TimeProvider
+    {
+        long _by;
+
+        public void Move(TimeSpan by) => Interlocked.Add(ref _by, (long)(by.TotalSeconds * TimestampFrequency));
+
+        public override long GetTimestamp() => base.GetTimestamp() + Interlocked.Read(ref _by);
+    }
+
+    static void IsRight(PawlClient client) => Assert.InRange(client.Store.Info.Clock!.GetUtcNow() - DateTimeOffset.UtcNow, TimeSpan.FromSeconds(-5), TimeSpan.FromSeconds(5));
+
+    [Fact]
+    public async Task Behind_a_lost_connection_the_time_is_that_of_the_server_that_answers()
+    {
+        var token = TestContext.Current.CancellationToken;
+        await using var server = await PostgresServer.StartAsync();
+        var time = new Movable();
+        await using var client = new PawlClient(await PostgresStore.OpenAsync(server.ConnectionString, new PostgresStoreOptions { Time = time }, token));
+        var workflow = Workflow.Define("w", async ctx =>
+        {
+            await ctx.StepAsync("a", async () =>
+            {
+                // The server that takes this one's place has a clock that is an hour behind it.
+                await server.KillAsync();
+                time.Move(TimeSpan.FromHours(1));
+                await server.StartAgainAsync();
+                return 1;
+            });
+            await ctx.SleepAsync("nap", TimeSpan.FromSeconds(0.2));
+        });
+        var result = await client.RunAsync(workflow, null, new StartOptions { RunId = "r" }, token);
+        result.EnsureCompleted();
+        IsRight(client);
+        var due = (await client.HistoryAsync("r", token)).Single(record => record.Kind == CheckpointKind.Timer).At;
+        Assert.InRange(due - DateTimeOffset.UtcNow, TimeSpan.FromMinutes(-1), TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public async Task Whoever_only_listens_has_the_right_time_again_too()
+    {
+        var token = TestContext.Current.CancellationToken;
+        await using var server = await PostgresServer.StartAsync();
+        var time = new Movable();
+        await using var client = new PawlClient(await PostgresStore.OpenAsync(server.ConnectionString, new PostgresStoreOptions { Time = time }, token));
+        await using var hints = client.Store.WatchAsync(token).GetAsyncEnumerator(token);
+        Assert.True(await hints.MoveNextAsync());
+        // Nothing but the listening connection notices that the server is another one.
+        await server.KillAsync();
+        time.Move(TimeSpan.FromHours(-1));
+        await server.StartAgainAsync();
+        Assert.True(await hints.MoveNextAsync());
+        IsRight(client);
+    }
 }

@@ -195,7 +195,7 @@ public sealed class PostgresServer : IAsyncDisposable
             ?? throw new InvalidOperationException("These tests need PostgreSQL's programs (postgres, initdb): apt-get install postgresql. Nothing has to be configured: a server of their own is started and stopped.");
     }
 
-    static int FreePort()
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -83,6 +83,35 @@ public sealed class SqliteStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_list_of_runs_reads_an_index_in_its_order_and_a_count_nothing_else()
+    {
+        await _directory.Open().DisposeAsync();
+        using var db = new SqliteDb(_directory.File, TimeSpan.FromSeconds(3));
+        var tag = new Dictionary<string, string> { ["team"] = "docs" };
+        var behind = new RunPlace(DateTimeOffset.UnixEpoch, "a");
+        foreach (var query in new[]
+        {
+            new RunQuery(), new RunQuery { Statuses = [RunStatus.Failed] }, new RunQuery { Statuses = [RunStatus.Failed, RunStatus.Waiting, RunStatus.Running] }, new RunQuery { Workflow = "w" },
+            new RunQuery { Workflow = "w", Statuses = [RunStatus.Failed] }, new RunQuery { Where = tag }, new RunQuery { Where = tag, Statuses = [RunStatus.Failed], Since = DateTimeOffset.UnixEpoch },
+        })
+            foreach (var place in new RunPlace?[] { null, behind })
+            {
+                var plan = Plan(new SqliteLists(db, query).Heads(place, 50)!.Value);
+                Assert.All(plan, line => Assert.DoesNotContain("TEMP B-TREE", line, StringComparison.Ordinal));
+                Assert.All(plan.Where(line => line.StartsWith("SCAN", StringComparison.Ordinal) || line.StartsWith("SEARCH", StringComparison.Ordinal)), line => Assert.Matches("USING (COVERING )?INDEX|USING PRIMARY KEY", line));
+            }
+        Assert.Contains("SEARCH r USING COVERING INDEX core_workflow_runs_status (status=?)", Plan(new SqliteLists(db, new RunQuery()).Count(RunStatus.Failed)));
+
+        List<string> Plan((string Sql, SqlValue[] Values) statement)
+        {
+            var lines = new List<string>();
+            using var rows = db.Query($"EXPLAIN QUERY PLAN {statement.Sql}", statement.Values);
+            while (rows.Read()) lines.Add(rows.Text(3)!);
+            return lines;
+        }
+    }
+
+    [Fact]
     public async Task Opening_twice_makes_the_tables_once()
     {
         await using (var store = _directory.Open()) await SqliteRun.BeginAsync(store, "a");

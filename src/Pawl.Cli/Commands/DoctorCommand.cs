@@ -19,6 +19,7 @@ sealed class DoctorCommand
 
     readonly Cli _cli;
     readonly List<Finding> _findings = [];
+    bool _opens;
 
     DoctorCommand(Cli cli) => _cli = cli;
 
@@ -30,7 +31,8 @@ sealed class DoctorCommand
         Add("pawl", Health.Good, $"{Cli.Version} on {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}");
         Programs();
         Settings();
-        Disk();
+        if (_cli.Store.Root is { } root) Disk(root);
+        else await StoreAsync();
         await RunsAsync();
         foreach (var finding in _findings) Say(finding);
         WriteJson();
@@ -65,13 +67,30 @@ sealed class DoctorCommand
         }
     }
 
-    void Disk()
+    /// <summary>A database tells itself how durable it is.</summary>
+    async Task StoreAsync()
     {
-        if (_cli.Store.Root is not { } root)
+        if (_cli.Store.Kind == "memory")
         {
             Add("store", Health.Warning, $"{_cli.Store.Uri} ends with its process", "Use file:DIRECTORY to resume runs.");
             return;
         }
+        try
+        {
+            await using var client = await _cli.Store.OpenAsync(_cli.Caller);
+            var info = client.Store.Info;
+            Add("store", Health.Good, $"{info.Uri}: {Class(info.Durability)}");
+            if (info.Remark is { } remark) Add("durability", Health.Warning, remark, "Change the server's settings if runs must survive a loss of power.");
+            _opens = true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or PawlException)
+        {
+            Add("store", Health.Bad, error.Message, "Mend it, or choose another with --store.");
+        }
+    }
+
+    void Disk(string root)
+    {
         // A store that does not exist yet is not made by asking: the folder it would be made in is measured.
         var folder = root;
         while (!Directory.Exists(folder) && Path.GetDirectoryName(folder) is { } parent) folder = parent;
@@ -92,19 +111,20 @@ sealed class DoctorCommand
 
     async Task RunsAsync()
     {
-        if (_cli.Store.Root is not { } root || !Directory.Exists(root)) return;
+        if (_cli.Store.Root is { } root ? !Directory.Exists(root) : !_opens) return;
         try
         {
             await using var client = await _cli.Store.OpenAsync(_cli.Caller);
             var (all, live) = (0, 0);
-            await foreach (var head in client.ListAsync(null, _cli.Stop))
+            // What a server holds may be more than is worth reading here: those that a process has, or had.
+            await foreach (var head in client.ListAsync(_opens ? new RunQuery { Statuses = [RunStatus.Running] } : null, _cli.Stop))
             {
                 all++;
                 if (head.Owner is not null) live++;
                 if (HeadView.Died(head)) Add("run", Health.Warning, $"{head.RunId}: its process died, {head.Done} of {head.Total} steps are done", _cli.CommandLine("resume", head.RunId));
                 else if (head.Error?.StartsWith("journal corrupt", StringComparison.Ordinal) == true) Add("run", Health.Bad, $"{head.RunId}: {head.Error}", _cli.CommandLine("repair", head.RunId));
             }
-            Add("runs", Health.Good, $"{Human.Count(all, "run")}, {live} running");
+            Add("runs", Health.Good, _opens ? $"{live} running" : $"{Human.Count(all, "run")}, {live} running");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

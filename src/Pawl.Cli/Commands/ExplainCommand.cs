@@ -29,9 +29,13 @@ static class ExplainCommand
         cli.Say($"{cli.Ink.Of(step.State, step.Path)}: {Verdict(story, step)}");
         foreach (var (pass, record) in step.Records)
             cli.Say($"  {cli.Ink.Faint($"checkpoint {record.Seq}, pass {pass}:")} {Happened(record)}");
-        if (step.ReusedIn.Count > 0) cli.Say($"  {cli.Ink.Faint($"pass {string.Join(", ", step.ReusedIn)}:")} the recorded result was used; it did not run");
+        foreach (var used in step.ReusedIn.GroupBy(pass => Used(step, pass)))
+            cli.Say($"  {cli.Ink.Faint($"pass {string.Join(", ", used)}:")} the result of checkpoint {used.Key} was used; it did not run");
         if (step.Current is { Inputs.IsEmpty: false } read) cli.Say($"  {cli.Ink.Faint("it read:")} {Human.Line(Encoding.UTF8.GetString(read.Inputs.Span), 2000)}");
     }
+
+    /// <summary>The checkpoint whose result a later pass used.</summary>
+    static long Used(StepStory step, int pass) => step.Records.Last(told => told.Pass < pass).Record.Seq;
 
     static string Verdict(RunStory story, StepStory step) => step.Current switch
     {
@@ -74,6 +78,9 @@ static class ExplainCommand
             HeadView.List(w, "after", step.Before);
             w.WriteStartArray("reused_in_passes");
             foreach (var pass in step.ReusedIn) w.WriteNumberValue(pass);
+            w.WriteEndArray();
+            w.WriteStartArray("reused_from");
+            foreach (var pass in step.ReusedIn) w.WriteNumberValue(Used(step, pass));
             w.WriteEndArray();
             w.WriteStartArray("records");
             foreach (var (pass, record) in step.Records)

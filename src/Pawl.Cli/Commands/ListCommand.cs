@@ -31,8 +31,9 @@ static class ListCommand
                 Limit = most == int.MaxValue ? most : most + 1,
             };
             await using var client = await cli.Store.OpenAsync(cli.Caller);
-            var heads = await RunFilter.Parse(query, cli.Get(where)).ListAsync(client, cli.Stop);
-            if (cli.Get(dead)) heads.RemoveAll(head => !head.DeadLetter);
+            var filter = RunFilter.Parse(query, cli.Get(where));
+            if (cli.Get(dead)) filter.Add(head => head.DeadLetter);
+            var heads = await filter.ListAsync(client, cli.Stop);
             var truncated = heads.Count > most;
             if (truncated) heads.RemoveAt(most);
             Show(cli, cli.Get(tree) ? Tree(heads) : [.. heads.Select(head => (head, ""))], truncated);
@@ -94,6 +95,7 @@ static class ListCommand
         { Status: RunStatus.Pending, WakeAt: { } due } when due > cli.Now => $"due {Human.Date(due, cli.Caller)}  {Labels(head)}",
         { Waits: [{ Path: "" } put] } => $"due {HeadView.Describe(put, cli)}  {Labels(head)}",
         { Waits: [var first, ..] waits } => $"{first.Path} waits for {HeadView.Describe(first, cli)}{(waits.Count > 1 ? $" (and {waits.Count - 1} more)" : "")}",
+        { Status: RunStatus.Failed, WakeAt: { } again } => $"goes on by itself at {Human.Date(again, cli.Caller)}; {head.ErrorStep}: {head.Error}",
         { ErrorStep: { } step } => $"{step}: {head.Error}",
         { Status: not RunStatus.Completed, Error: { } error } => error,
         _ => Labels(head),

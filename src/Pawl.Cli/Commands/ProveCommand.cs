@@ -39,7 +39,8 @@ sealed class ProveCommand
         if (_cli.Store.Kind is not ("file" or "sqlite")) throw new UsageException($"--store {_cli.Store.Uri}: each point gets a store of its own, of the kind file: or sqlite:.");
         var points = _cli.Get(_points) is null or "all" ? null : Number("--points", _points);
         var parallel = Number("--parallel", _parallel) ?? Environment.ProcessorCount;
-        var session = ProofSession.Of(_cli.Caller, _cli.Caller.FullPath(_cli.Get(_file) ?? Definitions.DefaultFile), settings, parameters, _cli.Store.Kind, $"{points} {_cli.Get(_keep)}");
+        var configuration = _cli.Get(_cli.ConfigOption) is { } named ? _cli.Caller.FullPath(named) : null;
+        var session = ProofSession.Of(_cli.Caller, _cli.Caller.FullPath(_cli.Get(_file) ?? Definitions.DefaultFile), configuration, settings, parameters, _cli.Store.Kind, $"{points} {_cli.Get(_keep)}");
 
         var began = _cli.Caller.Time.GetTimestamp();
         using var progress = new ProofProgress(_cli, workflow.Name);

@@ -27,6 +27,7 @@ static class StatusCommand
         if (head.Owner is { } owner) cli.Say($"  held by   {owner}");
         if (next.Count > 0) cli.Say($"  {(head.Owner is null ? "next   " : "current")}   {string.Join(", ", next.Select(step => step.Path))}");
         if (head.Error is { } error) cli.Say($"  {(head.Status == RunStatus.Failed ? "error " : "reason")}    {(head.ErrorStep is { } at ? $"step '{at}': " : "")}{Human.Line(error)}");
+        if (head is { Status: RunStatus.Failed, WakeAt: { } again }) cli.Say($"  resumes   by itself at {Human.Date(again, cli.Caller)}");
         foreach (var step in story.Defined) cli.Say($"    {Mark(cli, head, step, next)}");
         if (HeadView.HowToGoOn(head, cli) is { } command) cli.Say($"Go on with:  {command}");
         Write(cli, story, next);

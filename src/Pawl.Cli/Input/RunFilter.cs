@@ -40,6 +40,9 @@ sealed class RunFilter
         return filter;
     }
 
+    /// <summary>One condition more.</summary>
+    public void Add(Func<RunHead, bool> condition) => _conditions.Add(condition);
+
     void Add(string condition)
     {
         var at = condition.AsSpan().IndexOfAny('=', '~', '!');

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Pawl.Postgres;
+using Pawl.Redis;
 using Pawl.Storage;
 using Pawl.Yaml;
 
@@ -35,6 +36,7 @@ sealed record StoreChoice(string Uri, string? Root, Configuration Settings)
             {
                 "sqlite" => OpenSqlite(caller, options),
                 "postgres" or "postgresql" => await OpenPostgresAsync(caller, options),
+                "redis" or "rediss" => await OpenRedisAsync(caller, options),
                 _ => PawlClient.Open(Root is null ? Uri : $"file:{Root}", options),
             };
             return caller.Variable("PAWL_CRASH_AT") is null && caller.Variable("PAWL_CRASH_TRACE") is null ? client : Obeying(client, caller, options);
@@ -53,6 +55,9 @@ sealed record StoreChoice(string Uri, string? Root, Configuration Settings)
 
     async Task<PawlClient> OpenPostgresAsync(Caller caller, PawlOptions options) =>
         new(await PostgresStore.OpenAsync(Uri, new PostgresStoreOptions { Time = caller.Time }, caller.Stop), options);
+
+    async Task<PawlClient> OpenRedisAsync(Caller caller, PawlOptions options) =>
+        new(await RedisStore.OpenAsync(Uri, new RedisStoreOptions { Time = caller.Time }, caller.Stop), options);
 
     public string Kind => Uri.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon ? Uri[..colon] : Uri;
 

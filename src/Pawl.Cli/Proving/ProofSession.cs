@@ -16,12 +16,13 @@ sealed class ProofSession
     const int Factor = 20;
 
     readonly string _file;
+    readonly string? _configuration;
     readonly string _directory;
     long _longest = TimeSpan.FromMinutes(30).Ticks / Factor;
 
-    ProofSession(Caller caller, string file, string folder, ProveSettings settings, IReadOnlyList<string> parameters, string storeKind)
+    ProofSession(Caller caller, string file, string? configuration, string folder, ProveSettings settings, IReadOnlyList<string> parameters, string storeKind)
     {
-        (Caller, _file, _directory, Folder, Settings, Params, StoreKind) = (caller, file, caller.Directory, folder, settings, parameters, storeKind);
+        (Caller, _file, _configuration, _directory, Folder, Settings, Params, StoreKind) = (caller, file, configuration, caller.Directory, folder, settings, parameters, storeKind);
         Sandboxes = new Sandboxes(_directory, Path.Combine(folder, "origin"), settings.Exclude);
     }
 
@@ -35,19 +36,20 @@ sealed class ProofSession
     public string Worlds => Path.Combine(Folder, "worlds");
 
     /// <param name="file">The workflow file, whole path.</param>
+    /// <param name="configuration">The configuration file that the call names, whole path; null is the one beside the workflow, if there is one.</param>
     /// <param name="settings">Its <c>prove</c> part with the call's own patterns.</param>
     /// <param name="parameters">As <c>name=value</c>.</param>
     /// <param name="storeKind"><c>file</c> or <c>sqlite</c>.</param>
     /// <param name="more">What else makes it another proof.</param>
     /// <param name="caller">Who asks.</param>
-    public static ProofSession Of(Caller caller, string file, ProveSettings settings, IReadOnlyList<string> parameters, string storeKind, params string[] more)
+    public static ProofSession Of(Caller caller, string file, string? configuration, ProveSettings settings, IReadOnlyList<string> parameters, string storeKind, params string[] more)
     {
         var root = RuntimeDirectory.Open(Path.Combine(Path.GetTempPath(), Sandboxes.RootName)).Path;
-        var probe = new ProofSession(caller, file, root, settings, parameters, storeKind);
+        var probe = new ProofSession(caller, file, configuration, root, settings, parameters, storeKind);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        string[] facts = [Cli.Version, file, System.IO.File.ReadAllText(file), caller.Directory, storeKind, .. more, .. parameters, .. settings.Compare, "!", .. settings.Ignore];
+        string[] facts = [Cli.Version, file, System.IO.File.ReadAllText(file), configuration ?? "", configuration is null ? "" : System.IO.File.ReadAllText(configuration), caller.Directory, storeKind, .. more, .. parameters, .. settings.Compare, "!", .. settings.Ignore];
         foreach (var fact in facts.Concat(probe.Sandboxes.Describe())) hash.AppendData(Encoding.UTF8.GetBytes(fact + '\0'));
-        return new ProofSession(caller, file, Path.Combine(root, Convert.ToHexStringLower(hash.GetHashAndReset())[..12]), settings, parameters, storeKind);
+        return new ProofSession(caller, file, configuration, Path.Combine(root, Convert.ToHexStringLower(hash.GetHashAndReset())[..12]), settings, parameters, storeKind);
     }
 
     /// <summary>Begins the proof, or goes on with the one that was interrupted.</summary>
@@ -78,7 +80,12 @@ sealed class ProofSession
     public Task<ProofWorld> NewWorldAsync(string name, CancellationToken cancellationToken) => new SandboxWorld(this, name).MakeAsync(cancellationToken);
 
     /// <summary>The workflow file in a sandbox; itself when it is not in the folder that is copied.</summary>
-    public string File(string sandbox) => Path.GetRelativePath(_directory, _file) is var relative && !Path.IsPathRooted(relative) && !relative.StartsWith("..", StringComparison.Ordinal) ? Path.Combine(sandbox, relative) : _file;
+    public string File(string sandbox) => In(sandbox, _file);
+
+    /// <summary>The options by which its processes find the configuration that the call named.</summary>
+    public string[] Configuration(string sandbox) => _configuration is null ? [] : ["--config", In(sandbox, _configuration)];
+
+    string In(string sandbox, string file) => Path.GetRelativePath(_directory, file) is var relative && !Path.IsPathRooted(relative) && !relative.StartsWith("..", StringComparison.Ordinal) ? Path.Combine(sandbox, relative) : file;
 
     /// <summary>Starts this program, or a bash text, in a session of its own: Ctrl+C reaches the proof alone.</summary>
     public Process Start(string[]? words, string directory, string world, string? order, string? trace, string? script = null)

@@ -93,16 +93,16 @@ sealed class SandboxWorld(ProofSession session, string name) : ProofWorld
         await base.DisposeAsync();
     }
 
-    string[] Run => ["run", session.File(Work), "--run-id", RunId, "--store", Store, .. session.Params.SelectMany(pair => (string[])["--param", pair]), "--auto"];
+    string[] Run => ["run", session.File(Work), "--run-id", RunId, "--store", Store, .. session.Params.SelectMany(pair => (string[])["--param", pair]), .. session.Configuration(Work), "--auto"];
 
-    string[] Resume => ["resume", RunId, "--file", session.File(Work), "--store", Store, "--auto"];
+    string[] Resume => ["resume", RunId, "--file", session.File(Work), "--store", Store, .. session.Configuration(Work), "--auto"];
 
     async Task<RunHead?> HeadAsync(CancellationToken cancellationToken) => await LookAsync(client => client.FindAsync(RunId, cancellationToken).AsTask());
 
     /// <summary>A worker, until the run and its children have ended, or wait for somebody, or the worker died.</summary>
     async Task<bool> WorkAsync(string? order, string? trace, CancellationToken cancellationToken)
     {
-        using var worker = session.Start(["worker", "--store", Store], Work, _folder, order, trace);
+        using var worker = session.Start(["worker", "--store", Store, .. session.Configuration(Work)], Work, _folder, order, trace);
         while (!worker.HasExited && !await LookAsync(client => IsAtRestAsync(client, cancellationToken))) await Task.Delay(Look, session.Caller.Time, cancellationToken);
         if (!worker.HasExited) Posix.Signal(worker.Id, Posix.SigTerm);
         return await session.EndAsync(worker, cancellationToken) == Killed;

@@ -1,8 +1,20 @@
 import { html, render, useState, useEffect } from './vendor/preact-htm.js';
 import { useLive } from './lib.js';
 import { Runs } from './runs.js';
-import { Run } from './run.js';
-import { Approvals, Workflows, Queues, Schedules, Storage } from './lists.js';
+
+/** What is not the first page comes when it is opened. */
+const later = (module, name) => {
+  let Part = null;
+  return props => {
+    const [, setState] = useState(null);
+    const [failed, setFailed] = useState(false);
+    useEffect(() => { if (!Part) import(module).then(found => { Part = found[name]; setState(name); }, () => setFailed(true)); }, []);
+    return Part ? html`<${Part} ...${props} />` : failed ? html`<p class="empty" role="alert">This page could not be read. Reload it.</p>` : html`<p class="empty" role="status">Loading …</p>`;
+  };
+};
+
+const Run = later('./run.js', 'Run');
+const [Approvals, Workflows, Queues, Schedules, Storage] = ['Approvals', 'Workflows', 'Queues', 'Schedules', 'Storage'].map(name => later('./lists.js', name));
 
 const pages = [['runs', 'Runs', Runs], ['approvals', 'Approvals', Approvals], ['workflows', 'Workflows', Workflows], ['queues', 'Queues and workers', Queues], ['schedules', 'Schedules', Schedules], ['storage', 'Storage', Storage]];
 

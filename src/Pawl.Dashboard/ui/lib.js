@@ -11,10 +11,11 @@ export class Problem extends Error {
   }
 }
 
-export async function ask(path, body) {
+/** `seen` is the change that makes a page ask: all who were told of it are given the same answer. */
+export async function ask(path, body, seen) {
   let answer;
   try {
-    answer = await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin' }
+    answer = await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
       : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
@@ -47,30 +48,41 @@ function watch(feed, changed, lost) {
   };
 }
 
-/** Reads an address again whenever its feed tells of a change. → [value, problem, reload] */
-export function useLive(path, feed = '/events') {
+const same = { path: path => path, next: (had, value) => value };
+
+/** Reads an address again whenever its feed tells of a change; `grow` says how to ask for what is new only, and how to add it. → [value, problem, reload] */
+export function useLive(path, feed = '/events', grow = same) {
   const [value, setValue] = useState(null);
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {});
   useEffect(() => {
-    let gone = false, busy = false, again = false;
-    load.current = async () => {
-      if (busy) { again = true; return; }
+    let gone = false, busy = false, again = null, had = null;
+    load.current = async seen => {
+      if (busy) { again = { seen }; return; }
       busy = true;
       try {
-        const next = await ask(path);
-        if (!gone) { setValue(next); setProblem(null); }
+        const next = await ask(grow.path(path, had), undefined, seen);
+        if (!gone) { had = grow.next(had, next); setValue(had); setProblem(null); }
       } catch (error) {
         if (!gone) setProblem(error);
       }
       busy = false;
-      if (again && !gone) { again = false; load.current(); }
+      const more = again;
+      again = null;
+      if (more && !gone) load.current(more.seen);
     };
     setValue(null);
     load.current();
     if (!feed) return () => { gone = true; };
-    const leave = watch(feed, () => load.current(), () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
-    return () => { gone = true; leave(); };
+    // The first event may tell of what has just been read: it waits until that is shown.
+    let isFirst = true, later;
+    const told = event => {
+      if (isFirst) later = setTimeout(() => load.current(event.lastEventId), 300);
+      else load.current(event.lastEventId);
+      isFirst = false;
+    };
+    const leave = watch(feed, told, () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
+    return () => { gone = true; clearTimeout(later); leave(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }

@@ -1,12 +1,15 @@
-import { html, useState, useEffect } from './vendor/preact-htm.js';
+import { html, useState, useEffect, useMemo } from './vendor/preact-htm.js';
 import { ask, at, useLive, Loaded, State, Time, Text, Ask, Trouble, Problem, stateOf, duration, money, parse } from './lib.js';
 import { Decide } from './lists.js';
 import { Graph, took, tries, stateOfStep } from './graph.js';
+import { History, useSettled } from './history.js';
+import { growing, top } from './steps.js';
+import { Table } from './virtual.js';
 
 const tabs = [['steps', 'Steps'], ['timeline', 'Timeline'], ['checkpoints', 'Checkpoints'], ['plan', 'What a resume does'], ['costs', 'Costs'], ['definition', 'Definition']];
 
 export function Run({ id, tab = 'steps', query, info }) {
-  const [value, problem, reload] = useLive(`/runs/${at([id])}`, `/runs/${at([id])}/events`);
+  const [value, problem, reload] = useLive(`/runs/${at([id])}`, `/runs/${at([id])}/events`, growing);
   const [dialog, setDialog] = useState(null);
   const go = name => { location.hash = `/run/${encodeURIComponent(id)}/${name}`; };
   const keys = event => {
@@ -83,23 +86,20 @@ export function Fork({ id, seq, last, canRun, close, done }) {
     ${area('params', 'Params to change, as JSON')}${area('state', 'State to change, as JSON')}${area('outputs', 'Outputs to change, as JSON: { "step": output }')}<//>`;
 }
 
-const page = 200;
-
 function Steps({ id, value, query }) {
-  const [shown, setShown] = useState(page);
   const [text, setText] = useState('');
   const open = query.get('step');
   const pick = path => { location.hash = `/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(path)}`; };
   const steps = text ? value.steps.filter(step => step.path.toLowerCase().includes(text.toLowerCase()) || stateOfStep(step) === text) : value.steps;
   const chosen = open && value.steps.find(step => step.path === open);
-  return html`<${Graph} steps=${value.steps} open=${pick} />
+  return html`<${Graph} steps=${value.steps} passes=${value.passes} open=${pick} />
     ${chosen ? html`<${StepView} key=${chosen.path} id=${id} step=${chosen} close=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }} />` : open ? html`<p class="note">There is no step <span class="path">${open}</span>.</p>` : null}
-    <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => { setText(event.target.value); setShown(page); }} /> <span class="faint">${steps.length} steps</span></div>
-    <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col">Attempts</th><th scope="col">Took</th><th scope="col" class="wide">Why</th></tr></thead>
-      <tbody>${steps.slice(0, shown).map(step => html`<tr key=${step.path}><td><a class="path" href="#/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(step.path)}">${step.path}</a> <span class="faint">${step.title ?? step.kind}</span></td>
-        <td><${State} of=${stateOfStep(step)} /></td><td class="num">${tries(step).length || ''}</td><td class="num">${tries(step).length ? duration(took(step)) : ''}</td><td class="wide">${step.error?.message?.slice(0, 200) ?? step.reason?.slice(0, 200) ?? ''}</td></tr>`)}</tbody></table></div>
-    ${steps.length > shown ? html`<button onClick=${() => setShown(shown + 5 * page)}>Show ${Math.min(5 * page, steps.length - shown)} more of ${steps.length - shown}</button>` : null}`;
+    <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => setText(event.target.value)} /> <span class="faint" role="status">${steps.length} steps</span></div>
+    <${Table} label="Steps" columns=${stepColumns} items=${steps} id=${step => step.path} row=${step => html`<td><a class="path" href="#/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(step.path)}">${step.path}</a> <span class="faint">${step.title ?? step.kind}</span></td>
+      <td><${State} of=${stateOfStep(step)} /></td><td class="num">${tries(step).length || ''}</td><td class="num">${tries(step).length ? duration(took(step)) : ''}</td><td class="wide">${step.error?.message?.slice(0, 200) ?? step.reason?.slice(0, 200) ?? ''}</td>`} />`;
 }
+
+const stepColumns = [['Step', ''], ['State', 'col-state'], ['Attempts', 'col-short'], ['Took', 'col-short'], ['Why', 'wide']];
 
 function StepView({ id, step, close }) {
   const [seq, setSeq] = useState(step.seq ?? step.attempts.at(-1)?.seq ?? null);
@@ -123,25 +123,30 @@ function CheckpointView({ id, seq }) {
   }}<//>`;
 }
 
-function Timeline({ value }) {
-  const bars = value.steps.flatMap(step => tries(step).map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration })));
+function Timeline({ id, value }) {
+  const bars = useMemo(() => value.steps.flatMap(step => tries(step).map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration }))).sort((a, b) => a.begin - b.begin), [value]);
   if (bars.length === 0) return html`<p class="empty">No attempt has ended yet.</p>`;
-  const begin = Math.min(...bars.map(bar => bar.begin)), span = Math.max(1, Math.max(...bars.map(bar => bar.end)) - begin);
-  const shown = bars.sort((a, b) => a.begin - b.begin).slice(0, 1000);
-  return html`<p class="faint">${duration(span)} from the first attempt to the last, waits and pauses included.</p><div class="lanes">${shown.map(bar => html`
-    <span class="path">${bar.path}${bar.attempt > 1 ? ` (${bar.attempt})` : ''}</span>
-    <svg class="lane ${bar.status}" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=${`${bar.path}: ${bar.status}, ${duration(bar.duration)}`}><rect x=${(bar.begin - begin) / span * 1000} y="4" height="12" width=${Math.max(2, bar.duration / span * 1000)} /></svg>
-    <span class="faint">${duration(bar.duration)}</span>`)}</div>${bars.length > shown.length ? html`<p class="faint">The first ${shown.length} of ${bars.length} attempts.</p>` : null}`;
+  const begin = bars[0].begin, span = Math.max(1, bars.reduce((last, bar) => Math.max(last, bar.end), begin) - begin);
+  return html`<p class="faint">${duration(span)} from the first attempt to the last, waits and pauses included.</p>
+    <${Table} label="Attempts" columns=${barColumns} items=${bars} id=${bar => bar.seq} row=${bar => html`<td><a class="path" href="#/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(bar.path)}">${bar.path}</a>${bar.attempt > 1 ? ` (${bar.attempt})` : ''}</td>
+      <td><svg class="lane ${bar.status}" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=${`${bar.status}, begun ${duration(bar.begin - begin)} after the first`}><rect x=${(bar.begin - begin) / span * 1000} y="4" height="12" width=${Math.max(2, bar.duration / span * 1000)} /></svg></td>
+      <td class="num">${duration(bar.duration)}</td>`} />`;
 }
 
-function Checkpoints({ id, head, value, info, setDialog }) {
+const barColumns = [['Attempt', 'col-path'], ['When', 'col-lane'], ['Took', 'col-short']];
+
+function Checkpoints({ id, head, value, query, info, setDialog }) {
   const [seq, setSeq] = useState(head.seq);
+  const asked = Number(query.get('seq'));
+  useEffect(() => { if (asked >= 1 && asked <= head.seq) setSeq(asked); }, [asked]);
   const [other, setOther] = useState('');
+  const shown = useSettled(seq);
   const open = run => { location.hash = `/run/${encodeURIComponent(run.run_id)}`; };
   return html`<div class="bar"><label>Checkpoint <input type="range" min="1" max=${head.seq} value=${seq} onInput=${event => setSeq(Number(event.target.value))} aria-valuetext=${`${seq} of ${head.seq}`} /> <output>${seq} of ${head.seq}</output></label>
       <label>Compare with <input type="number" min="1" max=${head.seq} value=${other} placeholder="number" onInput=${event => setOther(event.target.value)} /></label>
       ${info?.read_only ? null : html`<button onClick=${() => setDialog(html`<${Fork} id=${id} seq=${seq} last=${head.seq} canRun=${value.can_execute} close=${() => setDialog(null)} done=${open} />`)}>Fork from ${seq} …</button>`}</div>
-    ${other ? html`<${Difference} id=${id} left=${Number(other)} right=${seq} />` : html`<${CheckpointView} key=${seq} id=${id} seq=${seq} /><${SnapshotView} key=${`s${seq}`} id=${id} seq=${seq} />`}`;
+    ${other ? html`<${Difference} id=${id} left=${Number(other)} right=${shown} />` : html`<${CheckpointView} key=${shown} id=${id} seq=${shown} /><${SnapshotView} key=${`s${shown}`} id=${id} seq=${shown} />`}
+    <h2>All checkpoints</h2><${History} id=${id} last=${head.seq} compare=${seq => setOther(String(seq))} />`;
 }
 
 function SnapshotView({ id, seq }) {
@@ -157,6 +162,8 @@ function Difference({ id, left, right }) {
     : html`<p>From ${left} to ${right}:</p>${rows('Params', value.params)}${rows('State', value.state)}<h2>Steps</h2><ul>${value.steps.map(step => html`<li><span class="path">${step.path}</span>: ${step.what.join(', ')}</li>`)}</ul>`}<//>`;
 }
 
+const planColumns = [['Step', ''], ['Decision', 'col-state'], ['Saves', 'col-short'], ['Why', '']];
+
 const decisions = { reuse: 'reuse', run: 'run', rerun: 'run again', skip: 'skip', wait: 'wait' };
 
 function Plan({ id, value, head, info }) {
@@ -165,13 +172,15 @@ function Plan({ id, value, head, info }) {
   const [sure, setSure] = useState(false);
   const [problem, setProblem] = useState(null);
   const query = new URLSearchParams({ ...(asked.from ? { from: asked.from } : {}), ...(asked.rerun ? { rerun_changed: 'true' } : {}), ...(asked.force ? { force: 'true' } : {}), ...(params ? { params: JSON.stringify(params) } : {}) });
+  const steps = top(value.steps);
   const [plan, trouble] = useLive(`/runs/${at([id])}/plan?${query}`, `/runs/${at([id])}/events`);
   const read = event => {
     setAsked({ ...asked, params: event.target.value });
     try { setParams(parse(event.target.value, 'The params')); setProblem(null); } catch (error) { setProblem(error); }
   };
   return html`
-    <div class="bar"><label>From step <select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${value.steps.filter(step => !/[/[]/.test(step.path)).map(step => html`<option>${step.path}</option>`)}</select></label>
+    <div class="bar"><label>From step ${steps.length > 200 ? html`<input value=${asked.from} placeholder="the first that is not done" spellcheck="false" onChange=${event => setAsked({ ...asked, from: event.target.value.trim() })} />`
+      : html`<select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${steps.map(step => html`<option>${step.path}</option>`)}</select>`}</label>
       <label><input type="checkbox" checked=${asked.rerun} onChange=${event => setAsked({ ...asked, rerun: event.target.checked })} /> run again what was edited</label>
       <label><input type="checkbox" checked=${asked.force} onChange=${event => setAsked({ ...asked, force: event.target.checked })} /> also if canceled</label></div>
     <details><summary>Params to change</summary><textarea aria-label="Params to change, as JSON" value=${asked.params} onInput=${read} spellcheck="false"></textarea><${Trouble} problem=${problem} /></details>
@@ -181,8 +190,8 @@ function Plan({ id, value, head, info }) {
       ${plan.surroundings.map(fact => html`<p><b>${fact.fact.replaceAll('_', ' ')}</b> changed: ${fact.before ?? '(not told)'} → ${fact.now ?? '(not told)'}</p>`)}
       <p>Reuses ${plan.steps.filter(step => step.decision === 'reuse').length} of ${plan.steps.length} steps and saves ${duration(plan.saves.duration)}${money(plan.saves) ? `, ${money(plan.saves)}` : ''}.</p>
       ${info?.read_only || plan.refusals.length ? null : html`<button class="main" onClick=${() => setSure(true)}>Resume as shown …</button>`}
-      <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">Decision</th><th scope="col">Saves</th><th scope="col">Why</th></tr></thead><tbody>${plan.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td>
-        <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td></tr>`)}</tbody></table></div>
+      <${Table} label="Decisions" columns=${planColumns} items=${plan.steps} id=${step => step.path} row=${step => html`<td class="path">${step.path}</td>
+        <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td>`} />
       ${plan.definition.length ? html`<h2>The definition since the last pass</h2><pre>${plan.definition.map(line => line[0] === '+' ? html`<ins>${line}</ins>` : line[0] === '-' ? html`<del>${line}</del>` : html`<div>${line}</div>`)}</pre>` : null}`}<//>
     ${sure ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
       act=${() => ask(`/runs/${at([id])}/resume`, { from: asked.from || null, rerun_changed: asked.rerun, force: asked.force, params })}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
@@ -195,8 +204,10 @@ function Costs({ id }) {
   return html`<${Loaded} value=${value} problem=${problem}>${() => html`
     <h2>Passes</h2><div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Pass</th><th scope="col"></th>${heads}</tr></thead><tbody>${value.passes.map(pass => html`
       <tr><td>${pass.number}, ${new Date(pass.began_at).toLocaleString()}</td><td>spent</td>${cells(pass.spent)}</tr><tr><td></td><td>saved</td>${cells({ duration: pass.reused.duration + pass.skipped.duration, calls: pass.reused.calls + pass.skipped.calls, tokens: pass.reused.tokens + pass.skipped.tokens, cost_usd: pass.reused.cost_usd + pass.skipped.cost_usd })}</tr>`)}</tbody></table></div>
-    <h2>Steps</h2><div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Step</th><th scope="col">Attempts</th>${heads}</tr></thead><tbody>${value.steps.slice(0, 1000).map(step => html`<tr key=${step.path}><td class="path">${step.path}</td><td class="num">${step.attempts}</td>${cells(step.spent)}</tr>`)}</tbody></table></div>`}<//>`;
+    <h2>Steps</h2><${Table} label="Costs of the steps" columns=${costColumns} items=${value.steps} id=${step => step.path} row=${step => html`<td class="path">${step.path}</td><td class="num">${step.attempts}</td>${cells(step.spent)}`} />`}<//>`;
 }
+
+const costColumns = [['Step', ''], ['Attempts', 'col-short'], ['Time', 'col-short'], ['Calls', 'col-short'], ['Tokens', 'col-short'], ['Money', 'col-short']];
 
 function Definition({ id }) {
   const [value, problem] = useLive(`/runs/${at([id])}/definition`, null);

@@ -51,7 +51,7 @@ static class PassRecords
     };
 
     /// <summary>The beginning of a pass. <paramref name="plan"/> is null for the first.</summary>
-    public static Checkpoint Resumed(Workflow workflow, ResumePlan? plan, ResumeOptions? resume, IReadOnlyDictionary<string, RawJson>? overrides, string? storedFingerprint, long token, TimeProvider time) => new()
+    public static Checkpoint Resumed(Workflow workflow, ResumePlan? plan, ResumeOptions? resume, IReadOnlyDictionary<string, RawJson>? overrides, string? storedFingerprint, long token, TimeProvider time, int autoResumes = 0) => new()
     {
         Kind = CheckpointKind.Resumed,
         At = time.GetUtcNow(),
@@ -63,12 +63,13 @@ static class PassRecords
             if (plan is null) return;
             // What gets another output counts when its record does, which follows.
             w.WriteNumber("done", plan.Steps.Count(step => step.Decision == StepDecision.Reuse && plan.Migrated?.Outputs.ContainsKey(step.Path) != true));
-            List(w, "rerun", plan.Steps.Where(step => step.Decision == StepDecision.Rerun).Select(step => step.Path));
+            List(w, "rerun", plan.Steps.Where(step => step.Decision == StepDecision.Rerun).Select(step => step.Path).Union(plan.AskedAgain));
             List(w, "jumped", plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path));
             Words(w, "map", plan.Map);
             Words(w, "environment", resume!.Environment);
             if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.WithoutSecrets(workflow, overrides));
             if (resume.Force) w.WriteBoolean("forced", true);
+            Planning.AutoResume.Write(w, autoResumes);
             resume.Budget?.Write(w);
             if (workflow.Fingerprint != storedFingerprint)
             {
@@ -158,7 +159,7 @@ static class PassRecords
         w.WriteEndObject();
     }
 
-    static void List(Utf8JsonWriter w, string name, IEnumerable<string> items)
+    public static void List(Utf8JsonWriter w, string name, IEnumerable<string> items)
     {
         var all = items.ToList();
         if (all.Count == 0) return;

@@ -16,6 +16,9 @@ static partial class Log
     [LoggerMessage(4, LogLevel.Warning, "The store cannot be reached at the moment: {Message}")]
     public static partial void StoreAway(ILogger logger, string message);
 
+    [LoggerMessage(8, LogLevel.Information, "The store answers again, after {Seconds} s")]
+    public static partial void StoreBack(ILogger logger, long seconds);
+
     [LoggerMessage(5, LogLevel.Information, "Worker {Worker} serves {Queues}: {Places} runs at a time")]
     public static partial void WorkerBegan(ILogger logger, string worker, string queues, int places);
 

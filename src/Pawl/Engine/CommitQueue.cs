@@ -4,16 +4,21 @@ using Pawl.Storage;
 namespace Pawl.Engine;
 
 /// <summary>Group commit: runs that have something to commit at the same time share one write of the store. One for each store; any thread.</summary>
-/// <remarks>A commit that finds the store free goes at once, by itself: nobody waits for company. While the places are taken others gather, and go together.</remarks>
+/// <remarks>
+/// A commit that finds the store free goes at once, by itself: nobody waits for company. Whoever comes while one is written goes with the next. The runs of a group
+/// come back from their next steps one behind the other; they are waited for while they are told, so that they stay a group.
+/// </remarks>
 sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
 {
-    // One group is written while the runs of the other go on to their next step.
-    const int Places = 2;
     const int MaxGroup = 1024;
+    // Longer than that a step takes that only computes a little: those that are done do not wait for it.
+    static readonly TimeSpan s_gathering = TimeSpan.FromMilliseconds(1);
 
     readonly Lock _lock = new();
     List<Waiting> _waiting = [];
-    int _underWay;
+    bool _writing;
+    Answer? _telling;
+    long _tellingSince;
     Commit[]? _single;
 
     /// <summary>Returns when the commit is durable. A write that fails is tried again <see cref="PawlOptions.WriteRetries"/> times.</summary>
@@ -45,17 +50,19 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
 
     ValueTask<CommitResult> OnceAsync(in Commit commit)
     {
+        Waiting? waiting = null;
+        List<Waiting>? group = null;
         lock (_lock)
         {
-            if (_underWay == Places)
-            {
-                var waiting = new Waiting(commit);
-                _waiting.Add(waiting);
-                return new(waiting.Task);
-            }
-            _underWay++;
+            var gathers = _writing || (_telling is not null && options.Time.GetElapsedTime(_tellingSince) < s_gathering);
+            if (gathers || _waiting.Count > 0) _waiting.Add(waiting = new Waiting(commit));
+            if (gathers) return new(waiting!.Task);
+            if (waiting is not null) group = Take();
+            else (_writing, _telling) = (true, null);
         }
-        return AloneAsync(commit);
+        if (waiting is null) return AloneAsync(commit);
+        _ = TogetherAsync(group!);
+        return new(waiting.Task);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -69,26 +76,31 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
         {
             list[0] = default;
             _single = list;
-            Next();
+            Next(null);
         }
     }
 
-    /// <summary>A place is free: who gathered meanwhile goes, as one group.</summary>
-    void Next()
+    /// <summary>The store is free, and <paramref name="told"/> have all been told: who gathered meanwhile goes, as one group.</summary>
+    void Next(Answer? told)
     {
         List<Waiting> group;
         lock (_lock)
         {
-            if (_waiting.Count == 0)
-            {
-                _underWay--;
-                return;
-            }
-            var rest = _waiting.Count > MaxGroup ? _waiting[MaxGroup..] : [];
-            group = _waiting.Count > MaxGroup ? _waiting[..MaxGroup] : _waiting;
-            _waiting = rest;
+            // Some did not wait for the rest: a later write is under way.
+            if (_telling != told) return;
+            (_writing, _telling) = (false, null);
+            if (_waiting.Count == 0) return;
+            group = Take();
         }
         _ = TogetherAsync(group);
+    }
+
+    List<Waiting> Take()
+    {
+        var group = _waiting.Count > MaxGroup ? _waiting[..MaxGroup] : _waiting;
+        _waiting = _waiting.Count > MaxGroup ? _waiting[MaxGroup..] : [];
+        (_writing, _telling) = (true, null);
+        return group;
     }
 
     async Task TogetherAsync(List<Waiting> group)
@@ -102,8 +114,6 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
             results = await store.CommitAsync(commits, CancellationToken.None);
         }
         catch (Exception error) { failure = error; }
-        // The next group is on its way before the runs of this one go on.
-        Next();
         for (var i = 0; i < group.Count; i++)
         {
             if (failure is null) group[i].Result = results[i];
@@ -111,7 +121,9 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
             // One of them may be what fails. Sent again each stands alone: those that were written meanwhile are told so.
             else await AgainAsync(group[i]);
         }
-        new Answer(group).Give();
+        var answer = new Answer(this, group);
+        lock (_lock) (_writing, _telling, _tellingSince) = (false, answer, options.Time.GetTimestamp());
+        answer.Give();
     }
 
     async Task AgainAsync(Waiting one)
@@ -138,16 +150,21 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
     }
 
     /// <summary>A group's runs go on one behind the other, on as many threads as the pool has free: to wake one for each costs more than most steps.</summary>
-    sealed class Answer(List<Waiting> group) : IThreadPoolWorkItem
+    sealed class Answer(CommitQueue queue, List<Waiting> group) : IThreadPoolWorkItem
     {
         int _next;
         int _asked;
 
         public void Give()
         {
+            var free = 0;
             foreach (var one in group)
-                if (!one.IsFree) one.Tell();
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            {
+                if (one.IsFree) free++;
+                else one.Tell();
+            }
+            if (free == 0) queue.Next(this);
+            else ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
 
         public void Execute()
@@ -156,9 +173,10 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
             while (Interlocked.Increment(ref _next) - 1 is var i && i < group.Count)
             {
                 // A step that computes, or blocks, holds up its own run alone: another thread goes on with the rest as soon as there is one.
-                if (i + 1 < group.Count && Interlocked.Exchange(ref _asked, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                if (Interlocked.Exchange(ref _asked, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
                 if (group[i].IsFree) group[i].Tell();
             }
+            queue.Next(this);
         }
     }
 }

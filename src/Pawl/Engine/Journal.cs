@@ -100,7 +100,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
                 break;
             case CheckpointKind.Timer:
                 using (var data = JsonDocument.Parse(record.Data))
-                    _entries[record.Path!] = new JournalEntry(record.Path!, record) { TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+                    _entries[record.Path!] = new JournalEntry(record.Path!, record) { Results = _entries.GetValueOrDefault(record.Path!)?.Results ?? 0, TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
                 break;
             case CheckpointKind.Compensating: Compensating = record; break;
             case CheckpointKind.Waiting: Asked = [.. Head.Waits.Where(wait => wait.Message is not null)]; break;
@@ -124,6 +124,7 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             OutputBytes = record.Output.Length <= KeepInMemory ? record.Output : default, OutputInStore = record.Output.Length > KeepInMemory,
             // A sleep that was stopped still ends when it was to end.
             TimerDue = before?.TimerDue,
+            Results = (before?.Results ?? 0) + (record.Status is StepStatus.Completed or StepStatus.Failed ? 1 : 0),
         };
         _entries[entry.Path] = entry;
         // A result that takes the place of another, as a migration's does.
@@ -354,46 +355,4 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
             }
         }
     }
-}
-
-/// <summary>What the journal knows of one step: its last decisive record.</summary>
-sealed class JournalEntry(string path, Checkpoint record)
-{
-    public string Path => path;
-    public long Seq => record.Seq;
-    public int Attempt => record.Attempt;
-    public StepStatus? Status => IsForgotten ? null : record.Status;
-    public SkipCause Cause => record.Cause;
-    public bool Tolerated => record.Tolerated;
-    public TimeSpan Duration => record.Duration;
-    public Cost Cost => Cost.Of(record);
-    public string? Reason => record.Reason;
-    public StepError? Error => record.Error;
-    public PayloadRef? OutputRef => record.OutputRef;
-    public ReadOnlyMemory<byte> Metrics => record.Metrics;
-    public bool AfterFailure => record.Data.Span.IndexOf("\"after_failure\":true"u8) >= 0;
-
-    /// <summary>The result no longer counts; the attempts made stay counted.</summary>
-    public bool IsForgotten { get; init; }
-    public ReadOnlyMemory<byte> OutputBytes { get; set; }
-    public bool OutputInStore { get; set; }
-
-    // Every step of a long run has an entry: a nullable time would take three times the room.
-    readonly long _timerDue;
-    public DateTimeOffset? TimerDue { get => _timerDue == 0 ? null : new DateTimeOffset(_timerDue, TimeSpan.Zero); init => _timerDue = value?.UtcTicks ?? 0; }
-
-    public bool HasOutput => !IsForgotten && (OutputInStore || OutputRef is not null || !OutputBytes.IsEmpty);
-
-    /// <summary>The step is not executed again by a resume.</summary>
-    public bool IsDone => Status switch
-    {
-        StepStatus.Completed => true,
-        StepStatus.Skipped => Cause != SkipCause.Blocked,
-        StepStatus.Failed => Tolerated,
-        _ => false,
-    };
-
-    public JournalEntry Forget() => new(path, record) { IsForgotten = true };
-
-    public JournalEntry Rename(string to) => new(to, record) { OutputBytes = OutputBytes, OutputInStore = OutputInStore, TimerDue = TimerDue };
 }

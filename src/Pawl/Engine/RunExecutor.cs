@@ -37,7 +37,7 @@ static class RunExecutor
             RunId = run.Id, Workflow = run.Workflow.Name, Status = status, Steps = reports, ErrorStep = errorStep, Error = error,
             CheckpointWriteFailed = run.Stop == StopReason.WriteFailed, Duration = run.Time.GetElapsedTime(began),
             Saved = Planning.CostLedger.Saved(run.Journal, reports),
-            Waits = status == RunStatus.Waiting ? run.Waits.Open : [], Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
+            ResumesAt = status == RunStatus.Failed ? run.Journal.Head.WakeAt : null, Waits = status == RunStatus.Waiting ? run.Waits.Open : [], Json = run.Json, Outputs = path => run.Journal.Find(path) is { HasOutput: true } entry ? run.Journal.Output(entry) : null,
         };
     }
 
@@ -84,7 +84,9 @@ static class RunExecutor
 
     static async Task<(RunStatus, string?, string?)> RecordAsync(Run run, CheckpointKind kind, RunStatus status, string? step, StepError? error, string? reason)
     {
-        if (kind != CheckpointKind.Paused && run.Lease is { } lease)
+        var goesOn = kind == CheckpointKind.Failed ? Planning.AutoResume.When(run) : null;
+        // A child that goes on by itself has not ended.
+        if (kind != CheckpointKind.Paused && goesOn is null && run.Lease is { } lease)
         {
             try { await ChildRuns.TellAsync(run.Client.Store, run.Journal.Head, lease.Token, run.Time.GetUtcNow()); }
             catch (IOException away)
@@ -93,7 +95,7 @@ static class RunExecutor
                 return Unwritten(run, step);
             }
         }
-        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason };
+        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = goesOn is { } at ? Planning.AutoResume.Written(at) : default };
         if (await run.Steps.AppendAsync(draft, marked: true, null)) return (status, step, error?.Message ?? reason);
         return Unwritten(run, step);
     }

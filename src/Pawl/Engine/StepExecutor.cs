@@ -29,7 +29,7 @@ sealed class StepExecutor(Run run)
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<StepOutcome> RunSubStepAsync(StepAttempt parent, string name, Func<StepContext, Task<StepResult>> body, StepOptions options)
     {
-        if (string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
+        if (string.IsNullOrWhiteSpace(name) || !IsPrintable(name)) throw new InvalidDefinitionException($"Step '{parent.Path}' used an empty or unprintable sub-step name.");
         if (parent.Transaction is not null) throw new InvalidDefinitionException($"Step '{parent.Path}' runs in a transaction and can have no sub-steps: its checkpoint closes the transaction.");
         var path = $"{parent.Path}/{name}";
         run.Claim(parent, path);
@@ -51,6 +51,13 @@ sealed class StepExecutor(Run run)
                 parent.Interrupt();
                 throw new OperationCanceledException($"Run '{run.Id}' is stopping.", run.Kill);
         }
+    }
+
+    static bool IsPrintable(string name)
+    {
+        foreach (var c in name)
+            if (char.IsControl(c)) return false;
+        return true;
     }
 
     /// <summary>The recorded result, if a resume does not look at the step again.</summary>

@@ -13,6 +13,8 @@ static class Transitions
             if (record.Kind != CheckpointKind.Created) throw new InvalidOperationException("A journal begins with its created record.");
             return Created(record);
         }
+        // Nearly all records of a long run are such: one copy of the head, not two.
+        if (record.Kind == CheckpointKind.Step) return Running(head, "continued", Step(head, record));
         var next = head with { Seq = record.Seq, Hash = record.Hash, UpdatedAt = record.At };
         return record.Kind switch
         {
@@ -22,7 +24,6 @@ static class Transitions
             CheckpointKind.Canceled => End(head, next, record, RunStatus.Canceled, "canceled"),
             CheckpointKind.Failed => Running(head, "marked failed", End(head, next, record, RunStatus.Failed, "failed") with { ErrorStep = record.Path, WakeAt = Time(record, "resume_at"), DeadLetter = record.Error?.Type == RunHead.DeadLetterType }),
             CheckpointKind.Completed => Running(head, "completed", End(head, next, record, RunStatus.Completed, "completed")),
-            CheckpointKind.Step => Running(head, "continued", Step(head, next, record)),
             CheckpointKind.Waiting => Running(head, "made to wait", Waiting(next, record)),
             CheckpointKind.Compensated => Running(head, "compensated", IsTopLevel(record.Path) && record.Status == StepStatus.Completed ? next with { Done = Math.Max(0, head.Done - 1) } : next),
             CheckpointKind.Timer or CheckpointKind.Compensating => Running(head, "continued", next),
@@ -96,11 +97,14 @@ static class Transitions
         };
     }
 
-    static RunHead Step(RunHead head, RunHead next, Checkpoint record)
+    static RunHead Step(RunHead head, Checkpoint record) => head with
     {
-        if (CountsAsDone(record)) next = next with { Done = head.Done + 1 };
-        return head.Recoveries > 0 && record.Status == StepStatus.Completed ? next with { Recoveries = 0 } : next;
-    }
+        Seq = record.Seq,
+        Hash = record.Hash,
+        UpdatedAt = record.At,
+        Done = CountsAsDone(record) ? head.Done + 1 : head.Done,
+        Recoveries = record.Status == StepStatus.Completed ? 0 : head.Recoveries,
+    };
 
     static RunHead Waiting(RunHead next, Checkpoint record)
     {

@@ -52,7 +52,7 @@ sealed class ChildRuns(Run run)
             // Read before the child's head: the message of an end behind it is a later one, and not missed.
             var messages = await run.Waits.LookAsync(stop);
             var head = await client.FindAsync(childId, stop);
-            if (head is { Status: RunStatus.Completed } || (waited && head is { Status: RunStatus.Failed or RunStatus.Canceled })) return await client.ResultOfAsync(head, stop);
+            if (head is { Status: RunStatus.Completed } || (waited && head is { Status: RunStatus.Failed or RunStatus.Canceled, WakeAt: null })) return await client.ResultOfAsync(head, stop);
             if (head is { Owner: not null } && messages.Any(message => message.Answers(From(head)) && TokenOf(message) >= head.Token))
             {
                 await Task.Delay(s_soon, run.Time, stop);
@@ -64,6 +64,13 @@ sealed class ChildRuns(Run run)
                 waited = true;
                 continue;
             }
+            // One that failed and goes on by itself has not ended: its time is waited for, and whoever is first goes on with it.
+            var goesOn = head is { Status: RunStatus.Failed, WakeAt: not null } && (waited || run.Parking.Executes is not null);
+            if (goesOn && head!.WakeAt - run.Time.GetUtcNow() is { Ticks: > 0 } rest)
+            {
+                await Task.Delay(rest, run.Time, stop);
+                continue;
+            }
             var parking = ParkingOf(head, workflow, parameters);
             try
             {
@@ -71,7 +78,7 @@ sealed class ChildRuns(Run run)
                 {
                     RunId = childId, IfExists = ExistingRun.Join, ParentRunId = run.Id, Partition = run.Journal.Head.Partition, Queue = parking.Executes is null ? null : run.Queued,
                     OnEvent = happened => Forward(path, happened),
-                }, parking, stop);
+                }, new ResumeOptions { OnEvent = happened => Forward(path, happened), IsAutomatic = goesOn }, parking, stop);
                 if (run.Lease is null || result.Status == RunStatus.Completed) return result;
                 if (result.CheckpointWriteFailed) throw new IOException(result.Error);
                 waited = true;

@@ -1,13 +1,12 @@
 #pragma warning disable CA1001 // The token source has no timer, and ends with the last run.
 
-using Microsoft.Extensions.Logging;
 using Pawl.Engine;
 using Pawl.Storage;
 
 namespace Pawl;
 
 /// <summary>Keeps the leases of the runs that a client executes, all in one round trip, and brings runs their messages. Works only while there are runs.</summary>
-sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
+sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options, Diagnostics.StoreAbsence absence)
 {
     // Messages are brought by the store's hints; this is how long one whose hint got lost may wait.
     static readonly TimeSpan s_interval = TimeSpan.FromSeconds(10);
@@ -15,7 +14,6 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
 
     readonly Lock _lock = new();
     readonly Dictionary<string, (Run Run, RunLease Lease)> _held = [];
-    readonly ILogger _log = options.Logging.CreateLogger("Pawl.Leases");
     CancellationTokenSource? _stop;
     Task _work = Task.CompletedTask;
 
@@ -62,6 +60,7 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
                 lock (_lock) held = [.. _held.Values];
                 var lost = (await store.RenewAsync([.. held.Select(one => one.Lease)], stop)).ToHashSet();
                 renewed = options.Time.GetTimestamp();
+                absence.Over();
                 foreach (var (run, lease) in held)
                 {
                     if (lost.Contains(lease)) run.RequestStop(StopReason.LeaseLost, new LeaseLostException(run.Id));
@@ -71,7 +70,7 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
             catch (OperationCanceledException) { return; }
             catch (IOException error)
             {
-                Diagnostics.Log.StoreAway(_log, error.Message);
+                absence.Met(error.Message);
                 // By now another may have taken the runs: what this process still does for them could be done twice.
                 if (store.Info.LeaseTime is not { } limit || options.Time.GetElapsedTime(renewed) < limit) continue;
                 List<Run> lost;
@@ -98,7 +97,7 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
             catch (OperationCanceledException) { return; }
             catch (IOException error)
             {
-                Diagnostics.Log.StoreAway(_log, error.Message);
+                absence.Met(error.Message);
                 try { await Task.Delay(s_afterFailure, options.Time, stop); }
                 catch (OperationCanceledException) { return; }
             }
@@ -118,6 +117,6 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options)
             }
         }
         catch (JournalCorruptException damaged) { run.Warn($"Messages to this run cannot be read: {damaged.Message}"); }
-        catch (IOException error) { Diagnostics.Log.StoreAway(_log, error.Message); }
+        catch (IOException error) { absence.Met(error.Message); }
     }
 }

@@ -38,7 +38,7 @@ public sealed record WorkerOptions
 
 /// <summary>How a worker is.</summary>
 /// <param name="Running">Runs that it executes.</param>
-/// <param name="LastContact">When the store last answered.</param>
+/// <param name="LastContact">When the store last answered; null while it does not.</param>
 /// <param name="Draining">It was asked to stop.</param>
 public sealed record WorkerHealth(IReadOnlyCollection<string> Running, DateTimeOffset? LastContact, bool Draining);
 
@@ -98,6 +98,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
             // Again and again until the store has them: it may be away when the worker starts.
             for (; _schedules.TryPeek(out var schedule); _schedules.Dequeue()) await ScheduleAsync(schedule, cancellationToken);
             var taken = await client.Store.TakeAsync(work, client.Owner(), cancellationToken);
+            client.Absence.Over();
             lock (_lock)
             {
                 _lastContact = Time.GetUtcNow();
@@ -108,8 +109,9 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         catch (OperationCanceledException) { }
         catch (IOException error)
         {
-            // Said once for each look; the look comes again by itself.
-            Diagnostics.Log.StoreAway(_log, error.Message);
+            // The look comes again by itself.
+            client.Absence.Met(error.Message);
+            lock (_lock) _lastContact = null;
         }
         return 0;
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Pawl.Engine;
 using Pawl.Storage;
@@ -32,7 +33,7 @@ static class ForkPlanner
         throw new ArgumentException($"The run has no checkpoint of a step '{RunIds.Printable(step)}'.{Nearest.Hint(step, paths)}");
     }
 
-    /// <summary>The records of the fork, the created one first, as drafts.</summary>
+    /// <summary>The records of the fork, the created one first: drafts, and those of the parent that stay as they are, with their lines.</summary>
     /// <param name="runId">The fork.</param>
     /// <param name="parent">The parent's records.</param>
     /// <param name="at">The parent and its state at the checkpoint.</param>
@@ -42,15 +43,19 @@ static class ForkPlanner
     public static List<Checkpoint> Plan(string runId, IReadOnlyList<Checkpoint> parent, Journal at, ForkOptions fork, ForkValues values, DateTimeOffset now)
     {
         var (parentId, seq) = (at.Head.RunId, at.Head.Seq);
-        List<Checkpoint> drafts = [Created(runId, parent, parentId, seq, fork, now), .. parent.Take((int)seq).Skip(1).Select(Copy)];
+        List<Checkpoint> drafts = [Created(runId, at.CreatedData!.RootElement, parentId, seq, parent[(int)seq - 1].Hash, fork, now), .. parent.Take((int)seq).Skip(1).Select(Copy)];
         // Cut within a pass: to the fork that pass was paused here.
         if (at.Head.Status == RunStatus.Running) drafts.Add(new Checkpoint { Kind = CheckpointKind.Paused, At = now, Reason = $"forked from {parentId}@{seq}" });
-        var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path));
+        foreach (var set in values.Outputs.Keys)
+            if (at.Entries.Any(entry => entry.IsDecision && Journal.IsUnder(set, Decisions.SubjectOf(entry)))) throw new ArgumentException($"'{RunIds.Printable(set)}' is what a person decided: a fork does not set it, it asks.");
+        var asked = Decisions.OfParent(parent, at);
+        var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path) && !asked.Contains(entry.Path));
         drafts.Add(new Checkpoint
         {
             Kind = CheckpointKind.Resumed, At = now, Reason = Forked, State = values.State, Data = PassRecords.Write(w =>
         {
             w.WriteNumber("done", done);
+            PassRecords.List(w, "rerun", asked);
             if (values.Params.Count > 0) PassRecords.Values(w, "params", values.Params);
         })
         });
@@ -63,16 +68,14 @@ static class ForkPlanner
     /// <summary>Tokens are the parent's; and what ended it for good had only paused it, as far as its fork goes.</summary>
     static Checkpoint Copy(Checkpoint record) => record.Kind switch
     {
-        CheckpointKind.Resumed => record with { Token = 0 },
-        CheckpointKind.Canceled or CheckpointKind.Completed => record with { Kind = CheckpointKind.Paused },
-        // A record of its own: the parent's stays as it is.
-        _ => record with { },
+        CheckpointKind.Resumed => record with { Token = 0, Line = default },
+        CheckpointKind.Canceled or CheckpointKind.Completed => record with { Kind = CheckpointKind.Paused, Line = default },
+        _ => record,
     };
 
-    static Checkpoint Created(string runId, IReadOnlyList<Checkpoint> parent, string parentId, long seq, ForkOptions fork, DateTimeOffset now)
+    static Checkpoint Created(string runId, JsonElement parent, string parentId, long seq, string hash, ForkOptions fork, DateTimeOffset now)
     {
-        using var data = JsonDocument.Parse(parent[0].Data);
-        var tags = data.RootElement.TryGetProperty("tags", out var old) ? old.EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetString() ?? "") : [];
+        var tags = parent.TryGetProperty("tags", out var old) ? old.EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetString() ?? "") : [];
         tags.Remove(Scheduling.Occurrence.Tag);
         foreach (var (name, value) in fork.Tags ?? new Dictionary<string, string>()) tags[name] = value;
         (tags[FromTag], tags[AtTag]) = (parentId, seq.ToString(CultureInfo.InvariantCulture));
@@ -80,18 +83,23 @@ static class ForkPlanner
         {
             Kind = CheckpointKind.Created, At = now, Data = PassRecords.Write(w =>
         {
-            foreach (var member in data.RootElement.EnumerateObject())
+            foreach (var member in parent.EnumerateObject())
             {
                 // A fork stands in no line and belongs to no other run, and to no schedule.
                 if (member.Name is "queue" or "priority" or "not_before" or "parent" or "schedule" or "tags" or "forked_from") continue;
                 if (member.Name == "run_id") w.WriteString("run_id", runId);
-                else member.WriteTo(w);
+                else
+                {
+                    w.WritePropertyName(member.Name);
+                    // The definition of a long workflow: as it stands.
+                    w.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
+                }
             }
             PassRecords.Words(w, "tags", tags);
             w.WriteStartObject("forked_from");
             w.WriteString("run_id", parentId);
             w.WriteNumber("seq", seq);
-            w.WriteString("hash", parent[(int)seq - 1].Hash);
+            w.WriteString("hash", hash);
             w.WriteEndObject();
         })
         };

@@ -23,10 +23,10 @@ static class ResumePlanner
         if (Budget.InForce(workflow.Options.Budget, journal, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
             refusals.Add(new(RefusalReason.OverBudget, $"Run '{head.RunId}' is over its budget: {over.What}.", over.Mend));
         var steps = Decide(workflow, journal, options, map, migrated);
-        CheckApprovals(workflow, journal, steps, options, refusals);
+        CheckApprovals(workflow, journal, steps, options, map, refusals);
         return new ResumePlan
         {
-            Head = head, Steps = steps, Map = map, Migrated = migrated, Refusals = refusals, Warnings = warnings,
+            Head = head, Steps = steps, Map = map, Migrated = migrated, AskedAgain = Decisions.StartedOver(journal, Descendants(workflow, options.From)), Refusals = refusals, Warnings = warnings,
             Surroundings = Surroundings(journal, options), Definition = DefinitionChange(workflow, journal),
         };
     }
@@ -97,9 +97,14 @@ static class ResumePlanner
         else if (policy == GuardPolicy.Warn) warnings.Add(refusal.Message);
     }
 
-    /// <summary>Whoever jumps over a step does not jump over a person's decision that is still to be made in it.</summary>
-    static void CheckApprovals(Workflow workflow, Journal journal, List<StepPlan> steps, ResumeOptions options, List<Refusal> refusals)
+    /// <summary>Whoever jumps over a step does not jump over a person's decision that is still to be made in it; and nothing else stands for one.</summary>
+    static void CheckApprovals(Workflow workflow, Journal journal, List<StepPlan> steps, ResumeOptions options, IReadOnlyDictionary<string, string> map, List<Refusal> refusals)
     {
+        foreach (var set in journal.Entries.Where(entry => entry is { IsDone: true, Reason: ForkPlanner.SetByFork } && workflow.Find(entry.Path) is { Kind: "approval" }))
+            refusals.Add(new(RefusalReason.Waiting, $"The decision of '{set.Path}' was set by a fork, and a person decides.", "Fork again without it."));
+        foreach (var (name, old) in map.Where(pair => workflow.Find(pair.Key) is { Kind: "approval" } && journal.Find(pair.Value) is { IsDone: true }))
+            if (!journal.Entries.Any(entry => entry.Path.StartsWith($"{old}/approval", StringComparison.Ordinal)))
+                refusals.Add(new(RefusalReason.Waiting, $"Step '{old}' asked nobody, so its result cannot stand for the approval '{name}'.", $"Leave out --map {old}={name}."));
         foreach (var jumped in steps.Where(step => step.Decision == StepDecision.Skip))
         {
             var asked = journal.Asked.FirstOrDefault(wait => Journal.IsUnder(wait.Path, jumped.Path) && journal.Find(wait.Path) is not { IsDone: true })?.Path

@@ -15,6 +15,8 @@ static class CheckpointCodec
     const int HashBytes = 16;
     const int HashChars = HashBytes * 2;
     static readonly byte[] HashMember = ",\"hash\":\""u8.ToArray();
+    // Nothing but the record's own member can stand so at the end of a line's content: a nested one is followed by its object's end.
+    static readonly byte[] MoreMember = ",\"more\":true"u8.ToArray();
     static readonly int TailLength = HashMember.Length + HashChars + "\"}".Length;
     static readonly string[] Kinds = [.. Enum.GetNames<CheckpointKind>().Select(name => name.ToLowerInvariant())];
     static readonly string[] StepStatuses = [.. Enum.GetNames<StepStatus>().Select(name => name.ToLowerInvariant())];
@@ -47,6 +49,26 @@ static class CheckpointCodec
         buffer.Write("\"}"u8);
         (draft.Seq, draft.More, draft.Hash, draft.Line, draft.ChainedTo) = (seq, more, hash, buffer.WrittenSpan[start..].ToArray(), prevHash);
         return draft;
+    }
+
+    /// <summary>The same record behind another one: its line as it was written, but for its end.</summary>
+    public static Checkpoint Rechain(Checkpoint record, bool more, string prevHash)
+    {
+        var content = record.Line.Span[..^TailLength];
+        if (content.EndsWith(MoreMember)) content = content[..^MoreMember.Length];
+        // The previous hash stands before the line only while it is hashed.
+        var (start, end) = (prevHash.Length, prevHash.Length + content.Length + (more ? MoreMember.Length : 0));
+        var bytes = new byte[end + TailLength];
+        Encoding.ASCII.GetBytes(prevHash, bytes);
+        content.CopyTo(bytes.AsSpan(start));
+        if (more) MoreMember.CopyTo(bytes, end - MoreMember.Length);
+        Span<byte> digest = stackalloc byte[32];
+        SHA256.HashData(bytes.AsSpan(0, end), digest);
+        var hash = Convert.ToHexStringLower(digest[..HashBytes]);
+        HashMember.CopyTo(bytes, end);
+        Encoding.ASCII.GetBytes(hash, bytes.AsSpan(end + HashMember.Length));
+        "\"}"u8.CopyTo(bytes.AsSpan(bytes.Length - 2));
+        return record with { More = more, Hash = hash, Line = bytes.AsMemory(start), ChainedTo = prevHash };
     }
 
     static void WriteMembers(Utf8JsonWriter w, Checkpoint r, long seq, bool more)

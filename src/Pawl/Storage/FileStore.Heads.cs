@@ -16,6 +16,14 @@ public sealed partial class FileStore
     /// <exception cref="JournalCorruptException">The journal of the run that the query names is damaged.</exception>
     public IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken) => List(query, cancellationToken).ToAsyncEnumerable();
 
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<RunStatus, int>> CountAsync(RunQuery query, CancellationToken cancellationToken)
+    {
+        // Every head is read for a list: once, not once for each status.
+        var heads = List(query with { Limit = int.MaxValue }, cancellationToken).CountBy(head => head.Status).ToDictionary();
+        return new((query.Statuses ?? Enum.GetValues<RunStatus>()).Distinct().ToDictionary(status => status, status => Math.Min(query.Limit, heads.GetValueOrDefault(status))));
+    }
+
     IEnumerable<RunHead> List(RunQuery query, CancellationToken cancellationToken)
     {
         if (query.RunId is { } one)

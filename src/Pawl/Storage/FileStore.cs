@@ -25,6 +25,7 @@ public sealed partial class FileStore : ICheckpointStore
     readonly ConcurrentDictionary<string, FileStoreRun> _live = new(StringComparer.Ordinal);
     readonly FileStoreGroups _groups;
     readonly FileStoreWriter _writer;
+    readonly FileStoreViewPace _pace;
     readonly Lock _opening = new();
     bool _ready;
 
@@ -33,6 +34,7 @@ public sealed partial class FileStore : ICheckpointStore
         (_root, _options) = (root, options);
         _groups = new FileStoreGroups(root, options.Shared);
         _writer = new FileStoreWriter(_groups, _live);
+        _pace = new FileStoreViewPace(options.Time);
         var (durability, remark) = DurabilityProbe.Classify(DurabilityProbe.FileSystemOf(root));
         Info = new StoreInfo($"file:{root}", durability, remark);
         CheckRoot();
@@ -99,7 +101,7 @@ public sealed partial class FileStore : ICheckpointStore
             }
             FileStoreLayout.WriteOwner(held, claimant, token);
             var lease = new RunLease(runId, token);
-            _live[runId] = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant), _groups).BeginWith(created);
+            _live[runId] = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _pace, claimant), _groups).BeginWith(created);
             return lease;
         }
         catch
@@ -142,7 +144,7 @@ public sealed partial class FileStore : ICheckpointStore
             var token = Math.Max(journal.Head!.Token, lastToken) + 1;
             FileStoreLayout.WriteOwner(held, claimant, token);
             var lease = new RunLease(runId, token);
-            var run = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _options.Time, claimant), _groups).BeginBehind(journal, records, upToDate);
+            var run = new FileStoreRun(files, held, lease, claimant, new FileStoreViews(files, _pace, claimant), _groups).BeginBehind(journal, records, upToDate);
             // One that was here lost its lock file; it writes nothing any more.
             if (_live.TryGetValue(runId, out var lost)) Release(lost);
             _live[runId] = run;
@@ -305,6 +307,7 @@ public sealed partial class FileStore : ICheckpointStore
     {
         foreach (var (_, run) in _live) Release(run);
         _writer.End();
+        _pace.Dispose();
         return default;
     }
 }

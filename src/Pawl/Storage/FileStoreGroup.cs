@@ -13,7 +13,7 @@ namespace Pawl.Storage;
 /// RUN SEQ OFFSET PREVIOUS-HASH BYTES          a commit: its first record, and where in the run's journal it stands
 /// {"seq":…                                    its lines
 /// </code>
-/// A group is written with one flush, and the next one behind it: only the last can be torn, and then it was not acknowledged. Nothing in the file is
+/// A group is written with one flush, and the next one behind it: only the last can be torn, and then it was not acknowledged. Behind the last there are zeros. Nothing in the file is
 /// believed without its hash, and no record without the chain of the run's own journal.
 /// </remarks>
 sealed class FileStoreGroup

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace Pawl.Storage;
@@ -9,17 +8,15 @@ namespace Pawl.Storage;
 /// may leave them behind; the next claim brings them up to date. A failure to write one never touches the run. A run that is paused while the files of very
 /// many steps are still to be written, as a long fork is, gets them with its next claim too: whoever pauses or forks does not wait for them.
 /// </remarks>
-sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner owner)
+sealed class FileStoreViews(FileStoreLayout files, FileStoreViewPace pace, RunOwner owner)
 {
-    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
     // Steps whose files a pause still writes: about as long as a person does not notice.
     const int MostBehindPause = 1000;
 
     readonly Lock _gate = new();
     readonly Lock _writing = new();
     ViewModel _model = new();
-    ITimer? _timer;
-    bool _scheduled, _rebuild, _incomplete, _closed;
+    bool _waits, _rebuild, _incomplete, _closed;
 
     /// <summary>Takes in the whole journal. Unless everything is in place already, all views are written.</summary>
     public void Begin(IReadOnlyList<Checkpoint> records, bool upToDate)
@@ -27,7 +24,7 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
         foreach (var record in records) Apply(record);
         _rebuild = false;
         if (upToDate && AllInPlace()) _model.Pending.Clear();
-        else Schedule(TimeSpan.Zero);
+        else Ask(atOnce: true);
     }
 
     /// <summary>Takes in new records; the files follow within a moment.</summary>
@@ -36,7 +33,7 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
         lock (_gate)
         {
             for (var i = 0; i < records.Count; i++) Apply(records[i]);
-            Schedule(Pause);
+            Ask(atOnce: false);
         }
     }
 
@@ -53,24 +50,11 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
         }
     }
 
-    void Schedule(TimeSpan pause)
+    void Ask(bool atOnce)
     {
-        if (_scheduled || _closed) return;
-        _scheduled = true;
-        _timer ??= time.CreateTimer(static state => ((FileStoreViews)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _timer.Change(pause, Timeout.InfiniteTimeSpan);
-    }
-
-    void OnTimer()
-    {
-        var began = Stopwatch.GetTimestamp();
-        Write();
-        lock (_gate)
-        {
-            _scheduled = false;
-            // Files take at most a fifth of the time from the steps.
-            if (_model.Dirty) Schedule(TimeSpan.FromTicks(Math.Max(Pause.Ticks, Stopwatch.GetElapsedTime(began).Ticks * 4)));
-        }
+        if (_waits || _closed) return;
+        _waits = true;
+        pace.Add(this, atOnce);
     }
 
     /// <summary>Writes what is missing a last time, and marks the views as complete.</summary>
@@ -105,7 +89,6 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
         {
             lock (_gate) _closed = true;
         }
-        _timer?.Dispose();
     }
 
     /// <summary>Whether a release left the views complete, and nobody wrote to the journal since.</summary>
@@ -123,6 +106,18 @@ sealed class FileStoreViews(FileStoreLayout files, TimeProvider time, RunOwner o
     static string MarkerName(int index) => string.Create(CultureInfo.InvariantCulture, $"step_{index:D2}.complete");
 
     static string StateName(int index) => string.Create(CultureInfo.InvariantCulture, $"step_{index:D2}_state.json");
+
+    /// <summary>Writes what changed, when its turn has come.</summary>
+    public void WriteBehind()
+    {
+        lock (_gate)
+        {
+            _waits = false;
+            // The run is given back at once: its last files are written, or left, then.
+            if (_model.IsPaused) return;
+        }
+        Write();
+    }
 
     void Write()
     {

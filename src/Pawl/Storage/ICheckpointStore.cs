@@ -42,6 +42,15 @@ public interface ICheckpointStore : IAsyncDisposable
     /// <summary>Heads, newest first.</summary>
     IAsyncEnumerable<RunHead> ListAsync(RunQuery query, CancellationToken cancellationToken);
 
+    /// <summary>How many runs a list has of each status, at most <see cref="RunQuery.Limit"/> of each: counting all of a large store would read it whole.</summary>
+    /// <returns>A number for each status that the query asks for, 0 included.</returns>
+    async ValueTask<IReadOnlyDictionary<RunStatus, int>> CountAsync(RunQuery query, CancellationToken cancellationToken)
+    {
+        var counts = new Dictionary<RunStatus, int>();
+        foreach (var status in (query.Statuses ?? Enum.GetValues<RunStatus>()).Distinct()) counts[status] = await ListAsync(query with { Statuses = [status] }, cancellationToken).CountAsync(cancellationToken);
+        return counts;
+    }
+
     /// <summary>The journal in order from a sequence number, each record with its exact <see cref="Checkpoint.Line"/>. Empty for an unknown run.</summary>
     /// <exception cref="JournalCorruptException">The store itself found damage.</exception>
     IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken);

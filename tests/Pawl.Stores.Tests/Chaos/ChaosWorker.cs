@@ -13,15 +13,19 @@ sealed class ChaosWorker : IDisposable
     public static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(3);
 
     readonly TcpProxy _wire;
+    readonly Cable? _cable;
     Process _process;
     readonly string _connection;
 
-    public ChaosWorker(string connection)
+    /// <param name="connection">To the database.</param>
+    /// <param name="apart">In a network of its own.</param>
+    public ChaosWorker(string connection, bool apart)
     {
         var target = new NpgsqlConnectionStringBuilder(connection);
-        _wire = new TcpProxy(target.Port);
+        _cable = apart ? new Cable() : null;
+        _wire = new TcpProxy(target.Port, _cable?.Here);
         // Little patience: a wire that is cut is noticed at once.
-        target.Port = _wire.Port;
+        (target.Host, target.Port) = (_cable?.Here.ToString() ?? target.Host, _wire.Port);
         (target.Timeout, target.CommandTimeout, target.MaxPoolSize) = (3, 10, 20);
         _connection = target.ConnectionString;
         _process = Start();
@@ -29,7 +33,8 @@ sealed class ChaosWorker : IDisposable
 
     Process Start()
     {
-        var info = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        string[] command = _cable?.Command(Environment.ProcessPath!) ?? [Environment.ProcessPath!];
+        var info = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         info.Environment[Variable] = _connection;
         var process = Process.Start(info)!;
         process.OutputDataReceived += (_, _) => { };
@@ -55,7 +60,19 @@ sealed class ChaosWorker : IDisposable
     public void Freeze() => Check(kill(_process.Id, SigStop));
     public void Resume() => Check(kill(_process.Id, SigCont));
     public void Cut() => _wire.Cut();
-    public void Mend() => _wire.Mend();
+
+    /// <summary>Nothing comes through, and neither side is told.</summary>
+    public void Silence()
+    {
+        if (_cable is null) _wire.Silence();
+        else _cable.Pull();
+    }
+
+    public void Mend()
+    {
+        _wire.Mend();
+        _cable?.Plug();
+    }
 
     static void Check(int result)
     {
@@ -68,6 +85,7 @@ sealed class ChaosWorker : IDisposable
         _process.WaitForExit();
         _process.Dispose();
         _wire.Dispose();
+        _cable?.Dispose();
     }
 
     /// <summary>Ten steps that each leave a witness; the ninth writes its row together with its checkpoint.</summary>

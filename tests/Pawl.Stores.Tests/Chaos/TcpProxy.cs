@@ -4,17 +4,20 @@ using System.Net.Sockets;
 
 namespace Pawl.Stores.Chaos;
 
-/// <summary>The wire between one worker and the database: it can be cut, and mended.</summary>
+/// <summary>The wire between one worker and the database: it can be cut, fall silent, and be mended.</summary>
 sealed class TcpProxy : IDisposable
 {
-    readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    readonly TcpListener _listener;
     readonly ConcurrentDictionary<Socket, byte> _sockets = [];
     readonly int _target;
     volatile bool _isCut;
+    volatile TaskCompletionSource? _silence;
 
-    public TcpProxy(int target)
+    /// <param name="target">The port of the database on this machine.</param>
+    /// <param name="at">Where it listens. Default: the loopback address.</param>
+    public TcpProxy(int target, IPAddress? at = null)
     {
-        _target = target;
+        (_target, _listener) = (target, new TcpListener(at ?? IPAddress.Loopback, 0));
         _listener.Start();
         _ = AcceptAsync();
     }
@@ -28,7 +31,16 @@ sealed class TcpProxy : IDisposable
         foreach (var socket in _sockets.Keys) socket.Close(0);
     }
 
-    public void Mend() => _isCut = false;
+    /// <summary>Nothing comes through and nobody is told, as when packets are lost; what was under way arrives when the wire is mended.</summary>
+    public void Silence() => _silence ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Mend()
+    {
+        _isCut = false;
+        var silence = _silence;
+        _silence = null;
+        silence?.SetResult();
+    }
 
     async Task AcceptAsync()
     {
@@ -49,6 +61,7 @@ sealed class TcpProxy : IDisposable
         _sockets[from] = _sockets[to] = 0;
         try
         {
+            if (_silence is { } silence) await silence.Task;
             await to.ConnectAsync(IPAddress.Loopback, _target);
             if (_isCut) return;
             await Task.WhenAny(CopyAsync(from, to), CopyAsync(to, from));
@@ -65,13 +78,19 @@ sealed class TcpProxy : IDisposable
         }
     }
 
-    static async Task CopyAsync(Socket from, Socket to)
+    async Task CopyAsync(Socket from, Socket to)
     {
         var buffer = new byte[65536];
         try
         {
-            for (int count; (count = await from.ReceiveAsync(buffer.AsMemory())) > 0;)
+            while (true)
+            {
+                var count = await from.ReceiveAsync(buffer.AsMemory());
+                // The end of a connection is a packet like any other.
+                if (_silence is { } silence) await silence.Task;
+                if (count == 0) return;
                 for (var sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
+            }
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
@@ -82,6 +101,7 @@ sealed class TcpProxy : IDisposable
     public void Dispose()
     {
         Cut();
+        Mend();
         _listener.Stop();
     }
 }

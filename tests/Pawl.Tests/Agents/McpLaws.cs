@@ -74,7 +74,16 @@ public sealed class McpLaws : IDisposable
         Assert.Equal((false, "waiting"), (waiting.IsError, waiting.Json.GetProperty("status").GetString()));
         Assert.False((await CallAsync(client, "approve_step", new { run = "r", step = "ask", reason = "because" })).IsError);
         Assert.Equal("completed", (await CallAsync(client, "resume_run", new { run = "r" })).Json.GetProperty("status").GetString());
-        Assert.Equal("completed", (await CallAsync(client, "fork_run", new { run = "r", at = "go", run_id = "f", @params = new { who = "you" } })).Json.GetProperty("status").GetString());
+        // A fork is a new run: what was allowed was allowed to its parent.
+        Assert.Equal("waiting", (await CallAsync(client, "fork_run", new { run = "r", at = "go", run_id = "f", @params = new { who = "you" } })).Json.GetProperty("status").GetString());
+        Assert.False((await CallAsync(client, "approve_step", new { run = "f", step = "ask" })).IsError);
+        Assert.Equal("completed", (await CallAsync(client, "resume_run", new { run = "f" })).Json.GetProperty("status").GetString());
+        // The other way round, and what else writes.
+        Assert.Equal("waiting", (await CallAsync(client, "run_workflow", new { file = "workflow.yaml", run_id = "n" })).Json.GetProperty("status").GetString());
+        Assert.False((await CallAsync(client, "reject_step", new { run = "n", step = "ask", reason = "no" })).IsError);
+        Assert.Equal("failed", (await CallAsync(client, "resume_run", new { run = "n" })).Json.GetProperty("status").GetString());
+        Assert.False((await CallAsync(client, "cancel_run", new { run = "n" })).IsError);
+        Assert.Equal("canceled", (await CallAsync(client, "run_status", new { run = "n" })).Json.GetProperty("status").GetString());
         Assert.Equal("hello --store=elsewhere\nhello you\n", await File.ReadAllTextAsync(_lab.Path_("said"), Stop));
     }
 

@@ -66,6 +66,19 @@ public sealed class PatternLaws
     });
 
     [Fact]
+    public async Task A_scripted_call_of_a_tool_is_the_same_whichever_process_asks_for_it()
+    {
+        ScriptedChatClient Make() => new([new() { Turn = 0, Tool = "add" }]);
+        var (before, after) = (Make(), Make());
+        async Task<string> Id(ScriptedChatClient client, params ChatMessage[] said) =>
+            (await client.GetResponseAsync(said, cancellationToken: TestContext.Current.CancellationToken)).Messages[0].Contents.OfType<FunctionCallContent>().Single().CallId;
+        ChatMessage asked = new(ChatRole.User, "sum"), other = new(ChatRole.User, "and?");
+        var first = await Id(before, asked);
+        Assert.NotEqual(first, await Id(before, other));
+        Assert.Equal(first, await Id(after, asked));
+    }
+
+    [Fact]
     public async Task A_script_is_read_from_JSON_and_an_unknown_key_is_an_error()
     {
         var client = ScriptedChatClient.FromJson("""

@@ -45,6 +45,37 @@ public sealed class ReplLaws : IDisposable
     }
 
     [Fact]
+    public async Task Each_command_of_the_prompt_answers_for_the_newest_run()
+    {
+        _lab.Write("pawl.yaml", "models: { default: { scripted: answers.yaml } }");
+        _lab.Write("answers.yaml", "- { agent: ask, text: hello }");
+        _lab.Write("workflow.yaml", """
+            name: one
+            params: { task: { type: string } }
+            steps: [{ id: ask, agent: { prompt: "${{ params.task }}" } }]
+            """);
+        await using var repl = AgentProcess.Start(_lab.Folder, ["repl"]);
+        await repl.UntilAsync(Prompt);
+        repl.Write("greet me\n");
+        await repl.UntilAsync(Prompt, 2);
+        var prompts = 2;
+        foreach (var (command, told) in new[]
+        {
+            ("list-checkpoints", "CHECKPOINT ID"), ("show", "hello"), ("plan", "is completed"), ("costs", "STEP"), ("approve", "asks for no approval"), ("reject", "asks for no approval"),
+            ("fork\nonce more", "is a fork of"), ("fork\n", "Cancelled."),
+        })
+        {
+            var before = repl.Output.Length;
+            repl.Write(command + "\n");
+            await AgentProcess.WaitAsync(() => repl.Output[before..].Contains(told, StringComparison.OrdinalIgnoreCase), () => $"'{command}' did not answer with '{told}': {repl.Output[before..]}");
+            await repl.UntilAsync(Prompt, ++prompts);
+        }
+        repl.Write("quit\n");
+        Assert.Equal(0, await repl.EndAsync());
+        Assert.Equal(2, (await _lab.RunAsync("list", "--json")).Json.GetProperty("runs").GetArrayLength());
+    }
+
+    [Fact]
     public async Task Going_on_keeps_the_first_request_and_nothing_said_cancels()
     {
         var ends = false;

@@ -237,4 +237,34 @@ public sealed class ToolLaws
         }
         Assert.Empty(post.Sent);
     });
+
+    [Fact]
+    public void A_start_from_the_agents_own_step_and_a_fork_before_the_tools_result_ask_again() => Lab.Do(async lab =>
+    {
+        var (post, client) = (new Post(), Caller());
+        var builder = Workflow.Create("w");
+        var fails = true;
+        builder.Step("agent", async ctx => (await With(client, post.Tool(Asks)).RunAsync(ctx, "go")).Text);
+        builder.Fail("publish", () => fails);
+        var workflow = builder.Build();
+        var path = Assert.Single((await lab.Run(workflow)).Waits).Path;
+        await lab.Client.ApproveAsync("run", path, cancellationToken: Lab.Token);
+        Assert.Equal(RunStatus.Failed, (await lab.Resume(workflow)).Status);
+        Assert.Equal((1, 2), (post.Sent.Count, client.Calls));
+        // The tool's result is there, and so is the model's: a fork behind them has nothing left to ask, one before asks without paying the model again.
+        var decided = (await lab.Records(path))[^1].Seq;
+        await lab.Client.ForkAsync("run", new ForkOptions { RunId = "between", At = decided }, Lab.Token);
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow, runId: "between")).Status);
+        Assert.Equal((1, 2), (post.Sent.Count, client.Calls));
+        fails = false;
+        await lab.Client.ForkAsync("run", new ForkOptions { RunId = "behind", At = decided + 1 }, Lab.Token);
+        (await lab.Resume(workflow, runId: "behind")).EnsureCompleted();
+        Assert.Single(post.Sent);
+        // From the agent's step everything of it is to be done again, the asking too.
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow, new ResumeOptions { From = "agent" })).Status);
+        Assert.Single(post.Sent);
+        await lab.Client.ApproveAsync("run", path, cancellationToken: Lab.Token);
+        (await lab.Resume(workflow)).EnsureCompleted();
+        Assert.Equal(2, post.Sent.Count);
+    });
 }

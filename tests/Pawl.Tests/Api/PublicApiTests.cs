@@ -15,6 +15,7 @@ public sealed class PublicApiTests
     [InlineData("Pawl.Sqlite")]
     [InlineData("Pawl.Testing")]
     [InlineData("Pawl.Postgres")]
+    [InlineData("Pawl.Redis")]
     [InlineData("Pawl.Dashboard")]
     public void The_public_api_is_the_approved_one(string name)
     {

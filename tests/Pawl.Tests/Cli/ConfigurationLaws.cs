@@ -80,7 +80,7 @@ public sealed class ConfigurationLaws : IDisposable
     }
 
     [Theory]
-    [InlineData("workflow: { checkpointing: { storage_type: redis } }", "There is no Redis store yet")]
+    [InlineData("workflow: { checkpointing: { storage_type: redis } }", "the address of the Redis server")]
     [InlineData("workflow:\n  max_stall: 3", "pawl.yaml:2:3")]
     public async Task What_is_wrong_in_it_is_told_before_anything_runs(string text, string told)
     {
@@ -90,5 +90,24 @@ public sealed class ConfigurationLaws : IDisposable
         Assert.Contains(told, answer.Error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(_lab.Checkpoints));
         Assert.Equal(2, (await _lab.RunAsync("run", "--config", "nothing.yaml")).Code);
+    }
+
+    sealed class Hurried : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, dueTime > TimeSpan.FromSeconds(1) && dueTime < TimeSpan.FromMinutes(1) ? dueTime / 100 : dueTime, period);
+    }
+
+    [Fact]
+    public async Task A_run_that_failed_goes_on_by_itself_behind_a_resume_too()
+    {
+        _lab.Write("workflow.yaml", "name: again\nsteps: [{ id: a, run: echo x >> tries; test $(wc -l < tries) -ge 3 }]");
+        Assert.Equal(1, (await _lab.RunAsync("run", "--run-id", "r")).Code);
+        _lab.Write("pawl.yaml", "workflow: { checkpointing: { auto_resume_on_failure: true } }");
+        _lab.Time = new Hurried();
+        var answer = await _lab.RunAsync("resume", "r");
+        Assert.True(answer.Code == 0, answer.All);
+        Assert.Contains("goes on by itself in 5 s: automatic resume 1 of 3", answer.All, StringComparison.Ordinal);
+        Assert.Equal(3, File.ReadAllLines(_lab.Path_("tries")).Length);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Pawl.Storage;
 
 namespace Pawl.Tests.Cli;
 
@@ -122,6 +123,83 @@ public sealed class LookLaws
         var one = await lab.RunAsync("explain", runId, "a");
         Assert.Contains("completed, and reused since", one.Out, StringComparison.Ordinal);
         Assert.DoesNotContain("b:", one.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Explain_has_one_stored_reason_for_everything_that_can_happen_to_a_step()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", """
+            name: reasons
+            params: { limit: 10 }
+            defaults: { retry: { attempts: 2, delay: 0s } }
+            steps:
+              - id: made
+                sources: source.txt
+                generates: made.txt
+                run: cp source.txt made.txt
+              - id: held
+                if: ${{ params.limit > 50 }}
+                run: echo many
+              - id: shaky
+                run: test -e shaken || { touch shaken; exit 1; }
+              - id: gate
+                run: test -e ok
+              - id: last
+                needs: gate
+                run: echo done
+            """);
+        lab.Write("source.txt", "one");
+        async Task<string> Why(string run, string step, string member = "reason") =>
+            (await lab.RunAsync("explain", run, step, "--json")).Json.GetProperty("steps")[0] is var one && member == "verdict" ? Text(one, member)! : Text(one.GetProperty("records").EnumerateArray().Last(), member)!;
+        await lab.RunAsync("run", "--run-id", "r1");
+        Assert.Equal("no earlier success is known", await Why("r1", "made"));
+        Assert.StartsWith("its condition is false: params.limit > 50", await Why("r1", "held"), StringComparison.Ordinal);
+        Assert.Contains("10", await Why("r1", "held"), StringComparison.Ordinal);
+        Assert.StartsWith("retry after: ", await Why("r1", "shaky"), StringComparison.Ordinal);
+        Assert.Equal("blocked by 'gate', which failed", await Why("r1", "last"));
+        Assert.StartsWith("blocked; a resume decides anew", await Why("r1", "last", "verdict"), StringComparison.Ordinal);
+        lab.Write("ok", "");
+        await lab.RunAsync("resume", "r1", "--from", "shaky");
+        Assert.Equal("asked to run again", await Why("r1", "shaky"));
+        // Reused: from which checkpoint.
+        var made = (await lab.RunAsync("explain", "r1", "made", "--json")).Json.GetProperty("steps")[0];
+        Assert.Equal([made.GetProperty("records")[0].GetProperty("seq").GetInt64()], made.GetProperty("reused_from").EnumerateArray().Select(seq => seq.GetInt64()));
+        Assert.Contains($"pass 2: the result of checkpoint {made.GetProperty("records")[0].GetProperty("seq").GetInt64()} was used", (await lab.RunAsync("explain", "r1", "made")).Out, StringComparison.Ordinal);
+        await lab.RunAsync("run", "--run-id", "r2");
+        Assert.StartsWith("unchanged since run r1", await Why("r2", "made"), StringComparison.Ordinal);
+        Assert.Null((await lab.RunAsync("explain", "r2", "last", "--json")).Json.GetProperty("steps")[0].GetProperty("records")[0].GetProperty("reason").GetString());
+        Assert.Contains("(first run)", (await lab.RunAsync("explain", "r2", "last")).Out, StringComparison.Ordinal);
+        lab.Write("source.txt", "two");
+        await lab.RunAsync("run", "--run-id", "r3", "--param", "limit=20");
+        Assert.Contains("source.txt changed", await Why("r3", "made"), StringComparison.Ordinal);
+        Assert.Contains("param limit changed from '10' to '20'", await Why("r3", "made"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Dead_letters_have_a_list_of_their_own_and_are_put_back()
+    {
+        using var lab = new CommandLab().WithThreeSteps();
+        Assert.Equal(0, (await lab.RunAsync("enqueue", "--run-id", "d1")).Code);
+        await using (var store = FileStore.Open(lab.Checkpoints))
+        {
+            var lease = (await store.ClaimAsync("d1", new RunOwner(1, "there", default), TestContext.Current.CancellationToken)).Lease!;
+            var head = (await store.FindAsync("d1", TestContext.Current.CancellationToken))!;
+            Checkpoint[] records =
+            [
+                CheckpointCodec.Encode(new Checkpoint { Kind = CheckpointKind.Resumed, Token = lease.Token }, 2, more: true, head.Hash),
+                new Checkpoint { Kind = CheckpointKind.Failed, Error = new StepError(RunHead.DeadLetterType, "it ended its workers", ErrorClass.Permanent) },
+            ];
+            records[1] = CheckpointCodec.Encode(records[1], 3, more: false, records[0].Hash);
+            await store.CommitAsync([new Commit(lease, records, [], records.Aggregate(head, (last, record) => RunHead.After(last, record)), Release: true)], TestContext.Current.CancellationToken);
+        }
+        for (var i = 0; i < 2; i++) Assert.Equal(1, (await lab.RunAsync("run")).Code);
+        // However many failed behind it.
+        var dead = await lab.RunAsync("list", "--dead", "--limit", "1", "--json");
+        Assert.Equal(["d1"], dead.Json.GetProperty("runs").EnumerateArray().Select(run => Text(run, "run_id")));
+        Assert.Contains("it ended its workers", (await lab.RunAsync("list", "--dead")).Out, StringComparison.Ordinal);
+        Assert.Contains("back in the queue 'default'", (await lab.RunAsync("requeue", "d1")).Out, StringComparison.Ordinal);
+        Assert.Empty((await lab.RunAsync("list", "--dead", "--json")).Json.GetProperty("runs").EnumerateArray());
     }
 
     [Fact]

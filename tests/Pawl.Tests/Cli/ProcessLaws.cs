@@ -203,6 +203,37 @@ public sealed class ProcessLaws : IDisposable
     }
 
     [Fact]
+    public async Task A_worker_tells_how_it_is_and_hands_a_long_run_over_within_its_limit_when_it_is_terminated()
+    {
+        Assert.Equal(0, (await CallAsync("enqueue", "--run-id", "r1")).Code);
+        int port;
+        using (var reserved = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0))
+        {
+            reserved.Start();
+            port = ((System.Net.IPEndPoint)reserved.LocalEndpoint).Port;
+        }
+        var worker = await BeginAsync("worker", "--drain", "200ms", "--health-port", $"{port}");
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        using var healthy = await http.GetAsync("/healthz", TestContext.Current.CancellationToken);
+        Assert.Equal(System.Net.HttpStatusCode.OK, healthy.StatusCode);
+        var health = JsonDocument.Parse(await healthy.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement;
+        Assert.Equal((1, false), (health.GetProperty("running").GetInt32(), health.GetProperty("draining").GetBoolean()));
+        Assert.Equal(System.Net.HttpStatusCode.NotFound, (await http.GetAsync("/", TestContext.Current.CancellationToken)).StatusCode);
+        Assert.Equal(0, Kill(worker.Id, 15));
+        var ended = await EndAsync(worker);
+        Assert.True(ended.Code == 0, ended.All);
+        Assert.Contains("stopped; 1 runs were handed over", ended.Out, StringComparison.Ordinal);
+        // It waits for the next worker, which goes on at once, and no death is counted.
+        Assert.Equal("waiting", (await CallAsync("status", "r1", "--json")).Json.GetProperty("status").GetString());
+        Go();
+        var next = Start("pawl", ["worker"]);
+        await Until(() => Effects().Length == 3, () => string.Join(' ', Effects()));
+        Assert.Equal(0, Kill(next.Id, 15));
+        Assert.Equal(0, (await EndAsync(next)).Code);
+        Assert.Equal(["first", "second", "third"], Effects());
+    }
+
+    [Fact]
     public async Task The_version_is_one_line()
     {
         var version = await CallAsync("--version");

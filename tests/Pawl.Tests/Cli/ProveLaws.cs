@@ -49,6 +49,24 @@ public sealed class ProveLaws : IDisposable
     }
 
     [Fact]
+    public async Task The_configuration_that_the_call_names_is_that_of_the_processes_too()
+    {
+        Directory.CreateDirectory(In("settings"));
+        File.WriteAllText(In("settings/models.yaml"), "models: { tiny: { scripted: answers.yaml } }");
+        File.WriteAllText(In("settings/answers.yaml"), "- { agent: ask, text: hello }");
+        Write("""
+            name: asks
+            steps:
+              - id: ask
+                agent: { model: tiny, prompt: Say hello }
+            """);
+        var answer = await ProveAsync("workflow.yaml", "--config", "settings/models.yaml", "--points", "2");
+        Assert.True(answer.Code == 0, answer.All);
+        // Without it there is no such model.
+        Assert.Equal(2, (await ProveAsync("workflow.yaml", "--points", "2")).Code);
+    }
+
+    [Fact]
     public async Task An_interrupted_proof_goes_on_where_it_was()
     {
         Write("""

@@ -1,4 +1,5 @@
 using Pawl.Storage;
+using Pawl.Testing;
 
 namespace Pawl.Tests.Engine;
 
@@ -16,15 +17,31 @@ public class CommitQueueLaws
         var workflow = Workflow.Define("w", async ctx =>
         {
             await ctx.StepAsync("one", store.BeginAsync);
-            // The thread is gone until every other run has come as far.
+            // The thread is gone until every other run has its next checkpoint.
             if (ctx.RunId == store.First) Assert.True(others.Wait(TimeSpan.FromSeconds(60)));
-            else others.Signal();
             await ctx.StepAsync("two", () => Task.FromResult(2));
+            if (ctx.RunId != store.First) others.Signal();
         });
         // Not in the context of the test, which would hand each run to a thread of its own.
         var results = await Task.WhenAll(Enumerable.Range(0, Runs).Select(n => Task.Run(() => client.RunAsync(workflow, null, new StartOptions { RunId = $"run{n}" }))));
         Assert.NotNull(store.First);
         Assert.All(results, result => Assert.Equal(RunStatus.Completed, result.Status));
+    }
+
+    [Fact]
+    public async Task Runs_whose_commits_were_made_together_stay_together()
+    {
+        const int steps = 10;
+        var store = new GatheringStore(new MemoryStore());
+        // No time passes: nobody goes on without those that are still told.
+        var client = new PawlClient(store, new PawlOptions { Time = new VirtualTime() });
+        var workflow = Workflow.Define("w", async ctx =>
+        {
+            await ctx.StepAsync("one", store.BeginAsync);
+            for (var i = 0; i < steps; i++) await ctx.StepAsync($"s{i}", () => Task.FromResult(i));
+        });
+        await Task.WhenAll(Enumerable.Range(0, Runs).Select(n => Task.Run(() => client.RunAsync(workflow, null, new StartOptions { RunId = $"run{n}" }))));
+        Assert.InRange(store.Calls, steps, steps * Runs / 2);
     }
 
     [Fact]
@@ -42,12 +59,15 @@ public class CommitQueueLaws
     sealed class GatheringStore(ICheckpointStore inner) : StoreInFront(inner)
     {
         readonly TaskCompletionSource _here = new(TaskCreationOptions.RunContinuationsAsynchronously), _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        int _begun, _ended;
+        int _begun, _ended, _calls;
 
         /// <summary>The first run of the first group.</summary>
         public string? First { get; private set; }
 
         public bool FailsOnce { get; init; }
+
+        /// <summary>Writes since the first group.</summary>
+        public int Calls => _calls;
 
         public async Task<int> BeginAsync()
         {
@@ -69,6 +89,7 @@ public class CommitQueueLaws
                     if (FailsOnce) throw new IOException("the disk is away");
                 }
             }
+            if (First is not null) Interlocked.Increment(ref _calls);
             return await Inner.CommitAsync(commits, cancellationToken);
         }
     }

@@ -57,6 +57,22 @@ sealed class DamagedInbox(ICheckpointStore inner, string damaged) : StoreInFront
         runId == damaged ? throw new JournalCorruptException(runId, 0, "a message is damaged") : Inner.InboxAsync(runId, cancellationToken);
 }
 
+/// <summary>A database that is away for a while.</summary>
+sealed class AwayStore(ICheckpointStore inner) : StoreInFront(inner)
+{
+    public bool IsAway { get; set; }
+
+    ICheckpointStore There => IsAway ? throw new IOException("connection refused") : Inner;
+
+    public override ValueTask<ClaimResult> ClaimAsync(string runId, RunOwner claimant, CancellationToken cancellationToken) => There.ClaimAsync(runId, claimant, cancellationToken);
+    public override ValueTask<IReadOnlyList<TakenRun>> TakeAsync(WorkQuery work, RunOwner claimant, CancellationToken cancellationToken) => There.TakeAsync(work, claimant, cancellationToken);
+    public override ValueTask<IReadOnlyList<RunLease>> RenewAsync(IReadOnlyList<RunLease> leases, CancellationToken cancellationToken) => There.RenewAsync(leases, cancellationToken);
+    public override ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken) => There.CommitAsync(commits, cancellationToken);
+    public override IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, CancellationToken cancellationToken) => There.ReadAsync(runId, fromSeq, cancellationToken);
+    public override ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => There.InboxAsync(runId, cancellationToken);
+    public override IAsyncEnumerable<StoreHint> WatchAsync(CancellationToken cancellationToken) => There.WatchAsync(cancellationToken);
+}
+
 /// <summary>A database that is away when a step wants its transaction.</summary>
 sealed class AwayDatabase(ICheckpointStore inner) : StoreInFront(inner), ITransactionalStore
 {

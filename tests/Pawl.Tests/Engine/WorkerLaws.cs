@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Pawl.Storage;
 using Pawl.Testing;
 
@@ -39,6 +40,47 @@ public class WorkerLaws
         Assert.Equal(RunStatus.Completed, (await lab.Ended("run")).Status);
         Assert.Equal(["a", "b", "b", "c"], began);
     });
+
+    /// <summary>Each line of a log, and whether it brings an exception.</summary>
+    sealed class Lines : ILoggerFactory, ILogger
+    {
+        public List<(LogLevel Level, string Text, bool HasTrace)> All { get; } = [];
+        public ILogger CreateLogger(string categoryName) => this;
+        public bool IsEnabled(LogLevel logLevel) => true;
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => All.Add((logLevel, formatter(state, exception), exception is not null));
+        public void AddProvider(ILoggerProvider provider) { }
+        public void Dispose() { }
+    }
+
+    [Fact]
+    public void A_database_that_is_away_for_a_minute_is_told_once_and_work_goes_on_by_itself_when_it_is_back()
+    {
+        var time = new VirtualTime();
+        var database = new AwayStore(new MemoryStore(time, TimeSpan.FromSeconds(30)));
+        var lab = new Lab(database, time);
+        time.Run(async () =>
+        {
+            var lines = new Lines();
+            lab.Options.Logging = lines;
+            var workflow = Workflow.Create("w").Also(builder => { builder.Work("a", 10); builder.Work("b", 100); }).Build();
+            for (var i = 0; i < 4; i++) await Enqueue(lab, workflow, $"r{i}");
+            await using var hand = new Hand(lab, new WorkerOptions { Workflows = [workflow], Concurrency = 5 });
+            await lab.Delay(5);
+            Assert.NotNull(hand.Worker.Health.LastContact);
+            database.IsAway = true;
+            await lab.Delay(58);
+            Assert.Null(hand.Worker.Health.LastContact);
+            database.IsAway = false;
+            for (var i = 0; i < 4; i++) Assert.Equal(RunStatus.Completed, (await lab.Ended($"r{i}")).Status);
+            Assert.NotNull(hand.Worker.Health.LastContact);
+            Assert.DoesNotContain(lines.All, line => line.HasTrace || line.Text.Contains('\n', StringComparison.Ordinal));
+            Assert.Single(lines.All, line => line.Text == "The store cannot be reached at the moment: connection refused");
+            Assert.Single(lines.All, line => line.Text.StartsWith("The store answers again, after 5", StringComparison.Ordinal));
+            // Beside it each run that was under way says once that it stopped.
+            Assert.True(lines.All.Count(line => line.Level >= LogLevel.Warning) <= 5, string.Join('\n', lines.All));
+        });
+    }
 
     [Fact]
     public void A_frozen_workers_run_is_taken_over_when_its_lease_ends_and_it_can_write_nothing_more()

@@ -99,10 +99,13 @@ public sealed class ConfigurationTests
     [InlineData("enabled: true", null)]
     [InlineData("storage_path: ./elsewhere", "file:./elsewhere")]
     [InlineData("storage_type: postgres, storage_path: { env: DATABASE_URL }", "postgres://u:p@h/d")]
+    [InlineData("storage_type: redis, storage_path: 'redis://h:6380/2?prefix=p'", "redis://h:6380/2?prefix=p")]
+    [InlineData("storage_type: redis, storage_path: rediss://h", "rediss://h")]
     public void The_store_follows_from_kind_and_path(string keys, string? store) => Assert.Equal(store, Parse($"workflow: {{ checkpointing: {{ {keys} }} }}").Store);
 
     [Theory]
-    [InlineData("workflow: { checkpointing: { storage_type: redis } }", 1, "There is no Redis store yet.", "file, memory, sqlite and postgres")]
+    [InlineData("workflow: { checkpointing: { storage_type: redis } }", 1, "'storage_path' is missing", "redis://")]
+    [InlineData("workflow: { checkpointing: { storage_type: redis, storage_path: ./runs } }", 1, "begins with redis://", null)]
     [InlineData("workflow: { checkpointing: { storage_type: fille } }", 1, "must be one of file, memory, sqlite, postgres, redis, not 'fille'", "Did you mean 'file'?")]
     [InlineData("workflow: { checkpointing: { storage_type: postgres } }", 1, "'storage_path' is missing", "postgres://")]
     [InlineData("workflow: { checkpointing: { storage_type: postgres, storage_path: { env: NOT_SET } } }", 1, "'NOT_SET' is not set", null)]

@@ -1,0 +1,2 @@
+-- ARGV: id. Answer: its head, or nil.
+return head(ARGV[1]) or false
