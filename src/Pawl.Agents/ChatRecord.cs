@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
@@ -43,7 +44,7 @@ static class ChatRecord
         if (response.Usage?.OutputTokenCount is { } written) metrics["output_tokens"] = written;
         // The price table knows the model by the name it was asked for with.
         var model = request.Model ?? response.ModelId;
-        return StepResult.Ok(output, metrics) with { Info = model is null ? null : new RawJson(JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, object?> { ["model"] = model }, Json)) };
+        return StepResult.Ok(output, metrics) with { Info = model is null ? null : new RawJson(Encoding.UTF8.GetBytes($"{{\"model\":\"{JsonEncodedText.Encode(model, Json.Encoder)}\"}}")) };
     }
 
     static RawJson Encode(RequestFacts request, ChatResponse response)

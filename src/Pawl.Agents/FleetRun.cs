@@ -125,9 +125,9 @@ sealed class FleetRun(AgentFleet fleet, StepContext context, FleetOptions option
 
     /// <summary>A sub-step of the fleet's own: its record looks the same whatever options for JSON an application has, for others read it too.</summary>
     async Task<T> KeepAsync<T>(string name, Func<StepContext, Task<T>> body) =>
-        (await context.StepAsync(name, async step => new RawJson(JsonSerializer.SerializeToUtf8Bytes(await body(step), PawlJson.Default)))).ToElement().Deserialize<T>(PawlJson.Default)!;
+        (await context.StepAsync(name, async step => new RawJson(JsonSerializer.SerializeToUtf8Bytes(await body(step), AgentsJson.Of<T>())))).ToElement().Deserialize(AgentsJson.Of<T>())!;
 
-    T? Read<T>(string name) where T : class => context.TryOutput($"{context.Path}/{name}") is { } output ? output.ToElement().Deserialize<T>(PawlJson.Default) : null;
+    T? Read<T>(string name) where T : class => context.TryOutput($"{context.Path}/{name}") is { } output ? output.ToElement().Deserialize(AgentsJson.Of<T>()) : null;
 
     string TextOf(string name) => ChatRecord.Response(context.TryOutput($"{context.Path}/{name}")
         ?? throw new OutputMissingException($"'{context.Path}/{name}' has no recorded answer, and a finished round refers to it.")).Text;

@@ -99,7 +99,7 @@ public static partial class FleetView
 
         async Task<T?> ReadAsync<T>(Checkpoint record) where T : class
         {
-            try { return await client.OutputAsync(runId, record, cancellationToken) is { } output ? output.ToElement().Deserialize<T>(PawlJson.Default) : null; }
+            try { return await client.OutputAsync(runId, record, cancellationToken) is { } output ? output.ToElement().Deserialize(AgentsJson.Of<T>()) : null; }
             catch (JsonException)
             {
                 // Another step of that name.

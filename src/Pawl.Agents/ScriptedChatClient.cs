@@ -48,7 +48,7 @@ public sealed record ScriptedAnswer
 public sealed class ScriptedChatClient : IChatClient
 {
     internal const string StepProperty = "pawl.step";
-    static readonly JsonSerializerOptions s_json = new(PawlJson.Default) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow };
+    static readonly AgentsJson s_json = new(new JsonSerializerOptions(PawlJson.Default) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow });
 
     readonly ScriptedAnswer[] _rules;
     readonly ScriptedAnswer[] _list;
@@ -80,7 +80,7 @@ public sealed class ScriptedChatClient : IChatClient
             if (root.TryGetProperty("model", out var name)) model = name.GetString() ?? model;
             if (!root.TryGetProperty("answers", out root)) throw new JsonException("The script has no 'answers'.");
         }
-        return new ScriptedChatClient(root.Deserialize<ScriptedAnswer[]>(s_json) ?? [], model);
+        return new ScriptedChatClient(root.Deserialize(s_json.ScriptedAnswerArray) ?? [], model);
     }
 
     /// <summary>How many calls it was asked, by this object.</summary>

@@ -8,12 +8,12 @@ namespace Pawl.Dashboard;
 /// <summary>What can be done to runs. Each says who asked; what executes here goes on when its page is closed.</summary>
 static class ActionEndpoints
 {
-    sealed record Decision(string Step, bool Approve, string? Reason = null, JsonElement? Changes = null);
-    sealed record SignalBody(string Name, JsonElement? Body = null);
-    sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
-    sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
+    internal sealed record Decision(string Step, bool Approve, string? Reason = null, JsonElement? Changes = null);
+    internal sealed record SignalBody(string Name, JsonElement? Body = null);
+    internal sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
+    internal sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
         Dictionary<string, JsonElement>? Outputs = null, bool Run = true, bool DryRun = false);
-    sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true);
+    internal sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true);
 
     public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Passes passes, Removals removals, DashboardOptions options)
     {
@@ -100,7 +100,7 @@ static class ActionEndpoints
         }
     }
 
-    public static IResult Begun(string runId) => Results.Json(new { run_id = runId }, Json.Options, statusCode: StatusCodes.Status202Accepted);
+    public static IResult Begun(string runId) => Json.Result(new { run_id = runId }, StatusCodes.Status202Accepted);
 
     static Dictionary<string, object?> Values(Dictionary<string, JsonElement>? given) => given?.ToDictionary(pair => pair.Key, pair => (object?)pair.Value) ?? [];
 }

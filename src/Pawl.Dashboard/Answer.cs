@@ -1,6 +1,5 @@
 using System.IO.Compression;
 using System.Net;
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
 namespace Pawl.Dashboard;
@@ -13,7 +12,7 @@ sealed class Answer(object? value, string? tag) : IResult
     // Below this, packing costs more than the network saves; on the loopback it always does.
     const int WorthPacking = 16 * 1024;
 
-    readonly Lazy<byte[]> _plain = new(() => JsonSerializer.SerializeToUtf8Bytes(value, Json.Options));
+    readonly Lazy<byte[]> _plain = new(() => AnswerJson.Of(value));
     byte[]? _packed;
 
     public async Task ExecuteAsync(HttpContext httpContext)

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -19,7 +18,7 @@ sealed class BulkEndpoints(PawlClient client, Definitions definitions, Passes pa
 
     static readonly string[] s_actions = ["cancel", "pause", "resume", "requeue", "fork", "delete"];
 
-    sealed record Bulk(string Action, List<string>? Runs = null, bool DryRun = true);
+    internal sealed record Bulk(string Action, List<string>? Runs = null, bool DryRun = true);
     sealed record Item(string RunId, string Workflow, RunStatus? Status, string? Does = null, string? Refused = null, string? NewRun = null);
 
     public void Map(RouteGroupBuilder api) => api.MapPost("/bulk", async (HttpContext context, CancellationToken stop) =>
@@ -39,7 +38,7 @@ sealed class BulkEndpoints(PawlClient client, Definitions definitions, Passes pa
         {
             await foreach (var item in DoAsync(asked.Action, runs, by, stop))
             {
-                await JsonSerializer.SerializeAsync(output, item, Json.Options, stop);
+                await output.WriteAsync(AnswerJson.Of(item), stop);
                 await output.WriteAsync("\n"u8.ToArray(), stop);
                 await output.FlushAsync(stop);
             }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -26,10 +25,10 @@ static class ExportEndpoints
                 case "log": return File(context, $"{id}.log", "text/plain; charset=utf-8", output => LogAsync(client, id, output, stop));
                 case "snapshot":
                     var snapshot = await client.SnapshotAsync(id, null, stop);
-                    return File(context, $"{id}.snapshot.json", "application/json", output => JsonSerializer.SerializeAsync(output, snapshot, Json.Options, stop));
+                    return File(context, $"{id}.snapshot.json", "application/json", output => output.WriteAsync(AnswerJson.Of(snapshot), stop).AsTask());
                 case "outputs":
                     var outputs = (await client.SnapshotAsync(id, null, stop)).Outputs;
-                    return File(context, $"{id}.outputs.json", "application/json", output => JsonSerializer.SerializeAsync(output, outputs, Json.Options, stop));
+                    return File(context, $"{id}.outputs.json", "application/json", output => output.WriteAsync(AnswerJson.Of(outputs), stop).AsTask());
                 default: throw new BadRequestException($"'{what}' cannot be exported. There are: journal, snapshot, outputs, log.");
             }
         });
@@ -42,7 +41,7 @@ static class ExportEndpoints
             return format switch
             {
                 "csv" => File(context, "runs.csv", "text/csv; charset=utf-8", output => CsvAsync(ListEndpoints.SearchAsync(client, query, stop), output, stop)),
-                "json" or null => File(context, "runs.json", "application/json", output => JsonSerializer.SerializeAsync(output, ListEndpoints.SearchAsync(client, query, stop), Json.Options, stop)),
+                "json" or null => File(context, "runs.json", "application/json", output => ListAsync(ListEndpoints.SearchAsync(client, query, stop), output, stop)),
                 _ => throw new BadRequestException($"'{format}' is no format. There are: json, csv."),
             };
         });
@@ -54,6 +53,18 @@ static class ExportEndpoints
         context.Response.Headers.ContentDisposition = $"attachment; filename=\"{name}\"";
         context.Response.Headers.CacheControl = "no-store";
         return Results.Stream(write, type);
+    }
+
+    static async Task ListAsync(IAsyncEnumerable<RunHead> heads, Stream output, CancellationToken stop)
+    {
+        var between = "["u8.ToArray();
+        await foreach (var head in heads.WithCancellation(stop))
+        {
+            await output.WriteAsync(between, stop);
+            await output.WriteAsync(AnswerJson.Of(head), stop);
+            between = ",\n"u8.ToArray();
+        }
+        await output.WriteAsync(between.Length == 1 ? "[]"u8.ToArray() : "]"u8.ToArray(), stop);
     }
 
     static async Task JournalAsync(PawlClient client, string id, Stream output, CancellationToken stop)

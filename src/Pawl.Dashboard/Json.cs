@@ -1,34 +1,27 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
-using Pawl.Storage;
 
 namespace Pawl.Dashboard;
 
-/// <summary>Answers: snake_case, words for enumerations, milliseconds for durations; journal lines as they are.</summary>
+/// <summary>What is answered and what is asked: snake_case.</summary>
 static class Json
 {
-    public static JsonSerializerOptions Options { get; } = new(PawlJson.Default)
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower), new MillisecondsConverter(), new CheckpointConverter() },
-    };
-
     /// <summary>An answer; with a tag, a client that has it already gets 304.</summary>
     public static IResult Answer(HttpContext _, object? value, string? tag = null) => new Answer(value, tag);
 
+    public static IResult Result(object? value, int status = StatusCodes.Status200OK, string type = "application/json; charset=utf-8") => Results.Text(AnswerJson.Of(value), type, status);
+
     public static async Task<T> ReadAsync<T>(HttpContext context) =>
-        await JsonSerializer.DeserializeAsync<T>(context.Request.Body, Options, context.RequestAborted) ?? throw new BadRequestException("The request has no content.");
+        await JsonSerializer.DeserializeAsync(context.Request.Body, (JsonTypeInfo<T>)BodyJson.Own.GetTypeInfo(typeof(T))!, context.RequestAborted) ?? throw new BadRequestException("The request has no content.");
+}
 
-    sealed class MillisecondsConverter : JsonConverter<TimeSpan>
-    {
-        public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => TimeSpan.FromMilliseconds(reader.GetDouble());
-        public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteNumberValue(Math.Round(value.TotalMilliseconds, 3));
-    }
-
-    sealed class CheckpointConverter : JsonConverter<Checkpoint>
-    {
-        public override Checkpoint Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
-        public override void Write(Utf8JsonWriter writer, Checkpoint value, JsonSerializerOptions options) => writer.WriteRawValue(value.Line.Span);
-    }
+/// <summary>What a request may carry (an unknown key is refused), and what is kept of a removal.</summary>
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(ActionEndpoints.Decision)), JsonSerializable(typeof(ActionEndpoints.SignalBody)), JsonSerializable(typeof(ActionEndpoints.Execution))]
+[JsonSerializable(typeof(ActionEndpoints.ForkBody)), JsonSerializable(typeof(ActionEndpoints.Pruning)), JsonSerializable(typeof(StartEndpoints.Start)), JsonSerializable(typeof(BulkEndpoints.Bulk)), JsonSerializable(typeof(Removals.Result)), JsonSerializable(typeof(Dictionary<string, JsonElement>))]
+sealed partial class BodyJson : JsonSerializerContext
+{
+    public static BodyJson Own { get; } = new(new JsonSerializerOptions(PawlJson.Default) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow });
 }

@@ -1,6 +1,6 @@
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
-using System.Text.Json;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -43,7 +43,7 @@ static class LiveEndpoints
                 }
                 var news = await client.LiveAsync(head, place, stop);
                 if (news.Lines.Count > 0)
-                    yield return new SseItem<string>(JsonSerializer.Serialize(new { news.HasGap, news.Lines }, Json.Options), "said") { EventId = news.Place, ReconnectionInterval = s_comeBack };
+                    yield return new SseItem<string>(Encoding.UTF8.GetString(AnswerJson.Of(new { news.HasGap, news.Lines })), "said") { EventId = news.Place, ReconnectionInterval = s_comeBack };
                 place = news.Place ?? place;
             } while (await timer.WaitForNextTickAsync(stop));
         }

@@ -12,10 +12,12 @@ static class Problems
     /// <param name="errors">What is wrong with single values, by name.</param>
     public static IResult Of(int status, string what, string? hint = null, IReadOnlyDictionary<string, string>? errors = null)
     {
-        var more = new Dictionary<string, object?>();
-        if (hint is { Length: > 0 }) more["hint"] = hint;
-        if (errors is { Count: > 0 }) more["errors"] = errors;
-        return Results.Problem(title: what, statusCode: status, extensions: more);
+        // The framework knows the type that belongs to a status.
+        var problem = TypedResults.Problem(title: what, statusCode: status).ProblemDetails;
+        var answer = new Dictionary<string, object?> { ["type"] = problem.Type, ["title"] = problem.Title, ["status"] = problem.Status };
+        if (hint is { Length: > 0 }) answer["hint"] = hint;
+        if (errors is { Count: > 0 }) answer["errors"] = errors;
+        return Json.Result(answer, status, "application/problem+json");
     }
 
     public static async ValueTask<object?> CatchAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)

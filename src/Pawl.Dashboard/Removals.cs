@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Pawl.Dashboard;
 
 /// <summary>Removing runs from the page. Their journals go with them, so what tells who removed what is a run of its own.</summary>
@@ -7,7 +9,7 @@ sealed class Removals(PawlClient client)
 
     public sealed record Refused(string RunId, string Why);
     public sealed record Done(string RunId, List<string> Removed, List<Refused> Refused);
-    sealed record Result(List<string> Removed, List<Refused> Refused);
+    internal sealed record Result(List<string> Removed, List<Refused> Refused);
 
     /// <summary>A run that is cut off and resumed removes what is left; what is gone already counts as removed.</summary>
     public Workflow Workflow { get; } = Make(client);
@@ -27,7 +29,7 @@ sealed class Removals(PawlClient client)
                 }
                 catch (PawlException error) { result.Refused.Add(new Refused(id, error.Message)); }
             }
-            return result;
+            return new RawJson(JsonSerializer.SerializeToUtf8Bytes(result, BodyJson.Own.Result));
         });
         return workflow.Build();
     }
@@ -37,7 +39,7 @@ sealed class Removals(PawlClient client)
         if (runs.Count == 0) return new Done("", [], []);
         var run = await client.RunAsync(Workflow, new Dictionary<string, object?> { ["runs"] = runs }, new StartOptions { By = by }, stop);
         if (run.Status != RunStatus.Completed) throw new IOException(run.Error);
-        var result = run.Output<Result>("remove");
+        var result = run.Output<RawJson>("remove").ToElement().Deserialize(BodyJson.Own.Result)!;
         return new Done(run.RunId, result.Removed, result.Refused);
     }
 }

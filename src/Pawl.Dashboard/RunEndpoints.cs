@@ -124,7 +124,7 @@ static class RunEndpoints
 
     static Dictionary<string, object?> Params(string json)
     {
-        try { return JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(json, Json.Options)!.ToDictionary(pair => pair.Key, pair => (object?)pair.Value); }
+        try { return JsonSerializer.Deserialize(json, BodyJson.Own.DictionaryStringJsonElement)!.ToDictionary(pair => pair.Key, pair => (object?)pair.Value); }
         catch (JsonException error) { throw new BadRequestException(string.Create(CultureInfo.InvariantCulture, $"'params' is not a JSON object (at {error.BytePositionInLine}): {error.Message}")); }
     }
 }

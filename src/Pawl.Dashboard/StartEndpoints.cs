@@ -8,7 +8,7 @@ namespace Pawl.Dashboard;
 /// <summary>Starting runs: what can be started, with which params, and the start itself.</summary>
 static class StartEndpoints
 {
-    sealed record Start(string? Workflow = null, string? OfRun = null, Dictionary<string, JsonElement>? Params = null, string? RunId = null, Dictionary<string, string>? Tags = null,
+    internal sealed record Start(string? Workflow = null, string? OfRun = null, Dictionary<string, JsonElement>? Params = null, string? RunId = null, Dictionary<string, string>? Tags = null,
         string? Queue = null, int Priority = 0, double DelayMs = 0);
 
     public static void MapReads(RouteGroupBuilder api, PawlClient client, Definitions definitions)

@@ -9,15 +9,15 @@ namespace Pawl.Postgres;
 static class PostgresHead
 {
     // Times to 100 ns and any text come back as they were, which columns of their own could not promise. ASCII, so that every database can hold it.
-    static readonly JsonSerializerOptions s_json = new()
+    static readonly PostgresJson s_json = new(new JsonSerializerOptions
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-    };
+        Converters = { new JsonStringEnumConverter<RunStatus>(JsonNamingPolicy.SnakeCaseLower) },
+    });
 
     /// <summary>All that no step changes; the rest has columns, which a step can change without writing this anew.</summary>
-    public static string Write(RunHead head) => JsonSerializer.Serialize(head with { Seq = 0, Hash = "", UpdatedAt = default, Done = 0, Recoveries = 0, Owner = null }, s_json);
+    public static string Write(RunHead head) => JsonSerializer.Serialize(head with { Seq = 0, Hash = "", UpdatedAt = default, Done = 0, Recoveries = 0, Owner = null }, s_json.RunHead);
 
     /// <summary>Whether a record leaves the JSON as it is: behind these kinds the fold (<c>Transitions</c>) differs in nothing but what has columns.</summary>
     public static bool IsStep(Checkpoint record) => record.Kind is CheckpointKind.Step or CheckpointKind.Timer or CheckpointKind.Compensated or CheckpointKind.Compensating;
@@ -35,7 +35,7 @@ static class PostgresHead
     }
 
     /// <summary>What the row alone tells, from a column on.</summary>
-    public static RunHead ReadRow(NpgsqlDataReader row, int column) => JsonSerializer.Deserialize<RunHead>(row.GetString(column), s_json)! with
+    public static RunHead ReadRow(NpgsqlDataReader row, int column) => JsonSerializer.Deserialize(row.GetString(column), s_json.RunHead)! with
     {
         Seq = row.GetInt64(column + 1),
         Hash = row.GetString(column + 2),
@@ -67,10 +67,14 @@ static class PostgresHead
 
     /// <summary>The partition as JSON whose text is the same for the same values.</summary>
     public static string Part(RunHead head) => head.Partition.Count == 0 ? "{}" : JsonSerializer.Serialize(
-        new SortedDictionary<string, string>(head.Partition.ToDictionary(pair => Readable(pair.Key)!, pair => Readable(pair.Value)!), StringComparer.Ordinal));
+        new SortedDictionary<string, string>(head.Partition.ToDictionary(pair => Readable(pair.Key)!, pair => Readable(pair.Value)!), StringComparer.Ordinal), PostgresJson.Default.SortedDictionaryStringString);
 
-    public static string Label(KeyValuePair<string, string> word) => $"{JsonSerializer.Serialize(word.Key)}:{JsonSerializer.Serialize(word.Value)}";
+    public static string Label(KeyValuePair<string, string> word) => $"\"{JsonEncodedText.Encode(word.Key)}\":\"{JsonEncodedText.Encode(word.Value)}\"";
 
     /// <summary>A column for people: it cannot hold a zero character. The line can.</summary>
     public static string? Readable(string? text) => text?.Replace("\0", "", StringComparison.Ordinal);
 }
+
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(RunHead)), JsonSerializable(typeof(PostgresOwner)), JsonSerializable(typeof(SortedDictionary<string, string>))]
+sealed partial class PostgresJson : JsonSerializerContext;

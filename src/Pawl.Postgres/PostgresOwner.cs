@@ -8,7 +8,7 @@ namespace Pawl.Postgres;
 /// <remarks><c>Realm</c> is what process ids are valid in: this boot of the machine, this process namespace. <c>Started</c> tells the process from a later one with its id.</remarks>
 sealed record PostgresOwner(int Pid, string Host, DateTimeOffset Since, string? Command, string? Realm = null, long? Started = null)
 {
-    static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull };
+    static readonly PostgresJson s_json = new(new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull });
 
     /// <summary>Of this machine; null where it cannot be told.</summary>
     public static string? Here { get; } = OperatingSystem.IsLinux() && File.Exists("/proc/self/stat")
@@ -18,10 +18,10 @@ sealed record PostgresOwner(int Pid, string Host, DateTimeOffset Since, string? 
     public static string Write(RunOwner owner)
     {
         var here = owner.Pid == Environment.ProcessId && owner.Host == Environment.MachineName && Here is not null ? StartOf(owner.Pid) : null;
-        return JsonSerializer.Serialize(new PostgresOwner(owner.Pid, owner.Host, owner.Since, owner.Command, here is null ? null : Here, here), s_json);
+        return JsonSerializer.Serialize(new PostgresOwner(owner.Pid, owner.Host, owner.Since, owner.Command, here is null ? null : Here, here), s_json.PostgresOwner);
     }
 
-    public static PostgresOwner Read(string json) => JsonSerializer.Deserialize<PostgresOwner>(json, s_json)!;
+    public static PostgresOwner Read(string json) => JsonSerializer.Deserialize(json, s_json.PostgresOwner)!;
 
     public RunOwner ToRunOwner() => new(Pid, Host, Since, Command);
 

@@ -9,23 +9,23 @@ namespace Pawl.Redis;
 /// <summary>A head as its run's hash keeps it, and what indexes take from it.</summary>
 static class RedisHead
 {
-    static readonly JsonSerializerOptions s_json = new()
+    static readonly RedisJson s_json = new(new JsonSerializerOptions
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-    };
+        Converters = { new JsonStringEnumConverter<RunStatus>(JsonNamingPolicy.SnakeCaseLower) },
+    });
 
     static readonly string[] s_statuses = [.. Enum.GetNames<RunStatus>().Select(name => name.ToLowerInvariant())];
 
     /// <summary>All that no step changes; the rest has fields, which a step can change without writing this anew.</summary>
-    public static string Write(RunHead head) => JsonSerializer.Serialize(head with { Seq = 0, Hash = "", UpdatedAt = default, Done = 0, Recoveries = 0, Owner = null }, s_json);
+    public static string Write(RunHead head) => JsonSerializer.Serialize(head with { Seq = 0, Hash = "", UpdatedAt = default, Done = 0, Recoveries = 0, Owner = null }, s_json.RunHead);
 
     /// <summary>Whether a record leaves the JSON as it is: behind these kinds the fold (<c>Transitions</c>) differs in nothing but what has fields.</summary>
     public static bool IsStep(Checkpoint record) => record.Kind is CheckpointKind.Step or CheckpointKind.Timer or CheckpointKind.Compensated or CheckpointKind.Compensating;
 
     /// <summary>What the script's <c>head</c> answers: <c>head, seq, hash, updated, done, recoveries, owner</c>, the owner empty where nobody holds the run.</summary>
-    public static RunHead Read(ReadOnlySpan<RedisResult> row) => JsonSerializer.Deserialize<RunHead>((byte[])row[0]!, s_json)! with
+    public static RunHead Read(ReadOnlySpan<RedisResult> row) => JsonSerializer.Deserialize((byte[])row[0]!, s_json.RunHead)! with
     {
         Seq = (long)row[1],
         Hash = (string)row[2]!,
@@ -61,11 +61,11 @@ static class RedisHead
     /// <summary>What a list can ask for: tags and partition, as JSON, so that no sign in them can be mistaken, and a line's end separates them.</summary>
     public static string Labels(RunHead head) => string.Join('\n', head.Tags.Concat(head.Partition).Select(Label).Distinct());
 
-    public static string Label(KeyValuePair<string, string> word) => $"{JsonSerializer.Serialize(word.Key)}:{JsonSerializer.Serialize(word.Value)}";
+    public static string Label(KeyValuePair<string, string> word) => $"\"{JsonEncodedText.Encode(word.Key)}\":\"{JsonEncodedText.Encode(word.Value)}\"";
 
     /// <summary>The partition as JSON whose text is the same for the same values.</summary>
     public static string Part(RunHead head) =>
-        head.Partition.Count == 0 ? "{}" : JsonSerializer.Serialize(new SortedDictionary<string, string>(head.Partition.ToDictionary(), StringComparer.Ordinal));
+        head.Partition.Count == 0 ? "{}" : JsonSerializer.Serialize(new SortedDictionary<string, string>(head.Partition.ToDictionary(), StringComparer.Ordinal), RedisJson.Default.SortedDictionaryStringString);
 
     public static long Micros(DateTimeOffset time) => (time.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / 10;
 
@@ -73,3 +73,7 @@ static class RedisHead
 
     static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 }
+
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(RunHead)), JsonSerializable(typeof(RedisOwner)), JsonSerializable(typeof(RedisMessage.Sent)), JsonSerializable(typeof(SortedDictionary<string, string>))]
+sealed partial class RedisJson : JsonSerializerContext;

@@ -7,13 +7,13 @@ namespace Pawl.Redis;
 /// <summary>A message as the inbox keeps it: <c>{"at":…,"by":…}</c>, then, behind a line's end, its body as it was sent.</summary>
 static class RedisMessage
 {
-    sealed record Sent(DateTimeOffset At, string? By);
+    internal sealed record Sent(DateTimeOffset At, string? By);
 
-    static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    static readonly RedisJson s_json = new(new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower });
 
     public static byte[] Write(RunMessage message)
     {
-        var about = JsonSerializer.SerializeToUtf8Bytes(new Sent(message.At, message.By), s_json);
+        var about = JsonSerializer.SerializeToUtf8Bytes(new Sent(message.At, message.By), s_json.Sent);
         return message.Body is { } body ? [.. about, (byte)'\n', .. body.Utf8.Span] : about;
     }
 
@@ -25,7 +25,7 @@ static class RedisMessage
         var rest = entry[(digits + 1)..];
         // JSON written here has no line's end inside.
         var end = rest.Span.IndexOf((byte)'\n');
-        var sent = JsonSerializer.Deserialize<Sent>(end < 0 ? rest.Span : rest.Span[..end], s_json)!;
+        var sent = JsonSerializer.Deserialize(end < 0 ? rest.Span : rest.Span[..end], s_json.Sent)!;
         return (order, new RunMessage(name, end < 0 ? null : new RawJson(rest[(end + 1)..]), sent.At, sent.By));
     }
 }

@@ -10,7 +10,7 @@ namespace Pawl.Redis;
 /// <remarks><c>Holder</c> is <c>PID.START@REALM</c>: what tells the process from a later one with its id, and what process ids are valid in: this boot of the machine, this process namespace.</remarks>
 sealed record RedisOwner(int Pid, string Host, DateTimeOffset Since, string? Command, string? Holder = null)
 {
-    static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    static readonly RedisJson s_json = new(new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
 
     /// <summary>Of this machine; null where it cannot be told.</summary>
     public static string? Realm { get; } = OperatingSystem.IsLinux() && File.Exists("/proc/self/stat")
@@ -23,9 +23,9 @@ sealed record RedisOwner(int Pid, string Host, DateTimeOffset Since, string? Com
         return new RedisOwner(owner.Pid, owner.Host, owner.Since, owner.Command, isThis && StartOf(owner.Pid) is { } started ? string.Create(CultureInfo.InvariantCulture, $"{owner.Pid}.{started}@{Realm}") : null);
     }
 
-    public static RedisOwner Read(string json) => JsonSerializer.Deserialize<RedisOwner>(json, s_json)!;
+    public static RedisOwner Read(string json) => JsonSerializer.Deserialize(json, s_json.RedisOwner)!;
 
-    public string Write() => JsonSerializer.Serialize(this, s_json);
+    public string Write() => JsonSerializer.Serialize(this, s_json.RedisOwner);
 
     public RunOwner ToRunOwner() => new(Pid, Host, Since, Command);
 

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 
@@ -23,7 +24,8 @@ public static class PawlJson
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
             AllowDuplicateProperties = false,
             MaxDepth = 64,
-            TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
+            // The engine's own types without reflection, so that a program compiled ahead has them too.
+            TypeInfoResolver = JsonTypeInfoResolver.Combine(EngineJson.Default, new DefaultJsonTypeInfoResolver()),
         };
         options.Converters.Add(new RawJsonConverter());
         options.MakeReadOnly();
@@ -63,3 +65,12 @@ public static class PawlJson
         public override void Write(Utf8JsonWriter writer, RawJson value, JsonSerializerOptions options) => writer.WriteRawValue(value.Utf8.Span);
     }
 }
+
+/// <summary>What the engine itself keeps or reads in a journal, and the plain values of params and outputs.</summary>
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(Approval)), JsonSerializable(typeof(Signal)), JsonSerializable(typeof(RawJson)), JsonSerializable(typeof(RawJson?)), JsonSerializable(typeof(List<RawJson?>))]
+[JsonSerializable(typeof(JsonElement)), JsonSerializable(typeof(JsonElement?)), JsonSerializable(typeof(JsonNode)), JsonSerializable(typeof(JsonObject)), JsonSerializable(typeof(JsonArray))]
+[JsonSerializable(typeof(object)), JsonSerializable(typeof(string)), JsonSerializable(typeof(bool)), JsonSerializable(typeof(int)), JsonSerializable(typeof(int?)), JsonSerializable(typeof(long))]
+[JsonSerializable(typeof(double)), JsonSerializable(typeof(decimal)), JsonSerializable(typeof(IReadOnlyDictionary<string, double>)), JsonSerializable(typeof(Dictionary<string, object?>))]
+[JsonSerializable(typeof(IReadOnlyDictionary<string, object?>)), JsonSerializable(typeof(List<object?>)), JsonSerializable(typeof(List<string>)), JsonSerializable(typeof(Dictionary<string, string>))]
+sealed partial class EngineJson : JsonSerializerContext;

@@ -57,7 +57,7 @@ sealed class ProofSession
         var store = $"file:{Path.Combine(Folder, "proof")}";
         if (Directory.Exists(Folder))
         {
-            await using var old = PawlClient.Open(store);
+            await using var old = PawlClient.Open(store, new PawlOptions { Json = Prover.Json });
             if (await old.NewestResumableAsync("prove", Caller.Stop) is { Status: not RunStatus.Failed } open)
             {
                 RunId = open.RunId;
@@ -70,7 +70,7 @@ sealed class ProofSession
         }
         Sandboxes.MakeOrigin();
         RunId = $"prove_{Caller.Time.GetUtcNow():yyyyMMdd_HHmmss}";
-        await using var client = PawlClient.Open(store);
+        await using var client = PawlClient.Open(store, new PawlOptions { Json = Prover.Json });
         return await client.RunAsync(prover.Workflow, null, new StartOptions { RunId = RunId }, Caller.Stop);
     }
 

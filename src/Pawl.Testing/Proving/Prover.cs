@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Pawl.Storage;
 
 namespace Pawl.Testing;
@@ -46,6 +47,9 @@ public sealed class Prover(string name, IReadOnlyList<Step> steps, Func<string, 
     const double ShortGap = 50;
     static readonly int[] s_short = [5, 50];
     static readonly int[] s_long = [5, 25, 50, 75];
+
+    /// <summary>How the proof's own run keeps its results (<see cref="PawlOptions.Json"/>): for the client that executes it in a program compiled ahead. Read-only.</summary>
+    public static JsonSerializerOptions Json => ProvingJson.Own;
 
     internal sealed record Unbroken(Ending Ending, IReadOnlyList<Unstable> Unstable, IReadOnlyList<ProofPoint> Points);
 

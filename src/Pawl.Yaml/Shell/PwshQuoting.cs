@@ -6,8 +6,29 @@ internal sealed class PwshQuoting(ScriptWriter script)
     const string Double = "\"“”„";
     const string Single = "'‘’‚‛";
     const int MaxDepth = 100;
+    /// <summary>What may stand behind a value that stands by itself.</summary>
+    const string WordEnds = " \t\r\n;,|&)}]<>";
 
     int _depth;
+
+    /// <summary>Calls a script as bash -e does: at the first error it ends, with the exit code of the program that failed (127 for one that is not there), else with 1.</summary>
+    /// <remarks>From outside, since nothing may stand before a script's own <c>using</c> and <c>param</c>. An exit code that the script has dealt with is not its own.</remarks>
+    public static string Caller(string file) => $$"""
+        $ErrorActionPreference = 'Stop'
+        $PSNativeCommandUseErrorActionPreference = $true
+        if ($PSStyle) { $PSStyle.OutputRendering = 'PlainText' }
+        try {
+            & '{{file.Replace("'", "''", StringComparison.Ordinal)}}'
+            if ($?) { exit 0 } else { exit $LASTEXITCODE }
+        } catch {
+            $Host.UI.WriteErrorLine(($_ | Out-String).TrimEnd())
+            switch ($_.FullyQualifiedErrorId) {
+                'ProgramExitedWithNonZeroCode' { exit $LASTEXITCODE }
+                'CommandNotFoundException' { exit 127 }
+            }
+            exit 1
+        }
+        """;
 
     public void Write() => Code(nested: false);
 
@@ -19,7 +40,7 @@ internal sealed class PwshQuoting(ScriptWriter script)
         while (!script.AtEnd)
         {
             var c = script.Peek();
-            if (c == '\0') script.Insert(SlotUse.Bare);
+            if (c == '\0') Bare();
             else if (c == '`') Escaped();
             else if (script.At("<#")) Comment("#>");
             else if (c == '#' && wordStarts) Comment("\n");
@@ -36,6 +57,13 @@ internal sealed class PwshQuoting(ScriptWriter script)
             wordStarts = " \t\r\n;(){}|,=".Contains(c);
         }
         _depth--;
+    }
+
+    // Behind quotes that begin a word PowerShell begins another one, or looks for a member.
+    void Bare()
+    {
+        if (!WordEnds.Contains(script.Peek(1))) throw script.Error("PowerShell ends the word behind this value: put double quotes around the whole word, as in \"${{ … }}/file\".");
+        script.Insert(SlotUse.Bare);
     }
 
     bool IsHereString(string quotes) => quotes.Contains(script.Peek(1)) && script.Peek(2) is '\r' or '\n';

@@ -53,7 +53,9 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
         var prefix = $"{key}.{Environment.ProcessId}-{ProcessTable.Find(Environment.ProcessId)?.Started}-{Interlocked.Increment(ref s_number)}";
         try
         {
-            start.ArgumentList.Add(_directory.Value.Create($"{prefix}.{(command.Shell == ShellKind.Pwsh ? "ps1" : "sh")}", Encoding.UTF8.GetBytes(command.Script)));
+            var isPwsh = command.Shell == ShellKind.Pwsh;
+            var script = _directory.Value.Create($"{prefix}.{(isPwsh ? "ps1" : "sh")}", Encoding.UTF8.GetBytes(command.Script));
+            start.ArgumentList.Add(isPwsh ? PwshQuoting.Caller(script) : script);
             start.Environment["PAWL_OUTPUT"] = _directory.Value.Create($"{prefix}.output", []);
             start.Environment["PAWL_METRICS"] = _directory.Value.Create($"{prefix}.metrics", []);
             return await RunAsync(command, start, prefix, onLine, cancellationToken);
@@ -145,7 +147,7 @@ internal sealed class ShellRunner(TimeProvider time, RuntimeDirectory? directory
         {
             ShellKind.Bash => [FindProgram("bash", path), "--noprofile", "--norc", "-eo", "pipefail"],
             ShellKind.Sh => [FindProgram("sh", path), "-e"],
-            _ => [FindProgram("pwsh", path), "-NoProfile", "-NonInteractive", "-File"],
+            _ => [FindProgram("pwsh", path), "-NoProfile", "-NonInteractive", "-Command"],
         };
         start.FileName = newSession[0];
         foreach (var word in (string[])[.. newSession[1..], "/bin/sh", "-c", Wrapper, "pawl-step", .. shell]) start.ArgumentList.Add(word);

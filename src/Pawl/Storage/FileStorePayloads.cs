@@ -5,12 +5,16 @@ namespace Pawl.Storage;
 /// <summary>Large outputs beside a journal, each under the SHA-256 of its content.</summary>
 static class FileStorePayloads
 {
+    /// <summary>Makes their directory. Its own name lasts from here; also when one who crashed made it and did not come to the flush.</summary>
+    public static void MakeDirectory(FileStoreLayout run)
+    {
+        Durable.MakeDirectory(run.Payloads);
+        Durable.FlushDirectory(run.Directory);
+    }
+
     /// <summary>Writes payloads so that they last before the records that name them are written.</summary>
     public static void Write(FileStoreLayout run, IReadOnlyList<Payload> payloads)
     {
-        // The directory's own name lasts from here; also when one who crashed made it and did not come to this line.
-        Durable.MakeDirectory(run.Payloads);
-        Durable.FlushDirectory(run.Directory);
         foreach (var payload in payloads)
         {
             var name = Check(payload.Ref);

@@ -17,6 +17,8 @@ sealed class FileStoreRun(FileStoreLayout files, DurableFile held, RunLease leas
     List<long> _offsets = [];
     List<Checkpoint>? _loaded;
     bool _released;
+    // The directory of payloads has been made durable by this claim.
+    bool _payloadsLast;
 
     public RunLease Lease { get; } = lease;
     public RunOwner Owner { get; } = owner;
@@ -77,7 +79,12 @@ sealed class FileStoreRun(FileStoreLayout files, DurableFile held, RunLease leas
             }
             _loaded = null;
             // Durable behind this line: the payloads. A crash leaves files that no record names.
-            if (commit.Payloads.Count > 0) FileStorePayloads.Write(files, commit.Payloads);
+            if (commit.Payloads.Count > 0)
+            {
+                if (!_payloadsLast) FileStorePayloads.MakeDirectory(files);
+                _payloadsLast = true;
+                FileStorePayloads.Write(files, commit.Payloads);
+            }
             var journal = OpenJournal();
             _appended = Join(commit.Records);
             // A crash during the write leaves a torn tail, which the next claim sets aside.

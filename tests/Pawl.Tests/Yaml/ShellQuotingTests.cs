@@ -164,6 +164,9 @@ public sealed class ShellQuotingTests : IDisposable
     [InlineData("'${{ v }}'")]
     [InlineData("@'\n${{ v }}\n'@")]
     [InlineData("\"`${{ v }}\"")]
+    [InlineData("Get-Item ${{ v }}/file")]
+    [InlineData("Get-Item ${{ v }}.txt")]
+    [InlineData("Get-Item ${{ v }}${{ v }}")]
     public void PowerShell_places_that_take_no_value_are_refused(string template) =>
         Assert.Throws<ExpressionException>(() => ShellScript.Compile(Template.Parse(template), ShellKind.Pwsh));
 

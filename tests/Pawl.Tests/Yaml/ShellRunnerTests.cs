@@ -242,7 +242,7 @@ public sealed class ShellRunnerTests : ShellTest
             Assert.Equal(ErrorClass.Permanent, error.Class);
             return error.Message;
         }
-        Assert.Contains("'pwsh' (PowerShell), and it is not on PATH. Install it", await FailAsync(Command("", ShellKind.Pwsh)), StringComparison.Ordinal);
+        Assert.Contains("'pwsh' (PowerShell), and it is not on PATH. Install it", await FailAsync(Command("", ShellKind.Pwsh) with { Environment = new Dictionary<string, string> { ["PATH"] = Folder } }), StringComparison.Ordinal);
         Assert.Contains("does not exist", await FailAsync(Command("") with { WorkingDirectory = "/no/such/folder" }), StringComparison.Ordinal);
         Assert.Contains("PAWL_PARAM_X cannot be given to the script: it has 200000 bytes", await FailAsync(Command("") with { Environment = new Dictionary<string, string> { ["PAWL_PARAM_X"] = new string('x', 200_000) } }), StringComparison.Ordinal);
         var many = Enumerable.Range(0, 30).ToDictionary(i => $"V{i}", _ => new string('x', 120_000));
