@@ -44,6 +44,13 @@ sealed class ReplRuns(Cli cli, PawlClient client, string file)
             : throw new UsageException($"'{id}': run '{runId}' has checkpoints 1 to {head.Seq}.");
     }
 
+    /// <summary>Throws where a run has no place to go on from: asked before its owner types a task for it.</summary>
+    public async Task CheckAsync(RunHead head, long? seq)
+    {
+        if (seq is null && head.Status == RunStatus.Completed && (await client.FleetRoundsAsync(head.RunId, cancellationToken: cli.Stop)).Count == 0)
+            throw new UsageException($"Run '{head.RunId}' is completed, and has no rounds to go on behind. Name a step: fork {head.RunId} STEP.");
+    }
+
     /// <summary>Goes on with a run, behind what was said so far. From an earlier checkpoint, or when it is completed, a fork goes on, and the run stays as it is.</summary>
     /// <param name="head">The run.</param>
     /// <param name="seq">The checkpoint; null is the newest.</param>
@@ -67,8 +74,7 @@ sealed class ReplRuns(Cli cli, PawlClient client, string file)
 
     /// <summary>Where a fork stands: at the checkpoint; of a completed run behind its last round, where the fleet's own end is not recorded yet.</summary>
     static ForkOptions Point(RunHead head, long? seq, FleetCheckpoint? newest) => seq is not null || head.Status != RunStatus.Completed ? new ForkOptions { At = seq }
-        : newest is not null ? new ForkOptions { At = long.Parse(newest.CheckpointId.AsSpan(head.RunId.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture) }
-        : throw new UsageException($"Run '{head.RunId}' is completed, and has no rounds to go on behind. Name a step: fork {head.RunId} STEP.");
+        : new ForkOptions { At = long.Parse(newest!.CheckpointId.AsSpan(head.RunId.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture) };
 
     /// <summary>A fork before a step, which runs again.</summary>
     public async Task ForkBeforeAsync(RunHead head, string step, string? message)

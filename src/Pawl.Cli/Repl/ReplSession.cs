@@ -88,6 +88,7 @@ sealed class ReplSession(Cli cli, PawlClient client, string file, Func<Caller, s
                 break;
             case "resume":
                 var (head, seq) = await _runs.FindAsync(first ?? await NewestAsync());
+                await _runs.CheckAsync(head, seq);
                 if (await AskOnAsync() is { } said) await _runs.ResumeAsync(head, seq, said);
                 break;
             case "fork":
@@ -112,6 +113,7 @@ sealed class ReplSession(Cli cli, PawlClient client, string file, Func<Caller, s
     {
         var isSeq = long.TryParse(at, out var given);
         var (head, seq) = await _runs.FindAsync(isSeq ? $"{id}@{given}" : id);
+        if (at is null) await _runs.CheckAsync(head, seq);
         if (await AskOnAsync() is not { } said) return;
         if (at is null || isSeq) await _runs.ResumeAsync(head, seq, said, forks: true);
         else await _runs.ForkBeforeAsync(head, at, said);

@@ -59,10 +59,11 @@ public sealed class ReplLaws : IDisposable
         repl.Write("greet me\n");
         await repl.UntilAsync(Prompt, 2);
         var prompts = 2;
+        var run = Assert.Single((await _lab.RunAsync("list", "--json")).Json.GetProperty("runs").EnumerateArray()).GetProperty("run_id").GetString();
         foreach (var (command, told) in new[]
         {
             ("list-checkpoints", "no checkpoints of rounds yet"), ("show", "completed"), ("plan", "is completed"), ("costs", "STEP"), ("approve", "asks for no approval"), ("reject", "asks for no approval"),
-            ("fork\nonce more", "is a fork of"), ("fork\n", "Cancelled."),
+            ("fork", "Name a step"), ("resume", "Name a step"), ($"fork {run} ask\n", "Cancelled."), ($"fork {run} ask\nonce more", "is a fork of"),
         })
         {
             var before = repl.Output.Length;
