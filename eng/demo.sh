@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 NO_COLOR=1
 demo=artifacts/demo store=file:artifacts/demo/checkpoints
-pawl=artifacts/demo-cli/pawl
+# .ci/run has a command already.
+pawl=${PAWL_TEST_COMMAND:-artifacts/demo-cli/pawl}
 
 bold= plain=
 if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
@@ -13,7 +14,6 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 show() { printf '$ %s\n' "$*"; }
 
 say "1. Build the command (compiled ahead, into artifacts/demo-cli)"
-# .ci/run has built it before.
 [ -n "${PAWL_TEST_COMMAND:-}" ] || eng/publish.sh --framework-dependent artifacts/demo-cli > /dev/null
 rm -rf "$demo"
 mkdir -p "$demo"

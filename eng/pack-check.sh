@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
+# usage: eng/pack-check.sh [FOLDER]
 # Packs every package into a temporary folder and checks what users would get: readme, icon, the API's documentation,
-# and a pawl command that installs from nothing but these packages and runs.
+# and a pawl command that installs from nothing but these packages and runs. With a folder it stays there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-feed=$work/feed
+feed=$work/feed tools=${1:-$work/tools}
+rm -rf "$tools"
 
 dotnet pack Pawl.slnx -c Release -v q -o "$feed"
 
@@ -22,8 +24,8 @@ for package in "${packages[@]}"; do
 done
 [ ${#packages[@]} -ge 9 ] || { echo "only ${#packages[@]} packages were made" >&2; failed=1; }
 
-dotnet tool install Pawl.Cli --source "$feed" --tool-path "$work/tools" > "$work/install.log" || { cat "$work/install.log" >&2; exit 1; }
-version=$("$work/tools/pawl" --version)
+dotnet tool install Pawl.Cli --source "$feed" --tool-path "$tools" > "$work/install.log" || { cat "$work/install.log" >&2; exit 1; }
+version=$("$tools/pawl" --version)
 echo "installed: pawl $version"
 expected=$(sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 [ "${version%%+*}" = "$expected" ] || { echo "pawl --version says '$version', the packages say '$expected'" >&2; failed=1; }

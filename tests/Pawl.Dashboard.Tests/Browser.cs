@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Playwright;
 
 [assembly: AssemblyFixture(typeof(Pawl.Dashboard.Tests.Browser))]
@@ -43,6 +44,10 @@ public sealed class Browser : IAsyncLifetime
         if (Environment.GetEnvironmentVariable("PAWL_DOCS_IMAGES") == "1" && s_inDocuments.Contains(name))
             await page.ScreenshotAsync(new() { Path = Path.Combine(Root, "docs", "images", $"{name}.png") });
     }
+
+    /// <summary>What axe-core finds that is serious, as JSON.</summary>
+    public static async Task<string> SeriousAsync(IPage page) =>
+        (await page.EvaluateAsync<JsonElement>("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ').slice(0, 400)}`)")).ToString();
 
     public async ValueTask DisposeAsync()
     {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.Playwright;
 
 namespace Pawl.Dashboard.Tests;
@@ -147,7 +146,7 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
             await Assertions.Expect(page.Locator("main tbody tr[aria-rowindex='2']")).ToBeVisibleAsync();
             Assert.True(await page.Locator(".long").EvaluateAsync<bool>("table => table.contains(document.activeElement)"), $"{tab}: the focus is lost");
         }
-        Assert.Equal("[]", await SeriousAsync(page));
+        Assert.Equal("[]", await Browser.SeriousAsync(page));
         await page.GotoAsync($"{lab.Server.Address}#/run/many/steps");
         await page.GetByLabel("Filter the steps").FillAsync("failed");
         await Assertions.Expect(page.GetByRole(AriaRole.Region, new() { Name = "Steps" }).GetByRole(AriaRole.Link, new() { Name = "end", Exact = true })).ToBeVisibleAsync();
@@ -181,7 +180,7 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         await Assertions.Expect(page.Locator("section.note .path").First).ToHaveTextAsync("shard77");
         await Browser.ShootAsync(page, "many");
         await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(Browser.Root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
-        Assert.Equal("[]", await SeriousAsync(page));
+        Assert.Equal("[]", await Browser.SeriousAsync(page));
     }
 
     static Workflow Build(WorkflowBuilder builder)
@@ -190,54 +189,6 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         var plain = Workflow.Create("hostile");
         foreach (var step in builder.Build().Steps) plain.Add(step);
         return plain.Build();
-    }
-
-    static readonly string[] s_places = ["runs", "approvals", "workflows", "queues", "schedules", "storage", "audit", "start?workflow=pipeline", "start?like=failed", "workflow/pipeline", "nowhere",
-        "run/failed", "run/failed/steps?step=right", "run/failed/timeline", "run/failed/checkpoints", "run/failed/plan", "run/failed/compare?with=waiting", "run/failed/costs", "run/failed/definition", "run/failed/audit"];
-
-    [Fact]
-    public async Task Every_page_is_accessible_light_and_dark_and_fits_from_a_telephone_to_a_wall()
-    {
-        await using var lab = await Lab.StartAsync();
-        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "waiting" }, Lab.Stop);
-        await lab.Client.RunAsync(Lab.Pipeline, s_failing, new StartOptions { RunId = "failed" }, Lab.Stop);
-        await lab.Client.EnqueueAsync(Lab.Pipeline, null, new EnqueueOptions { Queue = "night" }, new StartOptions { RunId = "queued" }, Lab.Stop);
-        await lab.Client.ScheduleAsync(new Schedule("nightly", Lab.Pipeline, "0 3 * * *"), Lab.Stop);
-        var page = await OpenAsync(lab, "runs");
-        // Evaluated, for the page itself lets no other script in.
-        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(Browser.Root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
-        foreach (var place in s_places)
-        {
-            await Browser.GoAsync(page, place);
-            foreach (var (name, width, scheme) in new[] { ("wide", 1280, ColorScheme.Light), ("dark", 1280, ColorScheme.Dark), ("narrow", 360, ColorScheme.Light), ("vast", 3840, ColorScheme.Light) })
-            {
-                await page.SetViewportSizeAsync(width, 900);
-                await page.EmulateMediaAsync(new() { ColorScheme = scheme });
-                await Browser.ShootAsync(page, $"{place.Replace('/', '-')}-{name}");
-                Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth + 1"), $"{place}, {name}: the page is wider than the window");
-                if (name != "vast") await CheckAsync(page, $"{place}, {name}");
-            }
-        }
-        await page.SetViewportSizeAsync(1280, 900);
-        foreach (var (place, open) in new[] { ("runs", "Keys"), ("run/failed", "Fork …"), ("run/failed", "Signal …"), ("run/failed/plan", "Resume as shown …"), ("approvals", "Approve …") })
-        {
-            await Browser.GoAsync(page, place);
-            await page.GetByRole(AriaRole.Button, new() { Name = open, Exact = true }).First.ClickAsync();
-            await Assertions.Expect(page.Locator("dialog[open]")).ToBeVisibleAsync();
-            await Assertions.Expect(page.GetByText("Loading …")).ToHaveCountAsync(0);
-            await CheckAsync(page, $"{place}, {open}");
-            await page.Keyboard.PressAsync("Escape");
-        }
-    }
-
-    /// <summary>What axe-core finds that is serious, as JSON.</summary>
-    static async Task<string> SeriousAsync(IPage page) =>
-        (await page.EvaluateAsync<JsonElement>("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ').slice(0, 400)}`)")).ToString();
-
-    static async Task CheckAsync(IPage page, string what)
-    {
-        var found = await SeriousAsync(page);
-        Assert.True(found == "[]", $"{what}: {found}");
     }
 
     Task<IPage> OpenAsync(Lab lab, string place) => OpenAsync(lab.Server.Link, place);

@@ -9,7 +9,8 @@ namespace Pawl.Testing;
 [JsonSerializable(typeof(Prover.Unbroken)), JsonSerializable(typeof(PointVerdict)), JsonSerializable(typeof(IReadOnlyList<PointVerdict>))]
 sealed partial class ProvingJson : JsonSerializerContext
 {
-    public static JsonSerializerOptions Own { get; } = Create();
+    // Made when it is first asked for: 'Default' is a field of another part of this class, and which part is initialized first is not said.
+    public static JsonSerializerOptions Own => field ??= Create();
 
     static JsonSerializerOptions Create()
     {

@@ -88,6 +88,21 @@ public sealed class McpLaws : IDisposable
     }
 
     [Fact]
+    public async Task A_workflow_is_proved_and_the_step_at_fault_is_told()
+    {
+        _lab.Write("safe.yaml", "name: safe\ncompare: [out]\nsteps: [{ id: a, run: echo one > out }]");
+        _lab.Write("faulty.yaml", "name: faulty\ncompare: [out]\nsteps: [{ id: a, run: echo one >> out }]");
+        await using var client = await StartAsync("--allow-writes");
+        var safe = await CallAsync(client, "prove_workflow", new { file = "safe.yaml", points = 3 });
+        Assert.Equal((false, true, 3), (safe.IsError, safe.Json.GetProperty("holds").GetBoolean(), safe.Json.GetProperty("points").GetArrayLength()));
+        var faulty = await CallAsync(client, "prove_workflow", new { file = "faulty.yaml", points = "all" });
+        // What was found is an answer, and no error.
+        Assert.Equal((false, false), (faulty.IsError, faulty.Json.GetProperty("holds").GetBoolean()));
+        Assert.Contains(faulty.Json.GetProperty("points").EnumerateArray(), point => point.GetProperty("verdict").GetString() == "differs" && point.GetProperty("step").GetString() == "a");
+        Assert.False(File.Exists(_lab.Path_("out")));
+    }
+
+    [Fact]
     public async Task No_value_becomes_an_option_and_no_file_outside_is_read()
     {
         await using var client = await StartAsync("--allow-writes");
