@@ -18,7 +18,9 @@ function move(by) {
 /** Listens while the page lives. `help` opens the list of keys. */
 export function useKeys(help) {
   useEffect(() => {
-    let leader = 0;
+    // Times count from the beginning of the page: 0 would be a 'g' that was pressed then.
+    const none = -Infinity;
+    let leader = none;
     const press = event => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector('dialog[open]')) return;
       const target = event.target;
@@ -27,7 +29,7 @@ export function useKeys(help) {
         return;
       }
       const isLed = event.timeStamp - leader < 1500;
-      leader = 0;
+      leader = none;
       if (isLed && places[event.key]) open(to([places[event.key][0]]));
       else if (event.key === 'g') leader = event.timeStamp;
       else if (event.key === 'j') move(1);
