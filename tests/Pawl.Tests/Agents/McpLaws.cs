@@ -90,8 +90,8 @@ public sealed class McpLaws : IDisposable
     [Fact]
     public async Task A_workflow_is_proved_and_the_step_at_fault_is_told()
     {
-        _lab.Write("safe.yaml", "name: safe\ncompare: [out]\nsteps: [{ id: a, run: echo one > out }]");
-        _lab.Write("faulty.yaml", "name: faulty\ncompare: [out]\nsteps: [{ id: a, run: echo one >> out }]");
+        _lab.Write("safe.yaml", "name: safe\nprove: { compare: [out] }\nsteps: [{ id: a, run: echo one > out }]");
+        _lab.Write("faulty.yaml", "name: faulty\nprove: { compare: [out] }\nsteps: [{ id: a, run: echo one >> out }]");
         await using var client = await StartAsync("--allow-writes");
         var safe = await CallAsync(client, "prove_workflow", new { file = "safe.yaml", points = 3 });
         Assert.Equal((false, true, 3), (safe.IsError, safe.Json.GetProperty("holds").GetBoolean(), safe.Json.GetProperty("points").GetArrayLength()));
