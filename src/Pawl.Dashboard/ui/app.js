@@ -1,18 +1,7 @@
 import { html, render, useState, useEffect } from './vendor/preact-htm.js';
-import { useLive, Nothing } from './lib.js';
+import { useLive, later, Nothing } from './lib.js';
 import { Runs } from './runs.js';
 import { Keys, useKeys } from './keys.js';
-
-/** What is not the first page comes when it is opened. */
-const later = (module, name) => {
-  let Part = null;
-  return props => {
-    const [, setState] = useState(null);
-    const [failed, setFailed] = useState(false);
-    useEffect(() => { if (!Part) import(module).then(found => { Part = found[name]; setState(name); }, () => setFailed(true)); }, []);
-    return Part ? html`<${Part} ...${props} />` : failed ? html`<p class="empty" role="alert">This page could not be read. Reload it.</p>` : html`<p class="empty loading" role="status">Loading …</p>`;
-  };
-};
 
 const Run = later('./run.js', 'Run'), WorkflowPage = later('./workflow.js', 'WorkflowPage'), Start = later('./start.js', 'Start'), Audit = later('./audit.js', 'Audit');
 const [Approvals, Workflows, Queues, Schedules, Storage] = ['Approvals', 'Workflows', 'Queues', 'Schedules', 'Storage'].map(name => later('./lists.js', name));

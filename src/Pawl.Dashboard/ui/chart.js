@@ -3,6 +3,8 @@ import { html, useEffect, useRef } from './vendor/preact-htm.js';
 import uPlot from './vendor/uplot.js';
 import { duration } from './lib.js';
 
+document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: 'vendor/uplot.css' }));
+
 export function Durations({ runs, open }) {
   const box = useRef();
   useEffect(() => {

@@ -1,5 +1,5 @@
 // What all pages share: asking the API, words for people, small parts.
-import { html, useState, useEffect, useRef } from './vendor/preact-htm.js';
+import { html, useState, useEffect, useLayoutEffect, useRef } from './vendor/preact-htm.js';
 
 export const api = 'api/v1';
 
@@ -16,7 +16,9 @@ export class Problem extends Error {
 async function send(path, body, { seen, signal } = {}) {
   let answer;
   try {
-    answer = await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
+    const early = window.early?.[path];
+    delete window.early?.[path];
+    answer = await early ?? await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
       : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
@@ -89,7 +91,8 @@ export function useLive(path, feed = '/events', grow = same) {
   const [value, setValue] = useState(null);
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {});
-  useEffect(() => {
+  // Asked for at once: an effect would wait for the first frame.
+  useLayoutEffect(() => {
     let gone = false, busy = false, again = null, had = null, retry = 0;
     load.current = async seen => {
       if (busy) { again = { seen }; return; }
@@ -109,19 +112,33 @@ export function useLive(path, feed = '/events', grow = same) {
     };
     setValue(null);
     load.current();
-    if (!feed) return () => { gone = true; clearTimeout(retry); };
+    return () => { gone = true; clearTimeout(retry); };
+  }, [path, feed]);
+  useEffect(() => {
+    if (!feed) return;
     // The first event may tell of what has just been read: it waits until that is shown.
-    let isFirst = true, later;
+    let isFirst = true, waits;
     const told = event => {
-      if (isFirst) later = setTimeout(() => load.current(event.lastEventId), 300);
+      if (isFirst) waits = setTimeout(() => load.current(event.lastEventId), 300);
       else load.current(event.lastEventId);
       isFirst = false;
     };
-    const leave = watch(feed, told, () => { if (!gone) setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })); });
-    return () => { gone = true; clearTimeout(later); clearTimeout(retry); leave(); };
+    const leave = watch(feed, told, () => setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })));
+    return () => { clearTimeout(waits); leave(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }
+
+/** What is not the first page comes when it is opened. */
+export const later = (module, name) => {
+  let Part = null;
+  return props => {
+    const [, setState] = useState(null);
+    const [failed, setFailed] = useState(false);
+    useEffect(() => { if (!Part) import(module).then(found => { Part = found[name]; setState(name); }, () => setFailed(true)); }, []);
+    return Part ? html`<${Part} ...${props} />` : failed ? html`<p class="empty" role="alert">This page could not be read. Reload it.</p>` : html`<p class="empty loading" role="status">Loading …</p>`;
+  };
+};
 
 export const stateOf = head => head.status === 'running' && !head.owner ? 'died' : head.status;
 

@@ -1,6 +1,7 @@
 import { html, useState, useMemo } from './vendor/preact-htm.js';
-import { api, ask, to, open, useLive, Loaded, Nothing, State, Time, Trouble, stateOf, duration } from './lib.js';
-import { Bulk, BulkBar } from './bulk.js';
+import { api, ask, to, open, later, useLive, Loaded, Nothing, State, Time, Trouble, stateOf, duration } from './lib.js';
+
+const Bulk = later('./bulk.js', 'Bulk'), BulkBar = later('./bulk.js', 'BulkBar');
 
 const statuses = ['running', 'waiting', 'failed', 'pending', 'paused', 'completed', 'canceled'];
 const ages = [['', 'any time'], ['1h', 'the last hour'], ['1d', 'the last day'], ['7d', 'the last week'], ['30d', 'the last 30 days']];
@@ -23,14 +24,14 @@ export function Runs({ query, info }) {
   const [chosen, setChosen] = useState(new Set());
   const [isMany, setMany] = useState(false);
   const [bulk, setBulk] = useState(null);
-  const later = more.path === path ? more : { path, items: [], next: undefined, problem: null };
-  const next = later.next === undefined ? first?.next : later.next;
+  const older = more.path === path ? more : { path, items: [], next: undefined, problem: null };
+  const next = older.next === undefined ? first?.next : older.next;
   const load = async () => {
     try {
       const page = await ask(`${path}&behind=${encodeURIComponent(next)}`);
-      setMore({ path, items: [...later.items, ...page.items], next: page.next ?? null, problem: null });
+      setMore({ path, items: [...older.items, ...page.items], next: page.next ?? null, problem: null });
     } catch (error) {
-      setMore({ ...later, problem: error });
+      setMore({ ...older, problem: error });
     }
   };
   const change = (name, value, of) => {
@@ -57,10 +58,10 @@ export function Runs({ query, info }) {
     </form>
     ${isMany ? html`<${BulkBar} chosen=${[...chosen]} clear=${() => setChosen(new Set())} begin=${(action, runs) => setBulk({ action, runs })} />` : null}
     <${Loaded} value=${first} problem=${problem}>${() => {
-      const items = [...first.items, ...later.items.filter(head => !first.items.some(one => one.run_id === head.run_id))];
+      const items = [...first.items, ...older.items.filter(head => !first.items.some(one => one.run_id === head.run_id))];
       return items.length === 0 ? [...query].length ? html`<${Nothing} title="No run is like that."><a href="#/runs">Show all runs</a><//>`
           : html`<${Nothing} title="No runs yet.">Start one ${mayChange ? html`<a href="#/start">from here</a>, or ` : ''}with <code>pawl run FILE</code>.<//>`
-        : html`<${RunTable} items=${items} choice=${isMany ? { has: id => chosen.has(id), choose, all: on => setChosen(new Set(on ? items.map(head => head.run_id) : [])) } : null} />${next ? html`<div class="bar"><button onClick=${load}>Older runs</button></div>` : null}<${Trouble} problem=${later.problem} />`;
+        : html`<${RunTable} items=${items} choice=${isMany ? { has: id => chosen.has(id), choose, all: on => setChosen(new Set(on ? items.map(head => head.run_id) : [])) } : null} />${next ? html`<div class="bar"><button onClick=${load}>Older runs</button></div>` : null}<${Trouble} problem=${older.problem} />`;
     }}<//>
     ${bulk ? html`<${Bulk} ...${bulk} filter=${filter} close=${() => setBulk(null)} done=${() => { setChosen(new Set()); reload(); }} />` : null}`;
 }
