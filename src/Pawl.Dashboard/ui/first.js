@@ -1,4 +1,8 @@
-// What the first page shows is asked for while the page itself is still on its way.
+// What is shown first is asked for while the page itself is still on its way.
 window.early = {};
-if (/^(#\/?(runs)?)?$/.test(location.hash))
-  for (const path of ['/info', '/counts', '/runs?limit=50&']) early[path] = fetch(`api/v1${path}`, { credentials: 'same-origin' });
+{
+  const run = location.hash.match(/^#\/run\/([\w.-]+)/)?.[1];
+  if (run) import('./run.js');
+  for (const path of run ? ['/info', `/runs/${run}`] : /^(#\/?(runs)?)?$/.test(location.hash) ? ['/info', '/counts', '/runs?limit=50&'] : ['/info'])
+    early[path] = fetch(`api/v1${path}`, { credentials: 'same-origin' });
+}
