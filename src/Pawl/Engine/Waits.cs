@@ -33,6 +33,7 @@ sealed class Waits(Run run, Parking parking)
     readonly Lock _lock = new();
     readonly List<Pending> _pending = [];
     IReadOnlyList<RunMessage> _messages = [];
+    int? _seen;
     int _busy;
     int _changes;
     bool _cameLate;
@@ -40,8 +41,8 @@ sealed class Waits(Run run, Parking parking)
     /// <summary>What the run was parked with.</summary>
     public IReadOnlyList<Wait> Open { get; private set; } = [];
 
-    /// <summary>How many messages were read.</summary>
-    public int Seen { get { lock (_lock) return _messages.Count; } }
+    /// <summary>How many messages were read; of a parked run, until it was parked: what came while it was is news to whoever takes it.</summary>
+    public int Seen { get { lock (_lock) return _seen ?? _messages.Count; } }
 
     /// <summary>A step begins. One that has steps below it is not counted beside them.</summary>
     public void Enter(StepAttempt? parent)
@@ -164,8 +165,9 @@ sealed class Waits(Run run, Parking parking)
         while (due - run.Time.GetUtcNow() is { Ticks: > 0 } rest) await Task.Delay(rest < s_longest ? rest : s_longest, run.Time, cancellation);
     }
 
-    // One that was answered already goes on by itself.
-    bool IsIdle => _busy == 0 && _pending.Count > 0 && parking != Parking.Never && (run.Stop is StopReason.None or StopReason.Pause) && !_pending.Any(pending => pending.Task.IsCompleted);
+    // One that was answered already goes on by itself, also when it has not been told yet.
+    bool IsIdle => _busy == 0 && _pending.Count > 0 && parking != Parking.Never && (run.Stop is StopReason.None or StopReason.Pause)
+        && !_pending.Any(pending => pending.Task.IsCompleted || Find(pending.Wait.Signal, pending.Known) is not null);
 
     async Task ParkAsync()
     {
@@ -181,6 +183,7 @@ sealed class Waits(Run run, Parking parking)
         {
             if (!IsIdle || _changes != before) return;
             all = [.. _pending];
+            _seen = _messages.Count;
             // Decisions first, for they need a person; the rest by name, whoever came first.
             Open = [.. all.Select(pending => pending.Wait).OrderBy(wait => wait.Message is null).ThenBy(wait => wait.Path, StringComparer.Ordinal)];
         }

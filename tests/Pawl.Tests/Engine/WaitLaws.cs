@@ -54,6 +54,26 @@ public class WaitLaws
     });
 
     [Fact]
+    public void A_signal_that_comes_while_a_run_is_being_parked_is_news_to_whoever_takes_it() => Lab.Do(async lab =>
+    {
+        var isFirst = true;
+        var workflow = Workflow.Define("w", async ctx =>
+        {
+            try { return (await ctx.WaitForSignalAsync("go")).Get<string>(); }
+            catch (OperationCanceledException) when (isFirst)
+            {
+                // The pass has been told to park, and has not written so.
+                isFirst = false;
+                await lab.Client.SignalAsync("run", "go", "hello", cancellationToken: Lab.Token);
+                await lab.Delay(1);
+                throw;
+            }
+        });
+        Assert.Equal(RunStatus.Waiting, (await lab.Run(workflow)).Status);
+        Assert.Equal("hello", (await lab.Resume(workflow)).EnsureCompleted().Output<string>("w"));
+    });
+
+    [Fact]
     public void A_signal_that_comes_before_the_wait_is_not_lost_and_the_first_one_counts() => Lab.Do(async lab =>
     {
         var workflow = Workflow.Define("w", async ctx =>
