@@ -6,6 +6,7 @@ using Pawl.Storage;
 namespace Pawl.Stores;
 
 /// <summary>Runs that wait, in a real store with real workers: they hold nothing, and each wakes once. <c>PAWL_PARKED=10000</c> makes it as many.</summary>
+[Collection(nameof(Alone))]
 public sealed class ParkedTests(PostgresFixture postgres)
 {
     static readonly int s_runs = int.Parse(Environment.GetEnvironmentVariable("PAWL_PARKED") ?? "300", System.Globalization.CultureInfo.InvariantCulture);
@@ -110,3 +111,7 @@ public sealed class ParkedTests(PostgresFixture postgres)
         }
     }
 }
+
+/// <summary>Tests that measure the memory of the process: no other runs meanwhile.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
