@@ -44,7 +44,7 @@ static class ChatRecord
         if (response.Usage?.OutputTokenCount is { } written) metrics["output_tokens"] = written;
         // The price table knows the model by the name it was asked for with.
         var model = request.Model ?? response.ModelId;
-        return StepResult.Ok(output, metrics) with { Info = model is null ? null : new RawJson(Encoding.UTF8.GetBytes($"{{\"model\":\"{JsonEncodedText.Encode(model, Json.Encoder)}\"}}")) };
+        return StepResult.Ok(output, metrics) with { Info = model is null ? null : new RawJson(Encoding.UTF8.GetBytes($"{{\"model\":{JsonSerializer.Serialize(model, Json.GetTypeInfo(typeof(string)))}}}")) };
     }
 
     static RawJson Encode(RequestFacts request, ChatResponse response)

@@ -69,12 +69,12 @@ static class PostgresHead
     public static string Part(RunHead head) => head.Partition.Count == 0 ? "{}" : JsonSerializer.Serialize(
         new SortedDictionary<string, string>(head.Partition.ToDictionary(pair => Readable(pair.Key)!, pair => Readable(pair.Value)!), StringComparer.Ordinal), PostgresJson.Default.SortedDictionaryStringString);
 
-    public static string Label(KeyValuePair<string, string> word) => $"\"{JsonEncodedText.Encode(word.Key)}\":\"{JsonEncodedText.Encode(word.Value)}\"";
+    public static string Label(KeyValuePair<string, string> word) => $"{JsonSerializer.Serialize(word.Key, PostgresJson.Default.String)}:{JsonSerializer.Serialize(word.Value, PostgresJson.Default.String)}";
 
     /// <summary>A column for people: it cannot hold a zero character. The line can.</summary>
     public static string? Readable(string? text) => text?.Replace("\0", "", StringComparison.Ordinal);
 }
 
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
-[JsonSerializable(typeof(RunHead)), JsonSerializable(typeof(PostgresOwner)), JsonSerializable(typeof(SortedDictionary<string, string>))]
+[JsonSerializable(typeof(RunHead)), JsonSerializable(typeof(string)), JsonSerializable(typeof(PostgresOwner)), JsonSerializable(typeof(SortedDictionary<string, string>))]
 sealed partial class PostgresJson : JsonSerializerContext;

@@ -61,7 +61,7 @@ static class RedisHead
     /// <summary>What a list can ask for: tags and partition, as JSON, so that no sign in them can be mistaken, and a line's end separates them.</summary>
     public static string Labels(RunHead head) => string.Join('\n', head.Tags.Concat(head.Partition).Select(Label).Distinct());
 
-    public static string Label(KeyValuePair<string, string> word) => $"\"{JsonEncodedText.Encode(word.Key)}\":\"{JsonEncodedText.Encode(word.Value)}\"";
+    public static string Label(KeyValuePair<string, string> word) => $"{JsonSerializer.Serialize(word.Key, RedisJson.Default.String)}:{JsonSerializer.Serialize(word.Value, RedisJson.Default.String)}";
 
     /// <summary>The partition as JSON whose text is the same for the same values.</summary>
     public static string Part(RunHead head) =>
@@ -75,5 +75,5 @@ static class RedisHead
 }
 
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
-[JsonSerializable(typeof(RunHead)), JsonSerializable(typeof(RedisOwner)), JsonSerializable(typeof(RedisMessage.Sent)), JsonSerializable(typeof(SortedDictionary<string, string>))]
+[JsonSerializable(typeof(RunHead)), JsonSerializable(typeof(string)), JsonSerializable(typeof(RedisOwner)), JsonSerializable(typeof(RedisMessage.Sent)), JsonSerializable(typeof(SortedDictionary<string, string>))]
 sealed partial class RedisJson : JsonSerializerContext;

@@ -32,7 +32,7 @@ sealed class ModelClients(Configuration configuration, AgentProgress progress) :
             var script = YamlReader.Read(text, problems);
             if (script is null || problems.HasErrors) throw new StepException($"The script of the model '{model.Name}' cannot be read: {problems.Items[0]}");
             var answers = script is YamlMapping map && map.Find("answers") is { } list ? list : script;
-            return ScriptedChatClient.FromJson($$"""{"model":"{{System.Text.Json.JsonEncodedText.Encode(model.Model)}}","answers":{{answers.ToJson()}}}""");
+            return ScriptedChatClient.FromJson($$"""{"model":{{System.Text.Json.JsonSerializer.Serialize(model.Model, PawlJson.Default.GetTypeInfo(typeof(string)))}},"answers":{{answers.ToJson()}}}""");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or System.Text.Json.JsonException)
         {

@@ -1,4 +1,4 @@
-// What is shown first is asked for while the page itself is still on its way.
+// What is shown first is asked for while the page itself is still on its way. It runs before the page does (defer), so that none of it is found later, when it is old.
 window.early = {};
 {
   const run = location.hash.match(/^#\/run\/([\w.-]+)/)?.[1];

@@ -16,10 +16,11 @@ export class Problem extends Error {
 async function send(path, body, { seen, signal } = {}) {
   let answer;
   try {
-    const early = window.early?.[path];
-    delete window.early?.[path];
-    answer = await early ?? await fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
-      : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
+    // What was asked for early is older than any change.
+    const early = seen ? null : window.early[path];
+    delete window.early[path];
+    answer = await (early ?? fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
+      : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal }));
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
   }

@@ -83,6 +83,7 @@ sealed class Run
 
     public StopReason Stop => (StopReason)Volatile.Read(ref _stop);
     public Exception? StopCause { get; private set; }
+    /// <summary>Who asked it to stop, when somebody did and said who.</summary>
     public string? StoppedBy { get; set; }
     public bool IsStopping => Stop != StopReason.None;
     public CancellationToken Kill => _kill.Token;

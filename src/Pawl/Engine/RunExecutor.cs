@@ -74,7 +74,8 @@ static class RunExecutor
             case StopReason.Pause:
                 return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.OverBudget is { } over ? $"over budget: {over.What}. {over.Mend}" : $"paused {PassRecords.Asked(run.StoppedBy)}");
             case StopReason.TimeLimit when run.Journal.Compensating is null:
-                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient), null);
+                var limit = new StepError("timeout", $"the run's time limit of {run.Workflow.Options.Timeout} was exceeded", ErrorClass.Transient);
+                return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, null, limit, null);
             default:
                 return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, run.Journal.Compensating is null ? "interrupted" : "interrupted while compensating; a resume goes on with it");
         }
@@ -93,7 +94,8 @@ static class RunExecutor
                 return Unwritten(run, step);
             }
         }
-        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = goesOn is { } at ? Planning.AutoResume.Written(at) : PassRecords.By(kind is CheckpointKind.Canceled or CheckpointKind.Paused ? run.StoppedBy : null) };
+        var data = goesOn is { } at ? Planning.AutoResume.Written(at) : PassRecords.By(kind is CheckpointKind.Canceled or CheckpointKind.Paused ? run.StoppedBy : null);
+        var draft = new Checkpoint { Kind = kind, At = run.Time.GetUtcNow(), Path = step, Error = error, Reason = reason, Data = data };
         return await run.Steps.AppendAsync(draft, marked: true, null) ? (status, step, error?.Message ?? reason) : Unwritten(run, step);
     }
 
