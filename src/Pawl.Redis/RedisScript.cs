@@ -53,10 +53,13 @@ static class RedisErrors
 {
     public static bool Is(Exception error) => error is RedisException or RedisTimeoutException or RedisCommandException;
 
-    public static IOException Describe(Exception error) => new(error switch
+    /// <param name="error">The client's error.</param>
+    /// <param name="server">Which server it is, when it is met for the first time.</param>
+    public static IOException Describe(Exception error, string? server = null) => new(error switch
     {
         RedisConnectionException when IsOfTls(error) => "Redis: the server's certificate is not trusted. Name its issuer's with 'cacert=FILE' in the URI.",
         RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure } => "Redis: the server refuses the user or the password.",
+        RedisConnectionException lost when server is not null => $"Redis: the server of {server} cannot be reached ({lost.FailureType}). Is it running, and is this its address?",
         RedisConnectionException lost => $"Redis: the server cannot be reached ({lost.FailureType}).",
         RedisTimeoutException => "Redis: the server does not answer in time.",
         _ => $"Redis: {error.Message.TrimEnd('.')}.",
@@ -64,9 +67,9 @@ static class RedisErrors
 
     static bool IsOfTls(Exception? error) => error is System.Security.Authentication.AuthenticationException || (error is not null && IsOfTls(error.InnerException));
 
-    public static async Task<T> KnownAsync<T>(Task<T> work)
+    public static async Task<T> KnownAsync<T>(Task<T> work, string? server = null)
     {
         try { return await work; }
-        catch (Exception error) when (Is(error)) { throw Describe(error); }
+        catch (Exception error) when (Is(error)) { throw Describe(error, server); }
     }
 }

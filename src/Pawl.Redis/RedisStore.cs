@@ -50,10 +50,11 @@ public sealed partial class RedisStore : ICheckpointStore
         options ??= new RedisStoreOptions();
         options = options with { Database = database, Prefix = prefix ?? options.Prefix };
         Check(options);
-        var client = await RedisErrors.KnownAsync(ConnectionMultiplexer.ConnectAsync(settings)).WaitAsync(cancellationToken);
+        var described = RedisUri.Describe(settings, options, certificate);
+        var client = await RedisErrors.KnownAsync(ConnectionMultiplexer.ConnectAsync(settings), described).WaitAsync(cancellationToken);
         try
         {
-            return await OpenAsync(client, owned: true, options, RedisUri.Describe(settings, options, certificate), cancellationToken);
+            return await OpenAsync(client, owned: true, options, described, cancellationToken);
         }
         catch
         {

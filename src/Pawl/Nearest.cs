@@ -19,21 +19,20 @@ public static class Nearest
         return best;
     }
 
+    // Two letters that changed places are one edit.
     static int Distance(string a, string b, int limit)
     {
         if (a.Length > 128 || Math.Abs(a.Length - b.Length) >= limit) return limit;
-        var row = new int[b.Length + 1];
-        for (var j = 0; j <= b.Length; j++) row[j] = j;
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
+        var edits = new int[a.Length + 1, b.Length + 1];
+        for (var i = 0; i <= a.Length; i++)
+            for (var j = 0; j <= b.Length; j++)
             {
-                var cost = char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1;
-                (row[j], diagonal) = (Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + cost), row[j]);
+                if (i == 0 || j == 0) { edits[i, j] = i + j; continue; }
+                edits[i, j] = Math.Min(Math.Min(edits[i - 1, j], edits[i, j - 1]) + 1, edits[i - 1, j - 1] + (Same(i - 1, j - 1) ? 0 : 1));
+                if (i > 1 && j > 1 && Same(i - 1, j - 2) && Same(i - 2, j - 1)) edits[i, j] = Math.Min(edits[i, j], edits[i - 2, j - 2] + 1);
             }
-        }
-        return row[b.Length];
+        return edits[a.Length, b.Length];
+
+        bool Same(int i, int j) => char.ToLowerInvariant(a[i]) == char.ToLowerInvariant(b[j]);
     }
 }

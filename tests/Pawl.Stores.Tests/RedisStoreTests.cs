@@ -75,7 +75,7 @@ public class RedisStoreTests(RedisFixture redis)
         await using (var store = await RedisStore.OpenAsync(uri, cancellationToken: Ended)) Silent(store.Info.ToString());
         foreach (var (wrong, told) in new[]
         {
-            (uri.Replace($":{redis.Server.Port}", ":1", StringComparison.Ordinal), "cannot be reached"), (uri.Replace("s3cret", "s4cret", StringComparison.Ordinal), "refuses the user or the password"),
+            (uri.Replace($":{redis.Server.Port}", ":1", StringComparison.Ordinal), ":1/0?prefix="), (uri.Replace("s3cret", "s4cret", StringComparison.Ordinal), "refuses the user or the password"),
             (uri + "&nonsense=" + RedisServer.Password, "'nonsense'"), (uri.Replace("/0?", "/zero?", StringComparison.Ordinal), "it is a number"), ($"redis://a:{RedisServer.Password}@b@c:x/", "cannot be read"),
             (uri.Replace("prefix=", "prefix={x}", StringComparison.Ordinal), "prefix"),
         })
