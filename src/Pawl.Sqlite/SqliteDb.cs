@@ -35,6 +35,8 @@ sealed class SqliteDb : IDisposable
     readonly Dictionary<string, sqlite3_stmt> _statements = [];
     readonly bool _isBorrowed;
 
+    public SqliteTips Tips { get; } = new();
+
     /// <summary>Over a connection of the user's, which stays as it is, and the user's.</summary>
     public SqliteDb(SqliteConnection connection, string path) => (_connection, _handle, _path, _isBorrowed) = (connection, connection.Handle!, path, true);
 
@@ -160,6 +162,7 @@ sealed class SqliteDb : IDisposable
     /// <summary>Undoes what the open transaction did; SQLite itself may have done so.</summary>
     public void Rollback()
     {
+        Tips.Forget();
         if (raw.sqlite3_get_autocommit(_handle) == 0) Script("ROLLBACK");
     }
 

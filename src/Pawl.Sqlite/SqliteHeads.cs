@@ -19,10 +19,10 @@ static class SqliteHeads
         """;
 
     // Fencing token and place in the journal are checked in the transaction that writes, which no other is beside.
-    public const string LastRecord = "(SELECT c.id FROM core_workflow_journal c WHERE c.id <= (core_workflow_runs.id << 32) + 0xffffffff ORDER BY c.id DESC LIMIT 1)";
-    const string Guard = $"WHERE run_id = ? AND token = ? AND owner IS NOT NULL AND {LastRecord} = (core_workflow_runs.id << 32) + ?";
+    public const string LastRecord = "(SELECT max(c.seq) FROM core_workflow_journal c WHERE c.run = core_workflow_runs.id)";
+    const string Guard = $"WHERE run_id = ? AND token = ? AND owner IS NOT NULL AND {LastRecord} = ?";
     const string Plain = $"SELECT id FROM core_workflow_runs {Guard} AND recoveries = ?";
-    const string Behind = "SELECT id, line, done FROM core_workflow_journal WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT 1";
+    const string Behind = "SELECT line, done FROM core_workflow_journal WHERE run = ? AND seq > ? ORDER BY seq DESC LIMIT 1";
     const string Step = $"UPDATE core_workflow_runs SET seq = ?, hash = ?, done = ?, recoveries = ?, updated_at = ? {Guard} RETURNING id";
     const string Whole = $"""
         UPDATE core_workflow_runs SET status = ?, version = ?, seq = ?, hash = ?, pass_token = ?, done = ?, total = ?, started_at = ?, updated_at = ?, error_step = ?, error = ?,
@@ -52,7 +52,7 @@ static class SqliteHeads
     /// <returns>The last record of a run whose token is the lease's, and whether it is held; null when the run is not there or has another token.</returns>
     public static (long Seq, byte[] Line, bool IsHeld)? Last(SqliteDb db, RunLease lease)
     {
-        using var rows = db.Query($"SELECT j.id & 0xffffffff, j.line, core_workflow_runs.owner FROM core_workflow_runs JOIN core_workflow_journal j ON j.id = {LastRecord} WHERE run_id = ? AND token = ?", lease.RunId, lease.Token);
+        using var rows = db.Query($"SELECT j.seq, j.line, core_workflow_runs.owner FROM core_workflow_runs JOIN core_workflow_journal j ON j.run = core_workflow_runs.id AND j.seq = {LastRecord} WHERE run_id = ? AND token = ?", lease.RunId, lease.Token);
         return rows.Read() ? (rows.Number(0), rows.Bytes(1), !rows.IsNull(2)) : null;
     }
 
@@ -74,11 +74,10 @@ static class SqliteHeads
         var head = Row(row, now);
         if (head.Status != RunStatus.Running) return head;
         // Behind its row there may be steps that left it as it was.
-        var run = row.Number(29) << 32;
-        using var behind = db.Query(Behind, run + head.Seq, run + 0xffffffff);
+        using var behind = db.Query(Behind, row.Number(29), head.Seq);
         if (!behind.Read()) return head;
-        var last = Checkpoint.FromLine(behind.Bytes(1));
-        return head with { Seq = last.Seq, Hash = last.Hash, UpdatedAt = last.At, Done = (int)behind.Number(2) };
+        var last = Checkpoint.FromLine(behind.Bytes(0));
+        return head with { Seq = last.Seq, Hash = last.Hash, UpdatedAt = last.At, Done = (int)behind.Number(1) };
     }
 
     /// <summary>What the row alone tells.</summary>

@@ -6,7 +6,7 @@ static class SqliteSchema
     const string Version = "SELECT coalesce(max(version), 0) FROM core_workflow_schema";
 
     /// <summary>Step n of the list makes version n. What was published is never changed.</summary>
-    static readonly string[] s_migrations = [First, Turns, Done];
+    static readonly string[] s_migrations = [First, Turns, Done, Arrival];
 
     /// <summary>The version that this program makes and understands.</summary>
     public static int Newest => s_migrations.Length;
@@ -51,6 +51,21 @@ static class SqliteSchema
     // Beside a step's record: how many steps are done behind it. While a run goes from step to step its row stays as it is, so that a step writes one page. A head is its
     // row and, while it is running, what the last record behind the row's tells; null where the row tells all.
     const string Done = "ALTER TABLE core_workflow_journal ADD COLUMN done INTEGER";
+
+    // The journals of all runs in the order in which their records came: those of a group of commits stand on few pages, however many runs they are of.
+    // run is the run's id, seq the record's number.
+    const string Arrival = """
+        DROP VIEW core_workflow_snapshots;
+        DROP VIEW core_workflow_checkpoints;
+        ALTER TABLE core_workflow_journal RENAME TO core_workflow_journal_3;
+        CREATE TABLE core_workflow_journal (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, line TEXT NOT NULL, done INTEGER);
+        INSERT INTO core_workflow_journal (run, seq, line, done) SELECT id >> 32, id & 0xffffffff, line, done FROM core_workflow_journal_3 ORDER BY id;
+        CREATE UNIQUE INDEX core_workflow_journal_run ON core_workflow_journal (run, seq);
+        DROP TABLE core_workflow_journal_3;
+        CREATE VIEW core_workflow_checkpoints AS
+        SELECT r.run_id, c.seq, json_extract(c.line, '$.path') AS step_name, strftime('%Y-%m-%d %H:%M:%f', json_extract(c.line, '$.at')) AS created_at, json_extract(c.line, '$.kind') AS kind, c.line
+        FROM core_workflow_runs r JOIN core_workflow_journal c ON c.run = r.id;
+        """ + Snapshots;
 
     // Times are ISO 8601 in UTC with seven decimals, so that they sort as text. owner, holder and lease_until are the claim; messages counts the inbox; the rest
     // of a run's row is the fold of its journal. What a step changes (seq, hash, done, recoveries, updated_at) is in no index, and the journal has none besides its key.
@@ -99,7 +114,9 @@ static class SqliteSchema
             id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES core_workflow_runs (run_id) ON DELETE CASCADE, name TEXT NOT NULL, body TEXT, sent_at TEXT NOT NULL, sent_by TEXT,
             UNIQUE (run_id, name)
         );
+        """ + Snapshots;
 
+    const string Snapshots = """
         -- What was known behind each finished step. json_extract of two paths gives '[value,null]': the value as it was written, true and 1.10 too.
         CREATE VIEW core_workflow_snapshots AS
         SELECT c.run_id, r.workflow_name, c.step_name, c.seq, c.created_at, json_object(

@@ -108,8 +108,8 @@ public sealed partial class SqliteStore
         try
         {
             using var rows = db.Query($"""
-                SELECT j.id & 0xffffffff, j.line, max(seq, {SqliteHeads.LastRecord} - (core_workflow_runs.id << 32)) FROM core_workflow_runs
-                LEFT JOIN core_workflow_journal j ON j.id BETWEEN (core_workflow_runs.id << 32) + ? AND (core_workflow_runs.id << 32) + 0xffffffff WHERE run_id = ? ORDER BY j.id LIMIT ?
+                SELECT j.seq, j.line, max(core_workflow_runs.seq, {SqliteHeads.LastRecord}) FROM core_workflow_runs
+                LEFT JOIN core_workflow_journal j ON j.run = core_workflow_runs.id AND j.seq >= ? WHERE run_id = ? ORDER BY j.seq LIMIT ?
                 """, from, runId, RecordsPage);
             while (rows.Read())
             {

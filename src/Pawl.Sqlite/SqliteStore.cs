@@ -18,7 +18,7 @@ public sealed record SqliteStoreOptions
 /// <summary>The embedded database: every run in one SQLite file, for one machine and any number of its processes.</summary>
 /// <remarks>
 /// <para>A commit is one transaction in the write-ahead log and one flush (<c>journal_mode = WAL</c>, <c>synchronous = FULL</c>). Commits that come while another
-/// is flushed share the next flush. A lone commit is written on the caller's thread, several on a thread of the store.</para>
+/// is flushed share the next flush. Whoever finds the file free writes on its own thread, which the flush keeps; the others' commits are written by a thread of the store.</para>
 /// <para>A crash at any point leaves every acknowledged commit whole, and of one that was not acknowledged all or nothing. Thread safe. Every call may throw an
 /// <see cref="IOException"/> that names the file: locked by another process, disk full, damaged.</para>
 /// </remarks>
@@ -116,6 +116,7 @@ public sealed partial class SqliteStore : ICheckpointStore
 
     RunLease Claim(SqliteDb db, string runId, RunOwner claimant)
     {
+        db.Tips.Forget(runId);
         using var rows = db.Query("UPDATE core_workflow_runs SET token = token + 1, owner = ?, holder = ?, lease_until = ? WHERE run_id = ? RETURNING token",
             SqliteHeads.Write(claimant), _holder, (DateTimeOffset?)(Now + _options.LeaseTime), runId);
         rows.Read();
@@ -134,20 +135,28 @@ public sealed partial class SqliteStore : ICheckpointStore
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken) => _writer.RunAsync<IReadOnlyList<CommitResult>>(db =>
     {
+        db.Tips.Check(db);
         var results = new CommitResult[commits.Count];
         for (var i = 0; i < results.Length; i++) results[i] = Apply(db, commits[i]);
         return results;
-    }, here: commits.Count == 1);
+    });
 
     /// <summary>The commit protocol. Nothing is durable before the transaction ends, and then all is; a crash before that leaves nothing.</summary>
     static CommitResult Apply(SqliteDb db, in Commit commit)
     {
         var (lease, records) = (commit.Lease, commit.Records);
-        if (SqliteHeads.IsPlain(commit) && SqliteHeads.Find(db, commit) is > 0 and var run)
+        if (SqliteHeads.IsPlain(commit))
         {
-            Append(db, run, records[0], commit.Head!.Done);
-            return CommitResult.Committed;
+            var run = db.Tips.Find(commit);
+            if (run == 0) run = SqliteHeads.Find(db, commit);
+            if (run != 0)
+            {
+                Append(db, run, records[0], commit.Head!.Done);
+                db.Tips.Note(commit, run);
+                return CommitResult.Committed;
+            }
         }
+        db.Tips.Forget(lease.RunId);
         var id = records.Count == 0 ? 0 : SqliteHeads.Change(db, commit);
         if (id == 0)
         {
@@ -169,7 +178,7 @@ public sealed partial class SqliteStore : ICheckpointStore
 
     // done: what the run's row does not tell; null when it does.
     static void Append(SqliteDb db, long run, Checkpoint record, int? done = null) =>
-        db.Run("INSERT INTO core_workflow_journal (id, line, done) VALUES (?, ?, ?)", (run << 32) + record.Seq, SqlValue.Text(record.Line), done is { } steps ? steps : (string?)null);
+        db.Run("INSERT INTO core_workflow_journal (run, seq, line, done) VALUES (?, ?, ?, ?)", run, record.Seq, SqlValue.Text(record.Line), done is { } steps ? steps : (string?)null);
 
     /// <inheritdoc/>
     public async ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken)
@@ -193,9 +202,10 @@ public sealed partial class SqliteStore : ICheckpointStore
     {
         var (isGone, holder) = await _writer.RunAsync<(bool, RunOwner?)>(db =>
         {
+            db.Tips.Forget(runId);
             using (var rows = db.Query($"SELECT {HolderColumns} FROM core_workflow_runs WHERE run_id = ?", runId))
                 if (rows.Read() && SqliteHeads.Owner(rows, 0, Now) is { } holder) return (false, holder);
-            db.Run("DELETE FROM core_workflow_journal WHERE id BETWEEN (SELECT id << 32 FROM core_workflow_runs WHERE run_id = ?1) AND (SELECT (id << 32) + 0xffffffff FROM core_workflow_runs WHERE run_id = ?1)", runId);
+            db.Run("DELETE FROM core_workflow_journal WHERE run = (SELECT id FROM core_workflow_runs WHERE run_id = ?)", runId);
             // Its payloads, messages and labels go with it, by their foreign keys.
             return (db.Run("DELETE FROM core_workflow_runs WHERE run_id = ?", runId) == 1, null);
         });
@@ -209,7 +219,11 @@ public sealed partial class SqliteStore : ICheckpointStore
         _disposed = true;
         try
         {
-            await _writer.RunAsync(db => db.Run($"UPDATE core_workflow_runs SET {Free} WHERE holder = ? AND owner IS NOT NULL", _holder));
+            await _writer.RunAsync(db =>
+            {
+                db.Tips.Forget();
+                return db.Run($"UPDATE core_workflow_runs SET {Free} WHERE holder = ? AND owner IS NOT NULL", _holder);
+            });
         }
         catch (IOException)
         {

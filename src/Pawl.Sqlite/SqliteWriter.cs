@@ -11,10 +11,9 @@ sealed class SqliteWriter(SqliteDb db, SqliteLog log) : IDisposable
 
     /// <summary>Runs a piece of work in a transaction; it is durable when the answer comes. The work may be run again when another in its transaction failed, and must not touch what lies outside.</summary>
     /// <param name="work">Throws for no reason but SQLite's: what it finds is its answer.</param>
-    /// <param name="here">A flush on the caller's thread when nobody else writes: fastest for one, in the way of many.</param>
-    public ValueTask<T> RunAsync<T>(Func<SqliteDb, T> work, bool here = true)
+    public ValueTask<T> RunAsync<T>(Func<SqliteDb, T> work)
     {
-        if (here && Volatile.Read(ref _count) == 0 && _writing.TryEnter())
+        if (Volatile.Read(ref _count) == 0 && _writing.TryEnter())
         {
             try
             {

@@ -14,18 +14,7 @@ public sealed class SqliteStoreTests : IDisposable
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    List<string> Query(string sql)
-    {
-        SqliteLibrary.Ensure();
-        using var connection = new SqliteConnection($"Data Source={_directory.File};Pooling=false");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        using var reader = command.ExecuteReader();
-        var rows = new List<string>();
-        while (reader.Read()) rows.Add(string.Join('|', Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? "" : reader.GetString(i))));
-        return rows;
-    }
+    List<string> Query(string sql) => _directory.Query(sql);
 
     static string Sh(string command)
     {
@@ -116,7 +105,7 @@ public sealed class SqliteStoreTests : IDisposable
     {
         await using (var store = _directory.Open()) await SqliteRun.BeginAsync(store, "a");
         await using (var again = _directory.Open()) Assert.NotNull(await again.FindAsync("a", Token));
-        Assert.Equal(["1", "2", "3"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "3", "4"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]
@@ -124,7 +113,7 @@ public sealed class SqliteStoreTests : IDisposable
     {
         var said = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => SqliteSubject.RunAsync("open", _directory.File)));
         Assert.All(said, lines => Assert.Equal(["OPEN"], lines));
-        Assert.Equal(["1", "2", "3"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "3", "4"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]
@@ -132,14 +121,22 @@ public sealed class SqliteStoreTests : IDisposable
     {
         SqliteRun run;
         await using (var store = _directory.Open()) run = await SqliteRun.BeginAsync(store, "a");
-        Query("ALTER TABLE core_workflow_journal DROP COLUMN done");
-        Query("DELETE FROM core_workflow_schema WHERE version = 3");
+        // Up to version 3 a journal's key was run << 32 | seq, and up to version 2 there was no 'done'.
+        Query("""
+            DROP VIEW core_workflow_snapshots; DROP VIEW core_workflow_checkpoints;
+            CREATE TABLE old AS SELECT (run << 32) + seq AS id, line FROM core_workflow_journal; DROP TABLE core_workflow_journal;
+            CREATE TABLE core_workflow_journal (id INTEGER PRIMARY KEY, line TEXT NOT NULL); INSERT INTO core_workflow_journal SELECT id, line FROM old; DROP TABLE old;
+            CREATE VIEW core_workflow_checkpoints AS SELECT 1; CREATE VIEW core_workflow_snapshots AS SELECT 1;
+            DELETE FROM core_workflow_schema WHERE version > 2
+            """);
         await using var again = _directory.Open();
-        Assert.Equal(["1", "2", "3"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "3", "4"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
         run = new SqliteRun { Head = run.Head, Lease = (await again.ClaimAsync("a", SqliteRun.Me, Token)).Lease! };
         for (var step = 0; step < 3; step++) await run.CommitAsync(again, SqliteRun.Step($"s{step}"));
         var head = (await again.FindAsync("a", Token))!;
         Assert.Equal((run.Head.Seq, run.Head.Hash, 3), (head.Seq, head.Hash, head.Done));
+        Assert.Equal(["1|created", "2|resumed", "3|step", "4|step", "5|step"], Query("SELECT seq, kind FROM core_workflow_checkpoints WHERE run_id = 'a' ORDER BY seq"));
+        Assert.Equal(["s0", "s1", "s2"], Query("SELECT step_name FROM core_workflow_snapshots ORDER BY seq"));
     }
 
     [Fact]
@@ -167,7 +164,7 @@ public sealed class SqliteStoreTests : IDisposable
         Query("INSERT INTO core_workflow_schema VALUES (99, 'later')");
         var error = Assert.Throws<NotSupportedException>(() => _directory.Open());
         Assert.Contains("version 99", error.Message, StringComparison.Ordinal);
-        Assert.Equal(["1", "2", "3", "99"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
+        Assert.Equal(["1", "2", "3", "4", "99"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
     }
 
     [Fact]
@@ -192,7 +189,7 @@ public sealed class SqliteStoreTests : IDisposable
         Assert.Equal("a|step1|{\"params\":{\"dry\":true,\"key\":\"value\"},\"outputs\":{\"step1\":{\"records\":1000,\"price\":1.10,\"ok\":true}},\"quality_metrics\":{\"step1\":{\"passed\":true}},\"partition\":{\"date\":\"2026-01-10\"}}", rows[0]);
         using var second = JsonDocument.Parse(rows[1].Split('|')[2]);
         Assert.Equal("text", second.RootElement.GetProperty("outputs").GetProperty("step2").GetString());
-        Assert.Throws<SqliteException>(() => Query("INSERT INTO core_workflow_journal (id, line) SELECT (id << 32) + 4, '{}' FROM core_workflow_runs"));
+        Assert.Throws<SqliteException>(() => Query("INSERT INTO core_workflow_journal (run, seq, line) SELECT id, 4, '{}' FROM core_workflow_runs"));
     }
 
     [Fact]
@@ -282,11 +279,11 @@ public sealed class SqliteStoreTests : IDisposable
     public async Task A_record_that_was_removed_or_changed_by_hand_is_reported()
     {
         await using var store = _directory.Open();
-        foreach (var (id, damage) in new[] { ("gap", "DELETE FROM core_workflow_journal WHERE id = 3"), ("end", "DELETE FROM core_workflow_journal WHERE id = 4"), ("text", "UPDATE core_workflow_journal SET line = 'x' WHERE id = 3") })
+        foreach (var (id, damage) in new[] { ("gap", "DELETE FROM core_workflow_journal WHERE seq = 3"), ("end", "DELETE FROM core_workflow_journal WHERE seq = 4"), ("text", "UPDATE core_workflow_journal SET line = 'x' WHERE seq = 3") })
         {
             var run = await SqliteRun.BeginAsync(store, id);
             await run.CommitAsync(store, SqliteRun.Step("x"), SqliteRun.Step("y"));
-            Query(damage.Replace("id = ", $"id = (SELECT id << 32 FROM core_workflow_runs WHERE run_id = '{id}') + ", StringComparison.Ordinal));
+            Query($"{damage} AND run = (SELECT id FROM core_workflow_runs WHERE run_id = '{id}')");
             var error = await Assert.ThrowsAsync<JournalCorruptException>(async () => await store.ReadAsync(id, 1, Token).CountAsync(Token));
             Assert.Equal((id, id == "end" ? 4 : 3), (error.RunId, error.Line));
         }
