@@ -10,7 +10,7 @@ namespace Pawl.Dashboard;
 /// <summary>What is there: runs, decisions that are asked for, workflows, queues, schedules.</summary>
 static class ListEndpoints
 {
-    const int MostOnPage = 500;
+    const int Usual = 50, MostOnPage = 500;
 
     // More than this are "many" to a person; counting them all would read them all.
     const int MostCounted = 1000;
@@ -20,11 +20,7 @@ static class ListEndpoints
 
     public static void Map(RouteGroupBuilder api, PawlClient client, DashboardOptions options, Feed feed)
     {
-        api.MapGet("/info", (HttpContext context) => Json.Answer(context, new
-        {
-            store = client.Store.Info.Uri, durability = client.Store.Info.Durability, remark = client.Store.Info.Remark,
-            version = typeof(PawlClient).Assembly.GetName().Version?.ToString(3), options.ReadOnly, actor = options.Actor(context), host = Environment.MachineName, lease = client.Store.Info.LeaseTime,
-        }));
+        api.MapGet("/info", (HttpContext context) => Json.Answer(context, Info(context, client, options)));
         api.MapGet("/runs", async (HttpContext context, CancellationToken stop) => await RunsAsync(context, client, stop)).Shared(feed);
         api.MapGet("/counts", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await CountsAsync(client, stop))).Shared(feed);
         api.MapGet("/approvals", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await ApprovalsAsync(client, stop) })).Shared(feed);
@@ -33,14 +29,36 @@ static class ListEndpoints
         api.MapGet("/schedules", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await client.SchedulesAsync(stop) })).Shared(feed);
     }
 
+    /// <summary>What the page asks for when it is opened, under the addresses by which it would.</summary>
+    public static Task<byte[]> FirstAsync(HttpContext context, PawlClient client, DashboardOptions options, CancellationToken stop)
+    {
+        var info = Info(context, client, options);
+        // A store may read on the thread that asks it.
+        return Task.Run(async () =>
+        {
+            var (items, next) = await PageAsync(client, new RunQuery(), "", Usual, stop);
+            return AnswerJson.Of(new Dictionary<string, object> { ["/info"] = info, ["/counts"] = await CountsAsync(client, stop), [$"/runs?limit={Usual}&"] = new { items, next } });
+        }, stop);
+    }
+
+    static object Info(HttpContext context, PawlClient client, DashboardOptions options) => new
+    {
+        store = client.Store.Info.Uri, durability = client.Store.Info.Durability, remark = client.Store.Info.Remark,
+        version = typeof(PawlClient).Assembly.GetName().Version?.ToString(3), options.ReadOnly, actor = options.Actor(context), host = Environment.MachineName, lease = client.Store.Info.LeaseTime,
+    };
+
     static async Task<IResult> RunsAsync(HttpContext context, PawlClient client, CancellationToken stop)
     {
         var asked = context.Request.Query;
-        var limit = int.TryParse(asked["limit"], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, MostOnPage) : 50;
-        var text = asked["text"].ToString().Trim();
-        var query = Query(asked) with { Limit = text.Length == 0 ? limit + 1 : MostSearched };
+        var limit = int.TryParse(asked["limit"], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, MostOnPage) : Usual;
+        var (items, next) = await PageAsync(client, Query(asked), asked["text"].ToString().Trim(), limit, stop);
+        return Json.Answer(context, new { items, next }, string.Join('.', items.Select(Mark).Append(next).Aggregate(17UL, (sum, mark) => (sum * 31) ^ Hash(mark))));
+    }
+
+    static async Task<(List<RunHead> Items, string? Next)> PageAsync(PawlClient client, RunQuery query, string text, int limit, CancellationToken stop)
+    {
         var (items, searched, last) = (new List<RunHead>(), 0, default(RunHead));
-        await foreach (var head in client.ListAsync(query, stop))
+        await foreach (var head in client.ListAsync(query with { Limit = text.Length == 0 ? limit + 1 : MostSearched }, stop))
         {
             searched++;
             if (text.Length > 0 && !Contains(head, text)) { last = head; continue; }
@@ -49,8 +67,7 @@ static class ListEndpoints
             last = head;
         }
         var more = text.Length == 0 ? searched > limit : searched == MostSearched || items.Count == limit;
-        var next = more && last is not null ? Place(last) : null;
-        return Json.Answer(context, new { items, next }, string.Join('.', items.Select(Mark).Append(next).Aggregate(17UL, (sum, mark) => (sum * 31) ^ Hash(mark))));
+        return (items, more && last is not null ? Place(last) : null);
     }
 
     /// <summary>Every run that the filter of the list finds, newest first.</summary>

@@ -1,5 +1,5 @@
 import { html, render, useState, useEffect } from './vendor/preact-htm.js';
-import { useLive, later, Nothing } from './lib.js';
+import { useLive, later, askEarly, at, Nothing } from './lib.js';
 import { Runs } from './runs.js';
 import { Keys, useKeys } from './keys.js';
 
@@ -50,4 +50,9 @@ function App() {
     ${keys ? html`<${Keys} close=${() => setKeys(false)} />` : null}`;
 }
 
+const here = place();
+if (here.page === 'run' && here.parts[0]) {
+  import('./run.js');
+  askEarly(`/runs/${at([here.parts[0]])}`);
+}
 render(html`<${App} />`, document.getElementById('app'));

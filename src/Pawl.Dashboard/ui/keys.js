@@ -1,5 +1,5 @@
 // The page by keyboard. Keys are only taken where nobody types.
-import { html, useEffect, useRef } from './vendor/preact-htm.js';
+import { html, useEffect, useLayoutEffect, useRef } from './vendor/preact-htm.js';
 import { open, to } from './lib.js';
 
 const places = { r: ['runs', 'Runs'], a: ['approvals', 'Approvals'], w: ['workflows', 'Workflows'], q: ['queues', 'Queues and workers'], c: ['schedules', 'Schedules'], s: ['storage', 'Storage'], u: ['audit', 'Audit'], n: ['start', 'Start a run'] };
@@ -17,7 +17,8 @@ function move(by) {
 
 /** Listens while the page lives. `help` opens the list of keys. */
 export function useKeys(help) {
-  useEffect(() => {
+  // With the first frame, and not behind it.
+  useLayoutEffect(() => {
     // Times count from the beginning of the page: 0 would be a 'g' that was pressed then.
     const none = -Infinity;
     let leader = none;

@@ -13,13 +13,22 @@ export class Problem extends Error {
   }
 }
 
+// Answers that came with the page, for its first rendering: that is done when the timer comes, and whoever asks later wants to know what is new.
+let first = JSON.parse(document.getElementById('first').textContent);
+setTimeout(() => { first = {}; });
+
+const early = {};
+
+/** Asks for what a part of the page will ask for that is still on its way. */
+export function askEarly(path) { early[path] = fetch(`${api}${path}`, { credentials: 'same-origin' }); }
+
 async function send(path, body, { seen, signal } = {}) {
   let answer;
   try {
     // What was asked for early is older than any change.
-    const early = seen ? null : window.early[path];
-    delete window.early[path];
-    answer = await (early ?? fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
+    const asked = seen ? null : early[path];
+    delete early[path];
+    answer = await (asked ?? fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
       : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal }));
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
@@ -49,8 +58,8 @@ export async function stream(path, body, each, signal) {
 
 /** The address of a place in the page. What is empty does not stand in it. */
 export function to(parts, query = {}) {
-  const filled = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== '' && value != null && value !== false));
-  return `#/${parts.map(encodeURIComponent).join('/')}${[...filled].length ? `?${filled}` : ''}`;
+  const filled = Object.entries(query).filter(([, value]) => value !== '' && value != null && value !== false);
+  return `#/${parts.map(encodeURIComponent).join('/')}${filled.length ? `?${new URLSearchParams(filled)}` : ''}`;
 }
 
 export const open = address => { location.hash = address.slice(1); };
@@ -85,16 +94,19 @@ function watch(feed, changed, lost) {
   };
 }
 
+/** When what is shown first has been seen, in milliseconds: what it does not need begins then. */
+export const afterwards = 100;
+
 const same = { path: path => path, next: (had, value) => value };
 
 /** Reads an address again whenever its feed tells of a change; `grow` says how to ask for what is new only, and how to add it. → [value, problem, reload] */
 export function useLive(path, feed = '/events', grow = same) {
-  const [value, setValue] = useState(null);
+  const [value, setValue] = useState(first[path] ?? null);
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {});
   // Asked for at once: an effect would wait for the first frame.
   useLayoutEffect(() => {
-    let gone = false, busy = false, again = null, had = null, retry = 0;
+    let gone = false, busy = false, again = null, had = first[path] ?? null, retry = 0;
     load.current = async seen => {
       if (busy) { again = { seen }; return; }
       busy = true;
@@ -111,21 +123,21 @@ export function useLive(path, feed = '/events', grow = same) {
       again = null;
       if (more && !gone) load.current(more.seen);
     };
-    setValue(null);
-    load.current();
+    setValue(had);
+    if (!had) load.current();
     return () => { gone = true; clearTimeout(retry); };
   }, [path, feed]);
   useEffect(() => {
     if (!feed) return;
     // The first event may tell of what has just been read: it waits until that is shown.
-    let isFirst = true, waits;
+    let isFirst = true, waits, leave;
     const told = event => {
       if (isFirst) waits = setTimeout(() => load.current(event.lastEventId), 300);
       else load.current(event.lastEventId);
       isFirst = false;
     };
-    const leave = watch(feed, told, () => setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' })));
-    return () => { clearTimeout(waits); leave(); };
+    const begins = setTimeout(() => { leave = watch(feed, told, () => setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' }))); }, afterwards);
+    return () => { clearTimeout(begins); clearTimeout(waits); leave?.(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }

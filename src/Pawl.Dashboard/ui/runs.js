@@ -1,5 +1,5 @@
-import { html, useState, useMemo } from './vendor/preact-htm.js';
-import { api, ask, to, open, later, useLive, Loaded, Nothing, State, Time, Trouble, stateOf, duration } from './lib.js';
+import { html, useState, useEffect, useMemo } from './vendor/preact-htm.js';
+import { api, ask, to, open, later, afterwards, useLive, Loaded, Nothing, State, Time, Trouble, stateOf, duration } from './lib.js';
 
 const Bulk = later('./bulk.js', 'Bulk'), BulkBar = later('./bulk.js', 'BulkBar');
 
@@ -66,9 +66,15 @@ export function Runs({ query, info }) {
     ${bulk ? html`<${Bulk} ...${bulk} filter=${filter} close=${() => setBulk(null)} done=${() => { setChosen(new Set()); reload(); }} />` : null}`;
 }
 
-export const RunTable = ({ items, choice }) => html`<div class="scroll" tabindex="0"><table>
+// What a screen shows is there at once, and the rest when that has been seen.
+const screen = Math.ceil(innerHeight / 60);
+
+export function RunTable({ items, choice }) {
+  const [isWhole, setWhole] = useState(false);
+  useEffect(() => { const rest = setTimeout(() => setWhole(true), afterwards); return () => clearTimeout(rest); }, []);
+  return html`<div class="scroll" tabindex="0"><table>
   <thead><tr>${choice ? html`<th scope="col" class="fit"><input type="checkbox" aria-label="Choose all that are listed" checked=${items.every(head => choice.has(head.run_id))} onChange=${event => choice.all(event.target.checked)} /></th>` : null}<th scope="col">Run</th><th scope="col">State</th><th scope="col" class="num">Steps</th><th scope="col" class="wide">Workflow</th><th scope="col" class="wide num">Took</th><th scope="col">Changed</th><th scope="col" class="wide">What is the matter</th></tr></thead>
-  <tbody>${items.map(head => html`<tr key=${head.run_id}>
+  <tbody>${(isWhole ? items : items.slice(0, screen)).map(head => html`<tr key=${head.run_id}>
     ${choice ? html`<td class="fit"><input type="checkbox" aria-label=${`Choose ${head.run_id}`} checked=${choice.has(head.run_id)} onChange=${event => choice.choose(head.run_id, event.target.checked)} /></td>` : null}
     <td><a class="path" href=${to(['run', head.run_id])}>${head.run_id}</a></td>
     <td><${State} of=${stateOf(head)} /></td>
@@ -78,3 +84,4 @@ export const RunTable = ({ items, choice }) => html`<div class="scroll" tabindex
     <td class="fit"><${Time} of=${head.updated_at} /></td>
     <td class="wide why">${head.error ? html`<b class="path">${head.error_step}</b> ${head.error.slice(0, 160)}` : head.waits?.length ? head.waits.map(wait => wait.message ?? (wait.is_child_run ? 'its child run' : wait.signal ? `signal ${wait.signal}` : `until ${new Date(wait.due).toLocaleString()}`)).join('; ').slice(0, 160) : ''}</td>
   </tr>`)}</tbody></table></div>`;
+}

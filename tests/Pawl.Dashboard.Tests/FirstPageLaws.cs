@@ -1,0 +1,115 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Microsoft.Playwright;
+using Pawl.Storage;
+
+namespace Pawl.Dashboard.Tests;
+
+/// <summary>What the page shows first comes with it.</summary>
+public sealed class FirstPageLaws(Browser browser) : PageTest(browser)
+{
+    const string Begin = "<script type=\"application/json\" id=\"first\">", End = "</script>";
+
+    static async Task<(string Page, JsonElement First)> GetAsync(Lab lab)
+    {
+        using var answer = await lab.Http.GetAsync(lab.Server.Address, Lab.Stop);
+        Assert.Equal("no-store", answer.Headers.CacheControl!.ToString());
+        var page = await answer.Content.ReadAsStringAsync(Lab.Stop);
+        var data = page[(page.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length)..];
+        return (page, JsonElement.Parse(data[..data.IndexOf(End, StringComparison.Ordinal)]));
+    }
+
+    [Fact]
+    public async Task No_text_of_a_run_can_end_the_data_in_the_page()
+    {
+        const string evil = "</script><script>alert(1)</script><!-- <script>";
+        await using var lab = await Lab.StartAsync();
+        var (empty, _) = await GetAsync(lab);
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r", Tags = new Dictionary<string, string> { ["evil"] = evil } }, Lab.Stop);
+        var (page, first) = await GetAsync(lab);
+        Assert.Equal(evil, first.GetProperty("/runs?limit=50&").GetProperty("items")[0].GetProperty("tags").GetProperty("evil").GetString());
+        Assert.Equal(empty.Count(letter => letter == '<'), page.Count(letter => letter == '<'));
+    }
+
+    [Fact]
+    public async Task It_is_what_the_api_would_answer()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        var (_, first) = await GetAsync(lab);
+        Assert.Equal(["/info", "/counts", "/runs?limit=50&"], first.EnumerateObject().Select(answer => answer.Name));
+        foreach (var answer in first.EnumerateObject())
+            Assert.True(JsonElement.DeepEquals(await lab.GetAsync(answer.Name[1..]), answer.Value), answer.Name);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_store_that_fails_or_does_not_answer_does_not_keep_the_page_back(bool hangs)
+    {
+        await using var lab = await Lab.StartAsync(around: store => NoLists.Around(store, hangs));
+        var (_, first) = await GetAsync(lab);
+        Assert.Empty(first.EnumerateObject());
+    }
+
+    [Fact]
+    public async Task The_first_rows_are_there_without_a_question()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab.Server.Link, "workflows");
+        await page.RouteAsync("**/api/v1/**", route => route.AbortAsync());
+        await page.GotoAsync($"{lab.Server.Address}#/runs");
+        await page.ReloadAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true })).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task Rows_behind_those_that_a_screen_shows_follow()
+    {
+        await using var lab = await Lab.StartAsync();
+        for (var number = 0; number < 45; number++) await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = $"r{number}" }, Lab.Stop);
+        var page = await OpenAsync(lab.Server.Link, "runs");
+        await Assertions.Expect(page.Locator("main tbody tr")).ToHaveCountAsync(45);
+    }
+
+    [Fact]
+    public async Task What_came_with_the_page_is_not_shown_later()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab.Server.Link, "workflows");
+        await Assertions.Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Workflows" })).ToBeVisibleAsync();
+        // Nobody tells of the new run.
+        await page.RouteAsync("**/api/v1/events", route => route.AbortAsync());
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r2" }, Lab.Stop);
+        await page.GetByRole(AriaRole.Link, new() { Name = "Runs", Exact = true }).ClickAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "r2", Exact = true })).ToBeVisibleAsync();
+    }
+
+    /// <summary>A store whose lists fail, or never come.</summary>
+    public class NoLists : DispatchProxy
+    {
+        ICheckpointStore _inner = null!;
+        bool _hangs;
+
+        public static ICheckpointStore Around(ICheckpointStore inner, bool hangs)
+        {
+            var store = Create<ICheckpointStore, NoLists>();
+            var proxy = (NoLists)(object)store;
+            (proxy._inner, proxy._hangs) = (inner, hangs);
+            return store;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Name == nameof(ICheckpointStore.ListAsync) ? HeadsAsync((CancellationToken)args![1]!) : targetMethod.Invoke(_inner, args);
+
+        async IAsyncEnumerable<RunHead> HeadsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            if (!_hangs) throw new IOException("the disk is on fire");
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+            yield break;
+        }
+    }
+}
