@@ -24,15 +24,13 @@ static class ActionEndpoints
             var isFirst = asked.Approve
                 ? await client.ApproveAsync(id, asked.Step, by, asked.Reason, asked.Changes, context.RequestAborted)
                 : await client.RejectAsync(id, asked.Step, by, asked.Reason, context.RequestAborted);
-            if (isFirst) await GoOnAsync(context, id);
-            return Json.Answer(context, new { is_first = isFirst });
+            return Json.Answer(context, new { is_first = isFirst, problem = await GoOnAsync(context, id) });
         });
         api.MapPost("/runs/{id}/signal", async (HttpContext context, string id) =>
         {
             var asked = await Json.ReadAsync<SignalBody>(context);
             var isFirst = await client.SignalAsync(id, asked.Name, asked.Body, options.Actor(context), context.RequestAborted);
-            if (isFirst) await GoOnAsync(context, id);
-            return Json.Answer(context, new { is_first = isFirst });
+            return Json.Answer(context, new { is_first = isFirst, problem = await GoOnAsync(context, id) });
         });
         api.MapPost("/runs/{id}/cancel", async (HttpContext context, string id) => Json.Answer(context, await client.CancelAsync(id, options.Actor(context), TimeSpan.FromSeconds(2), context.RequestAborted)));
         api.MapPost("/runs/{id}/pause", async (HttpContext context, string id) => Json.Answer(context, await client.PauseAsync(id, options.Actor(context), TimeSpan.FromSeconds(2), context.RequestAborted)));
@@ -87,15 +85,24 @@ static class ActionEndpoints
         api.MapPost("/schedules/{name}/resume", async (HttpContext context, string name) => Json.Answer(context, await client.ResumeScheduleAsync(name, options.Actor(context), context.RequestAborted)));
         api.MapPost("/schedules/{name}/trigger", async (HttpContext context, string name) => Json.Answer(context, await client.TriggerAsync(name, options.Actor(context), context.RequestAborted)));
 
-        // A run in a queue is woken by its workers; another would sit there with its answer.
-        async Task GoOnAsync(HttpContext context, string id)
+        // A run in a queue is woken by its workers; another would sit there with its answer. What was said is kept, whatever happens here: the same said again tries again.
+        async Task<string?> GoOnAsync(HttpContext context, string id)
         {
-            if (await RunEndpoints.HeadAsync(client, id, context.RequestAborted) is not { Queue: null, Owner: null, ParentRunId: null } head) return;
-            if (await definitions.FindAsync(head, context.RequestAborted) is not { } workflow) return;
-            try { await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, new ResumeOptions { OnEvent = onEvent }, stop)); }
+            try
+            {
+                if (await RunEndpoints.HeadAsync(client, id, context.RequestAborted) is not { Queue: null, Owner: null, ParentRunId: null, Status: RunStatus.Waiting or RunStatus.Running } head) return null;
+                if (await definitions.FindAsync(head, context.RequestAborted) is { } workflow)
+                    await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, new ResumeOptions { OnEvent = onEvent }, stop));
+                return null;
+            }
             catch (ResumeRefusedException)
             {
-                // What was said is kept; another process goes on with it, or it waits for more.
+                // Another process goes on with it, or it waits for more.
+                return null;
+            }
+            catch (Exception error) when (error is PawlException or IOException or BadRequestException)
+            {
+                return error.Message;
             }
         }
     }

@@ -22,14 +22,18 @@ static class Assets
     static readonly FrozenDictionary<string, (byte[] Bytes, EntityTagHeaderValue Tag)> s_files = Load();
 
     /// <param name="group">What the page is mapped into.</param>
-    /// <param name="path">Where.</param>
     /// <param name="first">What the page shows first, as JSON.</param>
-    public static void Map(RouteGroupBuilder group, string path, Func<HttpContext, CancellationToken, Task<byte[]>> first)
+    public static void Map(RouteGroupBuilder group, Func<HttpContext, CancellationToken, Task<byte[]>> first)
     {
-        // Addresses in the page are relative: it must be asked for with the slash.
-        if (path.TrimEnd('/').Length > 0) group.MapGet("", () => Results.Redirect($"{path.TrimEnd('/')}/"));
-        group.MapGet("/{*file}", async (HttpContext context, string? file) => file is null or "" or Index ? Page(context, await FirstAsync(context, first))
+        group.MapGet("/{*file}", async (HttpContext context, string? file) => file is null or "" or Index ? await IndexAsync(context, file, first)
             : File(file) ?? Problems.Of(StatusCodes.Status404NotFound, $"There is nothing at '{file}'.", "The page is at its root, its API below api/v1."));
+    }
+
+    static async Task<IResult> IndexAsync(HttpContext context, string? file, Func<HttpContext, CancellationToken, Task<byte[]>> first)
+    {
+        // Addresses in the page are relative: it must be asked for with the slash, which routes do not look at.
+        var request = context.Request;
+        return file == Index || (request.PathBase + request.Path).ToString().EndsWith('/') ? Page(context, await FirstAsync(context, first)) : Results.Redirect($"{request.PathBase}{request.Path}/");
     }
 
     static async Task<byte[]> FirstAsync(HttpContext context, Func<HttpContext, CancellationToken, Task<byte[]>> first)

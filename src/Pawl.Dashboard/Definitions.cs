@@ -34,7 +34,7 @@ sealed class Definitions(PawlClient client, DashboardOptions options, Workflow r
     Known Read(WorkflowSource source)
     {
         try { return new Known((options.Definitions ?? throw new BadRequestException("DashboardOptions.Sources needs DashboardOptions.Definitions, which makes workflows of them."))(source), source.Path, null); }
-        catch (Exception error) when (error is InvalidDefinitionException or IOException or BadRequestException)
+        catch (Exception error) when (error is PawlException or IOException or BadRequestException)
         {
             return new Known(null, source.Path, error.Message);
         }

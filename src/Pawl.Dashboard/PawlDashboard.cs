@@ -22,7 +22,7 @@ public static class PawlDashboard
         var client = options.Client ?? endpoints.ServiceProvider.GetRequiredService<PawlClient>();
         var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         var group = endpoints.MapGroup(path.TrimEnd('/')).AddEndpointFilter(SameSite.CheckAsync);
-        Assets.Map(group, path, (context, stop) => ListEndpoints.FirstAsync(context, client, options, stop));
+        Assets.Map(group, (context, stop) => ListEndpoints.FirstAsync(context, client, options, stop));
         var api = group.MapGroup("/api/v1").AddEndpointFilter(Problems.CatchAsync);
         var removals = new Removals(client);
         var definitions = new Definitions(client, options, removals.Workflow);

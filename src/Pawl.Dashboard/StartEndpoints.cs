@@ -23,7 +23,7 @@ static class StartEndpoints
             Workflow? workflow = null;
             string? problem = null;
             try { workflow = await definitions.FindAsync(head, context.RequestAborted); }
-            catch (InvalidDefinitionException error) { problem = error.Message; }
+            catch (Exception error) when (error is PawlException or IOException or BadRequestException) { problem = error.Message; }
             return Json.Answer(context, new { definition = await client.DefinitionAsync(id, context.RequestAborted), problem, @params = workflow is null ? null : Params(workflow) });
         });
     }

@@ -53,15 +53,17 @@ static class SqliteSchema
     const string Done = "ALTER TABLE core_workflow_journal ADD COLUMN done INTEGER";
 
     // The journals of all runs in the order in which their records came: those of a group of commits stand on few pages, however many runs they are of.
-    // run is the run's id, seq the record's number.
+    // run is the run's id, seq the record's number. An older program that has the file open finds no column 'id' any more. By way of a copy: to rename a table, SQLite reads all
+    // views that there are, and refuses when one of yours rests on those that are gone just then.
     const string Arrival = """
         DROP VIEW core_workflow_snapshots;
         DROP VIEW core_workflow_checkpoints;
-        ALTER TABLE core_workflow_journal RENAME TO core_workflow_journal_3;
-        CREATE TABLE core_workflow_journal (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, line TEXT NOT NULL, done INTEGER);
-        INSERT INTO core_workflow_journal (run, seq, line, done) SELECT id >> 32, id & 0xffffffff, line, done FROM core_workflow_journal_3 ORDER BY id;
+        CREATE TEMP TABLE core_workflow_before AS SELECT id, line, done FROM core_workflow_journal ORDER BY id;
+        DROP TABLE core_workflow_journal;
+        CREATE TABLE core_workflow_journal (place INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, line TEXT NOT NULL, done INTEGER);
+        INSERT INTO core_workflow_journal (run, seq, line, done) SELECT id >> 32, id & 0xffffffff, line, done FROM core_workflow_before ORDER BY id;
         CREATE UNIQUE INDEX core_workflow_journal_run ON core_workflow_journal (run, seq);
-        DROP TABLE core_workflow_journal_3;
+        DROP TABLE core_workflow_before;
         CREATE VIEW core_workflow_checkpoints AS
         SELECT r.run_id, c.seq, json_extract(c.line, '$.path') AS step_name, strftime('%Y-%m-%d %H:%M:%f', json_extract(c.line, '$.at')) AS created_at, json_extract(c.line, '$.kind') AS kind, c.line
         FROM core_workflow_runs r JOIN core_workflow_journal c ON c.run = r.id;

@@ -169,7 +169,7 @@ public sealed partial class PawlClient
         return deleted;
     }
 
-    /// <summary>Removes finished runs that the policy no longer keeps. What can still be resumed always stays.</summary>
+    /// <summary>Removes finished runs that the policy no longer keeps. What can still be resumed always stays, and so do the child runs of that.</summary>
     /// <returns>The heads of the runs that were removed, or would be.</returns>
     public async Task<IReadOnlyList<RunHead>> PruneAsync(RetentionPolicy policy, string? workflow = null, bool dryRun = false, CancellationToken cancellationToken = default)
     {
@@ -186,9 +186,18 @@ public sealed partial class PawlClient
                 kept[head.Workflow] = newer + 1;
                 continue;
             }
+            if (await IsNeededAsync(head, cancellationToken)) continue;
             if (dryRun || await Store.DeleteAsync(head.RunId, cancellationToken)) removed.Add(head);
         }
         return removed;
+    }
+
+    /// <summary>A child run holds its result for its parent, which asks for it again whenever it goes on: without it, it would be executed a second time.</summary>
+    async ValueTask<bool> IsNeededAsync(RunHead head, CancellationToken cancellationToken)
+    {
+        if (head.ParentRunId is not { } parent) return false;
+        try { return await FindAsync(parent, cancellationToken) is { Status: not (RunStatus.Completed or RunStatus.Canceled) }; }
+        catch (JournalCorruptException) { return true; }
     }
 
     /// <summary>Checks a run's journal from end to end, with every payload it refers to.</summary>

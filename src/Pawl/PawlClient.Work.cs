@@ -135,6 +135,13 @@ public sealed partial class PawlClient
                 await FailAsync(again, new StepError("refused", error.Message, ErrorClass.Permanent));
             throw;
         }
+        catch (JournalCorruptException)
+        {
+            // Nobody can go on with it, and it is due: it is kept for as long as a lease lasts, so that it is not taken again at once, and again.
+            await ReleaseAsync(lease);
+            if (Store.Info.LeaseTime is not null) await Store.ClaimAsync(lease.RunId, Owner(), CancellationToken.None);
+            throw;
+        }
     }
 
     static Workflow Load(WorkerOptions worker, WorkflowSource source)

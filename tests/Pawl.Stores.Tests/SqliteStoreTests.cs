@@ -127,7 +127,8 @@ public sealed class SqliteStoreTests : IDisposable
             CREATE TABLE old AS SELECT (run << 32) + seq AS id, line FROM core_workflow_journal; DROP TABLE core_workflow_journal;
             CREATE TABLE core_workflow_journal (id INTEGER PRIMARY KEY, line TEXT NOT NULL); INSERT INTO core_workflow_journal SELECT id, line FROM old; DROP TABLE old;
             CREATE VIEW core_workflow_checkpoints AS SELECT 1; CREATE VIEW core_workflow_snapshots AS SELECT 1;
-            DELETE FROM core_workflow_schema WHERE version > 2
+            DELETE FROM core_workflow_schema WHERE version > 2;
+            CREATE VIEW yours AS SELECT * FROM core_workflow_checkpoints; CREATE VIEW gone AS SELECT * FROM no_such_table
             """);
         await using var again = _directory.Open();
         Assert.Equal(["1", "2", "3", "4"], Query("SELECT version FROM core_workflow_schema ORDER BY version"));
@@ -137,6 +138,7 @@ public sealed class SqliteStoreTests : IDisposable
         Assert.Equal((run.Head.Seq, run.Head.Hash, 3), (head.Seq, head.Hash, head.Done));
         Assert.Equal(["1|created", "2|resumed", "3|step", "4|step", "5|step"], Query("SELECT seq, kind FROM core_workflow_checkpoints WHERE run_id = 'a' ORDER BY seq"));
         Assert.Equal(["s0", "s1", "s2"], Query("SELECT step_name FROM core_workflow_snapshots ORDER BY seq"));
+        Assert.Equal(["5"], Query("SELECT count(*) FROM yours"));
     }
 
     [Fact]

@@ -44,6 +44,12 @@ export async function ask(path, body, seen) {
   return (answer.headers.get('Content-Type') ?? '').includes('json') ? answer.json() : answer.text();
 }
 
+/** Of what was said to a run: it is kept, also when the run cannot go on with it here. */
+export function kept(answer) {
+  if (answer.problem) throw new Problem(200, { title: `It is kept, but the run does not go on here: ${answer.problem}`, hint: 'Mend that, then say it again.' });
+  return answer;
+}
+
 /** Asks for what is answered line by line: `each` gets every line's value as it comes. */
 export async function stream(path, body, each, signal) {
   const lines = (await send(path, body, { signal })).body.pipeThrough(new TextDecoderStream()).getReader();
@@ -79,9 +85,16 @@ export const at = strings => strings.map(encodeURIComponent).join('/');
 const feeds = new Map();
 
 function watch(feed, changed, lost) {
-  const known = feeds.get(feed) ?? { source: new EventSource(`${api}${feed}`), watchers: 0 };
-  feeds.set(feed, known);
+  let known = feeds.get(feed);
+  // One that was given up does not come back.
+  if (!known || known.source.readyState === EventSource.CLOSED) {
+    const begun = known = { source: new EventSource(`${api}${feed}`), watchers: 0, last: null };
+    begun.source.addEventListener('changed', event => { begun.last = event; });
+    feeds.set(feed, known);
+  }
   known.watchers++;
+  // A feed tells the newest mark when it begins; whoever joins later is told it here.
+  if (known.last) changed(known.last);
   const failed = () => { if (known.source.readyState === EventSource.CLOSED) lost(); };
   known.source.addEventListener('changed', changed);
   known.source.addEventListener('error', failed);
@@ -90,7 +103,7 @@ function watch(feed, changed, lost) {
     known.source.removeEventListener('error', failed);
     if (--known.watchers > 0) return;
     known.source.close();
-    feeds.delete(feed);
+    if (feeds.get(feed) === known) feeds.delete(feed);
   };
 }
 

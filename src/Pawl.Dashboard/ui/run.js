@@ -1,5 +1,5 @@
 import { html, useState, useEffect, useMemo } from './vendor/preact-htm.js';
-import { api, ask, at, to, settle, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, Problem, stateOf, ago, duration, money } from './lib.js';
+import { api, ask, kept, at, to, settle, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, Problem, stateOf, ago, duration, money } from './lib.js';
 import { Decide } from './lists.js';
 import { Graph, took, tries, stateOfStep } from './graph.js';
 import { History, useSettled } from './history.js';
@@ -84,7 +84,7 @@ function Actions({ id, value, head, info, setDialog, reload }) {
 function Signal({ id, name, close }) {
   const [other, setOther] = useState('');
   const [body, setBody] = useState('');
-  return html`<${Ask} title=${name ? `Send the signal ${name}` : 'Send a signal'} say="Send" ready=${(name ?? other.trim()) !== '' && !read(body).problem} close=${close} act=${() => ask(`/runs/${at([id])}/signal`, { name: name ?? other.trim(), body: parse(body, 'The body', null) })}>
+  return html`<${Ask} title=${name ? `Send the signal ${name}` : 'Send a signal'} say="Send" ready=${(name ?? other.trim()) !== '' && !read(body).problem} close=${close} act=${() => ask(`/runs/${at([id])}/signal`, { name: name ?? other.trim(), body: parse(body, 'The body', null) }).then(kept)}>
     <p class="faint">It is kept, and wakes the run if it waits for it. The first one to a name counts.</p>
     ${name ? null : html`<label>Name <input value=${other} autocomplete="off" onInput=${event => setOther(event.target.value)} /></label>`}
     <${Editor} label="Body, as JSON (none: empty)" text=${body} change=${setBody} /><//>`;

@@ -59,7 +59,8 @@ export function Runs({ query, info }) {
     ${isMany ? html`<${BulkBar} chosen=${[...chosen]} clear=${() => setChosen(new Set())} begin=${(action, runs) => setBulk({ action, runs })} />` : null}
     <${Loaded} value=${first} problem=${problem}>${() => {
       const items = [...first.items, ...older.items.filter(head => !first.items.some(one => one.run_id === head.run_id))];
-      return items.length === 0 ? [...query].length ? html`<${Nothing} title="No run is like that."><a href="#/runs">Show all runs</a><//>`
+      return items.length === 0 ? next ? html`<${Nothing} title="None of the newest runs is like that."><button onClick=${load}>Look among older ones</button><//><${Trouble} problem=${older.problem} />`
+          : [...query].length ? html`<${Nothing} title="No run is like that."><a href="#/runs">Show all runs</a><//>`
           : html`<${Nothing} title="No runs yet.">Start one ${mayChange ? html`<a href="#/start">from here</a>, or ` : ''}with <code>pawl run FILE</code>.<//>`
         : html`<${RunTable} items=${items} choice=${isMany ? { has: id => chosen.has(id), choose, all: on => setChosen(new Set(on ? items.map(head => head.run_id) : [])) } : null} />${next ? html`<div class="bar"><button onClick=${load}>Older runs</button></div>` : null}<${Trouble} problem=${older.problem} />`;
     }}<//>

@@ -3,7 +3,7 @@ using System.Text;
 namespace Pawl.Yaml;
 
 /// <summary>Follows the quoting of sh and bash through a script, just far enough to know where each expression stands.</summary>
-/// <remarks>Were it ever mistaken, a value would be split or shown as a variable's name, never executed: only references are written, never values.</remarks>
+/// <remarks>Only references are written, never values. Where the shell would evaluate what a reference stands for, only whole numbers are let in (<see cref="ShCommand"/>).</remarks>
 internal sealed class ShQuoting(ScriptWriter script, bool bash)
 {
     const int MaxDepth = 100;
@@ -16,7 +16,8 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
     readonly Queue<(string Delimiter, bool IsQuoted, bool StripsTabs)> _heredocs = new();
     int _depth;
     int _test = -1;
-    bool _computes;
+    ShCommand _command = new();
+    bool _hasIntegers;
 
     public void Write() => Code(nested: false);
 
@@ -24,39 +25,49 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
     void Code(bool nested)
     {
         Deeper();
-        var (outerTest, outerComputes) = (_test, _computes);
-        (_test, _computes) = (-1, false);
-        var (parens, cases) = (0, 0);
+        var (outerTest, outerCommand) = (_test, _command);
+        (_test, _command) = (-1, new());
+        // Open parentheses, and whether each holds the elements of an array.
+        var (parens, cases) = (new Stack<bool>(), 0);
         var (wordStarts, commandStarts) = (true, true);
         while (!script.AtEnd)
         {
             var c = script.Peek();
+            if (wordStarts && !" \t\n;&|()<>".Contains(c)) _command.Begin(script.Position);
             switch (c)
             {
                 case ' ' or '\t': script.Copy(); wordStarts = true; continue;
                 case '\n' or ';' or '&' or '|':
                     script.Copy();
+                    _command = new();
                     if (c == '\n') Heredocs();
-                    (wordStarts, commandStarts, _computes) = (true, true, false);
+                    (wordStarts, commandStarts) = (true, true);
                     continue;
                 case '#' when wordStarts: Comment(); continue;
                 case '(' when bash && commandStarts && script.Peek(1) == '(': script.Copy(2); Arithmetic('(', ')', 2); break;
-                case '(': script.Copy(); parens++; (wordStarts, commandStarts) = (true, true); continue;
-                case ')':
+                case '(':
+                    parens.Push(script.Position > 0 && script.Text[script.Position - 1] == '=');
+                    if (parens.Peek()) _command.InArray = true;
+                    else _command = new();
                     script.Copy();
-                    if (parens > 0) parens--;
-                    else if (cases == 0 && nested) { (_test, _computes) = (outerTest, outerComputes); _depth--; return; }
                     (wordStarts, commandStarts) = (true, true);
                     continue;
-                case '<' when script.At("<<<"): script.Copy(3); wordStarts = true; continue;
+                case ')':
+                    script.Copy();
+                    if (parens.Count == 0 && cases == 0 && nested) { (_test, _command) = (outerTest, outerCommand); _depth--; return; }
+                    if (!parens.TryPop(out var wasArray) || !wasArray) _command = new();
+                    _command.InArray = false;
+                    (wordStarts, commandStarts) = (true, true);
+                    continue;
+                case '<' when script.At("<<<"): script.Copy(3); _command.Redirects(); wordStarts = true; continue;
                 case '<' when script.At("<<"): HeredocStart(); break;
-                case '<' or '>': script.Copy(); wordStarts = true; continue;
+                case '<' or '>': script.Copy(); _command.Redirects(); wordStarts = true; continue;
                 case '\\': Escaped(); break;
                 case '\'': SingleQuoted(); break;
                 case '"': DoubleQuoted(); break;
                 case '`': BackQuoted(); break;
                 case '$': Dollar(inQuotes: false); break;
-                case '\0': script.Insert(Computes() || InSubscript() ? SlotUse.Number : SlotUse.Bare); break;
+                case '\0': script.Insert(InSubscript(parens.TryPeek(out var isArray) && isArray) ? SlotUse.Number : Use(SlotUse.Bare)); break;
                 default:
                     var word = Word();
                     var isWhole = wordStarts && (script.AtEnd || " \t\n;&|()<>".Contains(script.Peek()));
@@ -64,7 +75,8 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
                     if (isWhole && commandStarts && word is "esac" && cases > 0) cases--;
                     if (bash && isWhole && commandStarts && word is "[[") _test = script.Position;
                     if (isWhole && word is "]]") _test = -1;
-                    if (bash && isWhole && commandStarts && word is "let") _computes = true;
+                    if (isWhole) _command.Whole(word);
+                    _hasIntegers |= _command.MakesIntegers;
                     (wordStarts, commandStarts) = (false, commandStarts && isWhole && CommandFollows.Contains(word));
                     continue;
             }
@@ -81,10 +93,18 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
         return script.Text[from..script.Position];
     }
 
-    // Bash evaluates both sides of -eq and its like, and the arguments of let: 'a[$(command)]' would run.
-    bool Computes()
+    // How an expression is put in here, whose place in the text would make it 'plain'.
+    SlotUse Use(SlotUse plain)
     {
-        if (_computes) return true;
+        if (_command.TakesName(script.Text, script.Position))
+            throw script.Error("An expression cannot be a variable's name here: bash would run the command in 'a[$(command)]'. Write the name, and put the expression into the value.");
+        if (!_command.Computes && !(_hasIntegers && _command.Assigns(script.Text, script.Position)) && !Compares()) return plain;
+        return plain is SlotUse.Bare or SlotUse.Quoted ? SlotUse.Number : throw script.Error("Bash computes with what stands here: put the expression into double quotes instead.");
+    }
+
+    // Both sides of -eq and its like are evaluated.
+    bool Compares()
+    {
         if (_test < 0) return false;
         var (text, here) = (script.Text, script.Position);
         var from = TestEnds.Max(end => Math.Max(text.LastIndexOf(end, here, StringComparison.Ordinal), _test));
@@ -92,15 +112,15 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
         return ComputingTests.Any(test => text.AsSpan(from, to - from).Contains(test, StringComparison.Ordinal));
     }
 
-    // name[…: the subscript of an indexed array is computed.
-    bool InSubscript()
+    // name[…, and [… among the elements of an array: the subscript of an indexed array is computed.
+    bool InSubscript(bool isElement)
     {
         if (!bash) return false;
         var from = script.Position;
         while (from > 0 && !" \t\n;&|()<>'\"`$\\=".Contains(script.Text[from - 1])) from--;
         var word = script.Text.AsSpan(from, script.Position - from);
         var bracket = word.IndexOf('[');
-        return bracket > 0 && ExpressionLexer.IsName(word[..bracket].ToString()) && !word[bracket..].Contains(']');
+        return (bracket > 0 ? ExpressionLexer.IsName(word[..bracket].ToString()) : bracket == 0 && isElement) && !word[bracket..].Contains(']');
     }
 
     void Comment()
@@ -123,7 +143,7 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
         script.Copy();
         while (!script.AtEnd)
         {
-            if (script.Peek() == '\0') script.Insert(SlotUse.SingleQuoted);
+            if (script.Peek() == '\0') script.Insert(Use(SlotUse.SingleQuoted));
             else if (script.Peek() != '\'') script.Copy();
             else { script.Copy(); return; }
         }
@@ -134,7 +154,7 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
         script.Copy(2);
         while (!script.AtEnd)
         {
-            if (script.Peek() == '\0') script.Insert(SlotUse.DollarQuoted);
+            if (script.Peek() == '\0') script.Insert(Use(SlotUse.DollarQuoted));
             else if (script.Peek() == '\\') Escaped();
             else if (script.Peek() != '\'') script.Copy();
             else { script.Copy(); return; }
@@ -158,7 +178,7 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
             case '\\': Escaped(); break;
             case '`': BackQuoted(); break;
             case '$': Dollar(inQuotes: true); break;
-            case '\0': script.Insert(Computes() ? SlotUse.Number : SlotUse.Quoted); break;
+            case '\0': script.Insert(Use(SlotUse.Quoted)); break;
             default: script.Copy(); break;
         }
     }
@@ -223,7 +243,7 @@ internal sealed class ShQuoting(ScriptWriter script, bool bash)
                 throw script.Error("An expression cannot stand inside ${…} here: assign it to a variable first (x=${{ … }}) and use that.");
             if (script.Peek() == '"') DoubleQuoted();
             else if (script.Peek() == '\'' && !inQuotes) SingleQuoted();
-            else if (script.Peek() == '\0' && !inQuotes) script.Insert(SlotUse.Bare);
+            else if (script.Peek() == '\0' && !inQuotes) script.Insert(Use(SlotUse.Bare));
             else if (script.Peek() == '$') Dollar(inQuotes);
             else InsideQuotes();
         }

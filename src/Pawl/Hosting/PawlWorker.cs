@@ -91,20 +91,24 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
 
     async Task<int> TakeAsync(CancellationToken handOver, CancellationToken cancellationToken)
     {
-        var work = Demand();
-        if (work.Queues.Count == 0) return 0;
+        var count = 0;
         try
         {
             // Again and again until the store has them: it may be away when the worker starts.
             for (; _schedules.TryPeek(out var schedule); _schedules.Dequeue()) await ScheduleAsync(schedule, cancellationToken);
-            var taken = await client.Store.TakeAsync(work, client.Owner(), cancellationToken);
-            client.Absence.Over();
-            lock (_lock)
+            // One queue behind the other: what the first leaves free is the next one's.
+            foreach (var queue in options.Queues)
             {
-                _lastContact = Time.GetUtcNow();
-                foreach (var run in taken) _running[run.Lease.RunId] = (run.Head.Queue!, ExecuteAsync(run, handOver));
+                if (Demand(queue) is not { } work) continue;
+                var taken = await client.Store.TakeAsync(work, client.Owner(), cancellationToken);
+                client.Absence.Over();
+                count += taken.Count;
+                lock (_lock)
+                {
+                    _lastContact = Time.GetUtcNow();
+                    foreach (var run in taken) _running[run.Lease.RunId] = (run.Head.Queue!, ExecuteAsync(run, handOver));
+                }
             }
-            return taken.Count;
         }
         catch (OperationCanceledException) { }
         catch (IOException error)
@@ -113,7 +117,7 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
             client.Absence.Met(error.Message);
             lock (_lock) _lastContact = null;
         }
-        return 0;
+        return count;
     }
 
     async Task ScheduleAsync(Schedule schedule, CancellationToken cancellationToken)
@@ -125,21 +129,13 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         }
     }
 
-    WorkQuery Demand()
+    /// <summary>Null when no run of the queue has a place here.</summary>
+    WorkQuery? Demand(QueueOptions queue)
     {
         lock (_lock)
         {
-            var free = options.Concurrency - _running.Count;
-            var demands = new List<QueueDemand>();
-            foreach (var queue in options.Queues)
-            {
-                var places = Math.Min(free, (queue.WorkerConcurrency ?? int.MaxValue) - _running.Values.Count(run => run.Queue == queue.Name));
-                if (places <= 0) continue;
-                demands.Add(new QueueDemand(queue, places));
-                // What an earlier queue may fill is not promised to a later one.
-                free -= places;
-            }
-            return new WorkQuery { Queues = demands, Workflows = _workflows.Keys, Portable = options.Definitions is not null };
+            var places = Math.Min(options.Concurrency - _running.Count, (queue.WorkerConcurrency ?? int.MaxValue) - _running.Values.Count(run => run.Queue == queue.Name));
+            return places <= 0 ? null : new WorkQuery { Queues = [new QueueDemand(queue, places)], Workflows = _workflows.Keys, Portable = options.Definitions is not null };
         }
     }
 

@@ -24,6 +24,8 @@ public sealed partial class FileStore
             ClaimResult claim;
             try { claim = await ClaimAsync(head.RunId, claimant, cancellationToken); }
             catch (JournalCorruptException) { continue; }
+            // Those that are claimed already have to be executed; the next look meets the fault again.
+            catch (Exception error) when (taken.Count > 0 && error is IOException or UnauthorizedAccessException) { break; }
             if (claim.Lease is { } lease) taken.Add(new TakenRun(lease, head));
         }
         return taken;

@@ -56,6 +56,11 @@ public sealed class ShellQuotingTests : IDisposable
 
     public static TheoryData<string, string> BashContexts => new()
     {
+        { "IFS= read -rd '' x < <(printf '%s\\0' ${{ v }}); printf '<%s>' \"$x\"", "<{0}>" },
+        { "declare x=${{ v }}; readonly y=\"${{ v }}\"; export z=${{ v }}; printf '<%s>' \"$x\" \"$y\" \"$z\"", "<{0}><{0}><{0}>" },
+        { "printf -v x '<%s>' ${{ v }}; printf '%s' \"$x\"", "<{0}>" },
+        { "x=(a ${{ v }} \"${{ v }}\"); printf '<%s>' \"${x[@]}\"", "<a><{0}><{0}>" },
+        { "if [ -n x${{ v }} ] && test -e / -a -n x${{ v }}; then printf '<%s>' ${{ v }}; fi", "<{0}>" },
         { "printf '<%s>' $'${{ v }}\\x41'", "<{0}A>" },
         { "printf '<%s>' $'\\'${{ v }}'", "<'{0}>" },
         { "[[ ${{ v }} == ${{ v }} && x == x ]] && printf '<%s>' ${{ v }}", "<{0}>" },
@@ -96,6 +101,14 @@ public sealed class ShellQuotingTests : IDisposable
     [InlineData("echo $[ ${{ v }} + 1 ]")]
     [InlineData("x=1; [[ ${{ v }} -gt 0 && $x == 1 ]]; [[ 0 -lt \"${{ v }}\" ]] && echo 42")]
     [InlineData("let x=${{ v }}+1; echo $x")]
+    [InlineData("let \"x=${{ v }}+1\"; echo $x")]
+    [InlineData("builtin declare -i x=${{ v }}+1; echo $x")]
+    [InlineData("declare -ri x=\"${{ v }}\"+1; echo $x")]
+    [InlineData("f() { local -i x=${{ v }}+1; echo $x; }; f")]
+    [InlineData("typeset -i x; x=${{ v }}; x+=1; echo $x")]
+    [InlineData("declare -ia x=(${{ v }}+1); echo ${x[0]}")]
+    [InlineData("x=([${{ v }}]=42); echo ${x[41]}")]
+    [InlineData("x=(1 [${{ v }}]=42); echo ${x[41]}")]
     [InlineData("a[${{ v }}]=42; echo ${a[41]}")]
     public void Where_bash_computes_only_whole_numbers_are_let_in(string template)
     {
@@ -117,6 +130,17 @@ public sealed class ShellQuotingTests : IDisposable
     [InlineData("echo \"${x:${{ v }}}\"", 10, "assign it to a variable first")]
     [InlineData("echo ${a[${{ v }}]}", 9, "assign it to a variable first")]
     [InlineData("cat <<${{ v }}", 6, "end word")]
+    [InlineData("declare ${{ v }}=1", 8, "Write the name")]
+    [InlineData("f() { local \"${{ v }}\"; }", 13, "Write the name")]
+    [InlineData("[ -v ${{ v }} ]", 5, "Write the name")]
+    [InlineData("test -v \"${{ v }}\"", 9, "Write the name")]
+    [InlineData("printf -v ${{ v }} x", 10, "Write the name")]
+    [InlineData("IFS= read -r ${{ v }}", 13, "Write the name")]
+    [InlineData("read -p prompt ${{ v }}", 15, "Write the name")]
+    [InlineData("unset ${{ v }}", 6, "Write the name")]
+    [InlineData("let 'x=${{ v }}'", 7, "double quotes")]
+    [InlineData("[[ '${{ v }}' -eq 1 ]]", 4, "double quotes")]
+    [InlineData("declare -i x='${{ v }}'", 14, "double quotes")]
     public void Places_where_no_reference_works_are_refused(string template, int offset, string hint)
     {
         var error = Assert.Throws<ExpressionException>(() => ShellScript.Compile(Template.Parse(template), ShellKind.Bash));

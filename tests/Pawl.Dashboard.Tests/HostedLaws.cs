@@ -1,0 +1,48 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Pawl.Storage;
+
+namespace Pawl.Dashboard.Tests;
+
+/// <summary>The page in an application that has other addresses too.</summary>
+public sealed class HostedLaws
+{
+    static async Task<(WebApplication App, HttpClient Http)> StartAsync(string path, string pathBase = "")
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        var app = builder.Build();
+        if (pathBase.Length > 0) app.UsePathBase(pathBase);
+        app.UseRouting();
+        app.MapPawl(path, new DashboardOptions { Client = new PawlClient(new MemoryStore()) });
+        await app.StartAsync(Lab.Stop);
+        return (app, new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) });
+    }
+
+    [Theory]
+    [InlineData("/pawl", "", "/pawl/")]
+    [InlineData("/pawl/", "", "/pawl/")]
+    [InlineData("/ops/pawl", "/tools", "/tools/ops/pawl/")]
+    [InlineData("/", "/tools", "/tools/")]
+    public async Task Under_a_path_the_page_is_there_with_the_slash_and_leads_to_it_without(string path, string pathBase, string page)
+    {
+        var (app, http) = await StartAsync(path, pathBase);
+        await using var owned = app;
+        using var caller = http;
+        using var there = await http.GetAsync(page, Lab.Stop);
+        Assert.Equal(HttpStatusCode.OK, there.StatusCode);
+        Assert.Contains("id=\"app\"", await there.Content.ReadAsStringAsync(Lab.Stop));
+        using var script = await http.GetAsync($"{page}app.js", Lab.Stop);
+        Assert.Equal(HttpStatusCode.OK, script.StatusCode);
+        using var api = await http.GetAsync($"{page}api/v1/runs", Lab.Stop);
+        Assert.Equal(HttpStatusCode.OK, api.StatusCode);
+        using var without = await http.GetAsync(page.TrimEnd('/'), Lab.Stop);
+        Assert.Equal((HttpStatusCode.Redirect, page), (without.StatusCode, without.Headers.Location!.OriginalString));
+    }
+}
