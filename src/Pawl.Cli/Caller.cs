@@ -31,7 +31,7 @@ sealed record Caller
             Out = Writer(Console.OpenStandardOutput()),
             Error = Writer(Console.OpenStandardError()),
             // Console.In takes hold of the terminal: only for who is asked something.
-            In = new LazyInput(),
+            In = new LazyInput(stop),
             Variable = Environment.GetEnvironmentVariable,
             Directory = Environment.CurrentDirectory,
             OutIsTerminal = outIsTerminal,
@@ -47,9 +47,15 @@ sealed record Caller
 
     static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
 
-    sealed class LazyInput : TextReader
+    sealed class LazyInput(CancellationToken stop) : TextReader
     {
-        public override string? ReadLine() => Console.In.ReadLine();
+        /// <summary>Ctrl+C ends the question; the thread that waits for the line ends with the process.</summary>
+        public override string? ReadLine()
+        {
+            var line = Task.Run(Console.In.ReadLine, CancellationToken.None);
+            line.Wait(stop);
+            return line.Result;
+        }
 
         /// <summary>One key, not shown and without waiting for the end of a line; keys that are no letter as the letter that means the same.</summary>
         public override int Read()

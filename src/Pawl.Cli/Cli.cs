@@ -64,7 +64,11 @@ sealed class Cli
         }
         catch (Exception error) when (caller.Variable("PAWL_DEBUG") != "1")
         {
-            cli.Tell(error);
+            try { cli.Tell(error); }
+            catch (IOException)
+            {
+                // Nobody can be told: only the exit code is left.
+            }
             return ExitCode.Of(error);
         }
     }

@@ -21,7 +21,13 @@ sealed class Interrupts : IDisposable
     void Ask(PosixSignalContext context)
     {
         // Not cancelled the second time: the signal's own action ends the process, and the journal bears that.
-        if (_asked.IsCancellationRequested) return;
+        if (_asked.IsCancellationRequested)
+        {
+            // A live view hid the cursor.
+            if (!Console.IsOutputRedirected) Console.Out.Write("\e[?25h");
+            else if (!Console.IsErrorRedirected) Console.Error.Write("\e[?25h");
+            return;
+        }
         context.Cancel = true;
         // On another thread: who waits for the token must not hold up a second signal.
         ThreadPool.QueueUserWorkItem(static source => source.Cancel(), _asked, preferLocal: false);

@@ -30,13 +30,14 @@ sealed class Feed(PawlClient client, TimeSpan every)
         return look?.Share(seen, question, make);
     }
 
-    // What a list shows first, and what is alive: a run that ends changes both.
+    // What a list shows first, what is alive, and what waits behind: a run that ends changes one of them. However many are pending, those that go on are seen.
     async Task<string?> RunsMarkAsync()
     {
-        const int newest = 100, alive = 500;
+        const int newest = 100, alive = 500, behind = 100;
         var sum = 17UL;
         await foreach (var head in client.ListAsync(new RunQuery { Limit = newest }, CancellationToken.None)) Add(head);
-        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Running, RunStatus.Waiting, RunStatus.Pending, RunStatus.Paused], Limit = alive }, CancellationToken.None)) Add(head);
+        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Running, RunStatus.Waiting], Limit = alive }, CancellationToken.None)) Add(head);
+        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Pending, RunStatus.Paused], Limit = behind }, CancellationToken.None)) Add(head);
         return $"{sum:x}";
 
         void Add(RunHead head) => sum = (sum * 31) ^ (ulong)string.GetHashCode(ListEndpoints.Mark(head), StringComparison.Ordinal);

@@ -88,6 +88,49 @@ public sealed class FirstPageLaws(Browser browser) : PageTest(browser)
         await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "r2", Exact = true })).ToBeVisibleAsync();
     }
 
+    static Workflow Exact { get; } = MakeExact();
+
+    static Workflow MakeExact()
+    {
+        var workflow = Workflow.Create("exact");
+        workflow.Step("order", _ => JsonElement.Parse("""{"id":1234567890123456789,"rate":0.12345678901234567890,"note":"x"}"""));
+        workflow.Step("gate", context => context.RequestApprovalAsync(new ApprovalRequest("Go?")), step => step.Needs("order"));
+        return workflow.Build();
+    }
+
+    [Fact]
+    public async Task Long_numbers_are_shown_and_sent_as_they_are()
+    {
+        await using var lab = await Lab.StartAsync(more: Exact);
+        await lab.Client.RunAsync(Exact, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab.Server.Link, "run/r1/checkpoints");
+        await page.GetByRole(AriaRole.Slider).FillAsync("3");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Fork from 3 …" }).ClickAsync();
+        await page.GetByLabel("Change an output").SelectOptionAsync("order");
+        var editor = page.GetByLabel("Output of order, as JSON");
+        var text = await editor.InputValueAsync();
+        Assert.Contains("1234567890123456789", text);
+        await editor.FillAsync(text.Replace("\"x\"", "\"y\"", StringComparison.Ordinal));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Fork and run" }).ClickAsync();
+        await Assertions.Expect(page.GetByText("Forked from", new() { Exact = true })).ToBeVisibleAsync();
+        var child = (await lab.Client.ListAsync(cancellationToken: Lab.Stop).ToListAsync(Lab.Stop)).Single(head => head.RunId != "r1");
+        var output = (await lab.Client.SnapshotAsync(child.RunId, cancellationToken: Lab.Stop)).Outputs["order"].ToString()!.Replace(" ", "", StringComparison.Ordinal);
+        Assert.Equal("""{"id":1234567890123456789,"rate":0.12345678901234567890,"note":"y"}""", output);
+    }
+
+    [Fact]
+    public async Task A_search_that_found_nothing_among_the_newest_offers_the_older_ones()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        var page = await OpenAsync(lab.Server.Link, "workflows");
+        // As the API answers when it has looked through as many as it does at a time.
+        await page.RouteAsync("**/api/v1/runs?*text=old*", route => route.Request.Url.Contains("behind=") ? route.ContinueAsync(new() { Url = $"{lab.Server.Address}api/v1/runs?limit=50" }) : route.FulfillAsync(new() { ContentType = "application/json", Body = """{"items":[],"next":"8de~r1"}""" }));
+        await Browser.GoAsync(page, "runs?text=old");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Look among older ones" }).ClickAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true })).ToBeVisibleAsync();
+    }
+
     /// <summary>A store whose lists fail, or never come.</summary>
     public class NoLists : DispatchProxy
     {

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Text;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -44,5 +46,37 @@ public sealed class HostedLaws
         Assert.Equal(HttpStatusCode.OK, api.StatusCode);
         using var without = await http.GetAsync(page.TrimEnd('/'), Lab.Stop);
         Assert.Equal((HttpStatusCode.Redirect, page), (without.StatusCode, without.Headers.Location!.OriginalString));
+    }
+
+    static Workflow OfAFile()
+    {
+        var workflow = Workflow.Create("of-a-file").Source(new WorkflowSource("yaml", "of-a-file.yaml", "steps"));
+        workflow.Step("gate", context => context.RequestApprovalAsync(new ApprovalRequest("Go?")));
+        return workflow.Build();
+    }
+
+    [Fact]
+    public async Task A_decision_is_kept_when_the_run_cannot_go_on_here_and_said_again_it_goes_on()
+    {
+        var broken = true;
+        var built = OfAFile();
+        var client = new PawlClient(new MemoryStore());
+        await client.RunAsync(built, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        await using var server = await LocalDashboard.StartAsync(new DashboardOptions { Client = client, Definitions = _ => broken ? throw new InvalidDefinitionException("line 3 is wrong") : built }, cancellationToken: Lab.Stop);
+        using var http = new HttpClient { BaseAddress = new Uri(server.Address, "api/v1/") };
+        (await http.GetAsync(server.Link, Lab.Stop)).EnsureSuccessStatusCode();
+        Assert.Equal((true, "line 3 is wrong"), await DecideAsync());
+        Assert.Equal(RunStatus.Waiting, (await client.FindAsync("r", Lab.Stop))!.Status);
+        broken = false;
+        Assert.Equal((false, null), await DecideAsync());
+        for (var tries = 0; tries < 600 && (await client.FindAsync("r", Lab.Stop))!.Status != RunStatus.Completed; tries++) await Task.Delay(50, Lab.Stop);
+        Assert.Equal(RunStatus.Completed, (await client.FindAsync("r", Lab.Stop))!.Status);
+
+        async Task<(bool, string?)> DecideAsync()
+        {
+            using var answer = await http.PostAsync("runs/r/decide", new StringContent("""{"step":"gate/approval","approve":true}""", Encoding.UTF8, "application/json"), Lab.Stop);
+            var said = JsonElement.Parse(await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync(Lab.Stop));
+            return (said.GetProperty("is_first").GetBoolean(), said.TryGetProperty("problem", out var problem) ? problem.GetString() : null);
+        }
     }
 }

@@ -24,8 +24,9 @@ static class RerunCommand
             var facts = ProjectFacts.Gather(cli.Caller, workflow);
             var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Environment = facts.Environment, ProjectPath = facts.ProjectPath };
             var head = await client.FindAsync(old, cli.Stop) ?? throw new RunNotFoundException(old);
+            if (head.Workflow != workflow.Name) throw new ResumeRefusedException(new Refusal(RefusalReason.OtherWorkflow, $"Run '{old}' is of workflow '{head.Workflow}', and '{workflow.Source?.Path}' is '{workflow.Name}' now.", "Start that one with 'pawl run', or name the run's own file with --file."));
             // It is no run of the schedule that made the other one.
-            start = start with { Tags = head.Tags.Where(tag => tag.Key != "schedule").ToDictionary(), Partition = head.Partition };
+            start = start with { Tags = head.Tags.Where(tag => tag.Key is not ("schedule" or "rerun_of")).Append(new("rerun_of", old)).ToDictionary(), Partition = head.Partition };
             return await new Pass(cli, client, workflow) { Verbose = cli.Get(verbose), MayAsk = cli.Caller.CanAsk && !cli.IsJson }
                 .RunAsync(onEvent => client.RerunAsync(workflow, old, overrides, start with { OnEvent = onEvent }, cli.Stop));
         });

@@ -1,6 +1,6 @@
 // JSON that people write: checked while they type, with the place of the mistake.
 import { html, useState } from './vendor/preact-htm.js';
-import { Problem } from './lib.js';
+import { Problem, exact } from './lib.js';
 
 const token = /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)|([{}[\],:]))/y;
 
@@ -33,10 +33,10 @@ const kinds = { object: 'an object: { "name": value }', list: 'a list: [ value, 
 export function read(text, kind) {
   if (!text.trim()) return { value: undefined };
   let value;
-  try { value = JSON.parse(text); } catch (error) {
+  try { value = exact(text); } catch (error) {
     return { problem: `This is no JSON: ${error.message.replace(/^JSON\.parse: /, '').replace(/, .*is not valid JSON|( in JSON)? at position.*| \(line.*| at line.*/s, '')} (${place(text)}).` };
   }
-  const isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
+  const isObject = value !== null && typeof value === 'object' && !Array.isArray(value) && !JSON.isRawJSON?.(value);
   if ((kind === 'object' && !isObject) || (kind === 'list' && !Array.isArray(value))) return { problem: `It must be ${kinds[kind]}.` };
   return { value };
 }

@@ -13,8 +13,12 @@ export class Problem extends Error {
   }
 }
 
+/** JSON in which long numbers stay as they were written: a number of JavaScript holds 15 digits. They can be shown and sent, not computed with. */
+export const exact = text => !JSON.rawJSON || !/[\d.]{16}/.test(text) ? JSON.parse(text)
+  : JSON.parse(text, (key, value, { source }) => typeof value === 'number' && source.length > 15 && String(value) !== source ? JSON.rawJSON(source) : value);
+
 // Answers that came with the page, for its first rendering: that is done when the timer comes, and whoever asks later wants to know what is new.
-let first = JSON.parse(document.getElementById('first').textContent);
+let first = exact(document.getElementById('first').textContent);
 setTimeout(() => { first = {}; });
 
 const early = {};
@@ -41,7 +45,7 @@ async function send(path, body, { seen, signal } = {}) {
 /** `seen` is the change that makes a page ask: all who were told of it are given the same answer. */
 export async function ask(path, body, seen) {
   const answer = await send(path, body, { seen });
-  return (answer.headers.get('Content-Type') ?? '').includes('json') ? answer.json() : answer.text();
+  return (answer.headers.get('Content-Type') ?? '').includes('json') ? exact(await answer.text()) : answer.text();
 }
 
 /** Of what was said to a run: it is kept, also when the run cannot go on with it here. */
@@ -57,7 +61,7 @@ export async function stream(path, body, each, signal) {
     const { done, value } = await lines.read();
     const parts = (rest + (value ?? '')).split('\n');
     rest = done ? '' : parts.pop();
-    for (const line of parts) if (line) each(JSON.parse(line));
+    for (const line of parts) if (line) each(exact(line));
     if (done) return;
   }
 }

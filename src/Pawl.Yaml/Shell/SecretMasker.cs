@@ -1,13 +1,15 @@
 using System.Buffers;
+using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Pawl.Yaml;
 
-/// <summary>Replaces secrets by <c>***</c>: as they are, each line of those with several, and in base64, URL and JSON form. Immutable.</summary>
-internal sealed class SecretMasker
+/// <summary>Replaces secrets by <c>***</c>: as they are, each line of those with several, and in base64, URL and JSON form, as the usual programs write these. Immutable.</summary>
+internal sealed partial class SecretMasker
 {
     const int ShortestForm = 4;
 
@@ -36,8 +38,30 @@ internal sealed class SecretMasker
         return Encoding.UTF8.GetString(masked.WrittenSpan);
     }
 
-    /// <summary>Whether a secret is in the bytes.</summary>
+    /// <summary>Whether a secret is in the bytes, or in what they mean as JSON or as part of a URL.</summary>
     public bool Reveals(ReadOnlySpan<byte> bytes)
+    {
+        if (IsEmpty) return false;
+        if (Shows(bytes)) return true;
+        var text = bytes.IndexOfAny((byte)'\\', (byte)'%') < 0 ? null : Encoding.UTF8.GetString(bytes);
+        return text is not null && (Shows(Encoding.UTF8.GetBytes(Escape().Replace(text, Meaning))) || Shows(Encoding.UTF8.GetBytes(Uri.UnescapeDataString(text))));
+    }
+
+    [GeneratedRegex(@"\\(u[0-9a-fA-F]{4}|.)", RegexOptions.CultureInvariant)]
+    private static partial Regex Escape();
+
+    static string Meaning(Match escape) => escape.ValueSpan[1] switch
+    {
+        'u' when escape.Length == 6 => ((char)int.Parse(escape.ValueSpan[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture)).ToString(),
+        'n' => "\n",
+        'r' => "\r",
+        't' => "\t",
+        'b' => "\b",
+        'f' => "\f",
+        var itself => itself.ToString(),
+    };
+
+    bool Shows(ReadOnlySpan<byte> bytes)
     {
         foreach (var pattern in _patterns)
         {
@@ -97,7 +121,8 @@ internal sealed class SecretMasker
         {
             if (line.Length >= ShortestForm) yield return line;
         }
-        foreach (var form in new[] { Uri.EscapeDataString(trimmed), WebUtility.UrlEncode(trimmed), JsonEncodedText.Encode(trimmed).ToString(), JsonEncodedText.Encode(trimmed, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString() })
+        string[] urls = [Uri.EscapeDataString(trimmed), WebUtility.UrlEncode(trimmed)];
+        foreach (var form in (string[])[.. urls, .. urls.Select(url => PercentHex().Replace(url, hex => hex.Value.ToLowerInvariant())), .. JsonForms(trimmed), JsonEncodedText.Encode(trimmed).ToString(), JsonEncodedText.Encode(trimmed, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString()])
         {
             if (form.Length >= ShortestForm) yield return form;
         }
@@ -106,6 +131,35 @@ internal sealed class SecretMasker
             if (form.Length < ShortestForm) continue;
             yield return form;
             yield return form.Replace('+', '-').Replace('/', '_');
+        }
+    }
+
+    [GeneratedRegex("%[0-9A-F]{2}", RegexOptions.CultureInvariant)]
+    private static partial Regex PercentHex();
+
+    // Strings as JSON of other programs: letters beyond ASCII escaped or not (Python), '/' (PHP) and '<', '>', '&' (Go) too.
+    static IEnumerable<string> JsonForms(string secret)
+    {
+        for (var choice = 0; choice < 8; choice++)
+        {
+            var (ascii, slash, html) = ((choice & 1) != 0, (choice & 2) != 0, (choice & 4) != 0);
+            var form = new StringBuilder();
+            foreach (var c in secret)
+            {
+                _ = c switch
+                {
+                    '"' or '\\' => form.Append('\\').Append(c),
+                    '/' when slash => form.Append("\\/"),
+                    '\n' => form.Append("\\n"),
+                    '\r' => form.Append("\\r"),
+                    '\t' => form.Append("\\t"),
+                    < ' ' => form.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                    '<' or '>' or '&' when html => form.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                    > '~' when ascii => form.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                    _ => form.Append(c),
+                };
+            }
+            yield return form.ToString();
         }
     }
 

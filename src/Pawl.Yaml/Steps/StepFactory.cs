@@ -170,8 +170,9 @@ internal sealed class StepFactory(FileContext file)
         {
             writer.WriteStartObject();
             writer.WriteBoolean("approved", true);
-            if (decided.By is not null) writer.WriteString("by", decided.By);
-            if (decided.Reason is not null) writer.WriteString("reason", decided.Reason);
+            // What nobody said is null: a workflow may ask for it.
+            writer.WriteString("by", decided.By);
+            writer.WriteString("reason", decided.Reason);
             WriteOutput(writer, "changes", decided.Changes);
             writer.WriteBoolean("timed_out", decided.TimedOut);
             writer.WriteEndObject();

@@ -32,6 +32,30 @@ public sealed class ShellMaskingTests
         Assert.Equal(kept.Split('\n'), lines);
     }
 
+    // What Python, PHP, Go and curl make of it.
+    [Theory]
+    [InlineData("Grüße-geheim-99", "Gr\\u00fc\\u00dfe-geheim-99")]
+    [InlineData("Grüße-geheim-99", "Gr%c3%bc%c3%9fe-geheim-99")]
+    [InlineData("wJalr/K7MDENG+bPx", "wJalr\\/K7MDENG+bPx")]
+    [InlineData("ä/ö<secret>", "\\u00e4\\/\\u00f6<secret>")]
+    [InlineData("ä/ö<secret>", "ä/ö\\u003csecret\\u003e")]
+    [InlineData("two\nlines \"here\"", "two\\nlines \\\"here\\\"")]
+    public void Forms_that_other_programs_write_are_masked_and_refused(string secret, string form)
+    {
+        var masker = new SecretMasker([secret]);
+        Assert.Equal("x *** y", masker.Mask($"x {form} y"));
+        Assert.True(masker.Reveals(Encoding.UTF8.GetBytes($"{{\"a\":\"{form}\"}}")));
+    }
+
+    [Fact]
+    public void A_secret_that_is_spelt_in_an_unusual_way_enters_no_output()
+    {
+        var masker = new SecretMasker(["Grüße-geheim"]);
+        Assert.True(masker.Reveals("{\"Gr\\u00FC\\u00dfe-\\u0067eheim\":1}"u8));
+        Assert.True(masker.Reveals("q=%47r%C3%bc%c3%9Fe-geheim"u8));
+        Assert.False(masker.Reveals("{\"a\":\"\\u00fc 100 % \\\\ ok\"}"u8));
+    }
+
     [Theory]
     [InlineData("p4ss/w+rd??>")]
     [InlineData("with \"quotes\" & spaces\\")]
