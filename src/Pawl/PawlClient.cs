@@ -134,12 +134,21 @@ public sealed partial class PawlClient : IAsyncDisposable
 
     /// <summary>What a resume would do. Reads only; nothing is claimed.</summary>
     /// <exception cref="RunNotFoundException">No such run.</exception>
+    /// <exception cref="InvalidDefinitionException">A param of <paramref name="resume"/> is unknown or has a wrong value.</exception>
     public async Task<ResumePlan> PlanAsync(Workflow workflow, string runId, ResumeOptions? resume = null, CancellationToken cancellationToken = default)
     {
         var journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken);
+        if (resume?.Params is { Count: > 0 } given) CheckParams(workflow, journal, Encode(given));
         var plan = ResumePlanner.Plan(workflow, journal, resume ?? new ResumeOptions(), Time.GetUtcNow());
         if (await Store.FindAsync(runId, cancellationToken) is { Owner: { } owner }) return plan with { Refusals = [.. plan.Refusals, Held(runId, owner)] };
         return await StillWaitsAsync(journal.Head, cancellationToken) is { } waits ? plan with { Refusals = [.. plan.Refusals, waits] } : plan;
+    }
+
+    /// <summary>What is wrong with them the resume would refuse; what is missing, such as a secret, may be there when it is made.</summary>
+    static void CheckParams(Workflow workflow, Journal journal, Dictionary<string, RawJson> given)
+    {
+        try { ParamBinder.Bind(workflow, Merge(ParamsOf(journal), given)); }
+        catch (InvalidDefinitionException wrong) when (!wrong.Params.Keys.Any(given.ContainsKey)) { }
     }
 
     /// <summary>The newest run that can be resumed and that no live process executes, or null. A schedule's next run is none.</summary>

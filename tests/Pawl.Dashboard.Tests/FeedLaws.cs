@@ -47,6 +47,21 @@ public sealed class FeedLaws
         }
     }
 
+    [Fact]
+    public async Task What_goes_on_is_told_however_many_runs_were_enqueued_behind_it()
+    {
+        var go = new TaskCompletionSource();
+        var held = Lab.Held("held", _ => go.Task);
+        await using var lab = await Lab.StartAsync(more: held);
+        var run = lab.Client.RunAsync(held, null, new StartOptions { RunId = "old" }, Lab.Stop);
+        await lab.UntilAsync("old", head => head.Done == 1);
+        for (var number = 0; number < 700; number++) await lab.Client.EnqueueAsync(Lab.Pipeline, cancellationToken: Lab.Stop);
+        var before = await NextAsync(lab, "events", null);
+        go.SetResult();
+        await run;
+        Assert.NotEqual(before, await NextAsync(lab, "events", before));
+    }
+
     static async Task DrainAsync(Lab lab, CancellationToken stop)
     {
         try

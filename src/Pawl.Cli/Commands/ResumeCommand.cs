@@ -56,8 +56,28 @@ sealed class ResumeCommand
             AgeGuard = Guard(_ageGuard), EnvironmentGuard = Guard(_envGuard),
         };
         return _cli.Get(_plan)
-            ? PlanView.Show(_cli, await client.PlanAsync(workflow, runId, WithFacts(resume, _cli.Caller, workflow), _cli.Stop), _cli.CommandLine("resume", runId))
+            ? PlanView.Show(_cli, await client.PlanAsync(workflow, runId, WithFacts(resume, _cli.Caller, workflow), _cli.Stop), _cli.CommandLine("resume", [runId, .. Asked(workflow)]))
             : await ResumeAsync(_cli, client, workflow, runId, resume, _cli.Get(_verbose), MayAsk);
+    }
+
+    /// <summary>What the plan was asked with: the resume that it shows is asked with the same. Secrets are not repeated.</summary>
+    IEnumerable<string> Asked(Workflow workflow)
+    {
+        var secrets = workflow.Params.Where(param => param.Type == "secret").Select(param => param.Name).ToHashSet();
+        IEnumerable<(string Name, string? Value)> words =
+        [
+            .. (_cli.Get(_params) ?? []).Where(pair => !secrets.Contains(pair.Split('=')[0])).Select(pair => (_params.Name, (string?)pair)),
+            (_paramsFile.Name, _cli.Get(_paramsFile)), (_from.Name, _cli.Get(_from)), .. (_cli.Get(_map) ?? []).Select(pair => (_map.Name, (string?)pair)),
+            (_file.Name, _cli.Get(_file)), .. (_cli.Get(_budget) ?? []).Select(pair => (_budget.Name, (string?)pair)), (_ageGuard.Name, _cli.Get(_ageGuard)), (_envGuard.Name, _cli.Get(_envGuard)),
+        ];
+        foreach (var (name, value) in words)
+        {
+            if (value is null) continue;
+            yield return name;
+            yield return value;
+        }
+        if (_cli.Get(_rerunChanged)) yield return _rerunChanged.Name;
+        if (_cli.Get(_force)) yield return _force.Name;
     }
 
     /// <summary>Goes on with a run that is known, after a word about what is reused.</summary>

@@ -37,7 +37,8 @@ async function send(path, body, { seen, signal } = {}) {
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
   }
-  if (answer.status === 401) location.reload();
+  // Whoever is signed out is led elsewhere.
+  if (answer.status === 401 || answer.redirected) location.reload();
   if (!answer.ok) throw new Problem(answer.status, (answer.headers.get('Content-Type') ?? '').includes('json') ? await answer.json() : null);
   return answer;
 }

@@ -21,6 +21,47 @@ public sealed class ResumeLaws
     }
 
     [Fact]
+    public async Task A_plan_names_the_very_resume_that_it_shows()
+    {
+        using var lab = new CommandLab();
+        lab.Write("p.yaml", "name: p\nparams: { n: { type: integer, default: 1 }, key: { type: secret, env: PAWL_NO_SUCH_KEY, required: false } }\nsteps:\n  - { id: a, run: echo a }\n  - { id: b, run: exit 1 }\n");
+        Assert.Equal(1, (await lab.RunAsync("run", "p.yaml", "--run-id", "r")).Code);
+        var plan = await lab.RunAsync("resume", "r", "--plan", "--from", "a", "--param", "n=2", "--param", "key=hush", "--rerun-changed");
+        Assert.Contains("pawl resume r --param n=2 --from a --rerun-changed", plan.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("hush", plan.All, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_plan_refuses_the_params_that_the_resume_would_refuse()
+    {
+        using var lab = new CommandLab();
+        lab.Write("p.yaml", "name: p\nparams: { n: { type: integer, default: 1 } }\nsteps:\n  - { id: a, run: echo a }\n  - { id: b, run: exit 1 }\n");
+        Assert.Equal(1, (await lab.RunAsync("run", "p.yaml", "--run-id", "r")).Code);
+        foreach (var wrong in new[] { "n=abc", "m=1" })
+        {
+            var (plan, resume) = (await lab.RunAsync("resume", "r", "--plan", "--param", wrong), await lab.RunAsync("resume", "r", "--param", wrong));
+            Assert.Equal((2, 2), (plan.Code, resume.Code));
+            Assert.Equal(resume.Error, plan.Error);
+        }
+    }
+
+    [Fact]
+    public async Task A_rerun_of_a_file_that_is_another_workflow_now_is_refused()
+    {
+        using var lab = new CommandLab();
+        lab.Write("w.yaml", "name: one\nsteps:\n  - { id: a, run: echo a }\n");
+        Assert.Equal(0, (await lab.RunAsync("run", "w.yaml", "--run-id", "r")).Code);
+        var again = await lab.RunAsync("rerun", "r", "--run-id", "r2", "--json");
+        Assert.Equal(0, again.Code);
+        Assert.Contains("\"rerun_of\":\"r\"", (await lab.RunAsync("status", "r2", "--json")).Out.Replace(" ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        lab.Write("w.yaml", "name: danger\nsteps:\n  - { id: a, run: echo danger }\n");
+        var refused = await lab.RunAsync("rerun", "r");
+        Assert.NotEqual(0, refused.Code);
+        Assert.Contains("is of workflow 'one'", refused.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("danger_", refused.All, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_plan_shows_everything_and_changes_nothing()
     {
         using var lab = new CommandLab();
