@@ -25,15 +25,8 @@ static class Assets
     /// <param name="first">What the page shows first, as JSON.</param>
     public static void Map(RouteGroupBuilder group, Func<HttpContext, CancellationToken, Task<byte[]>> first)
     {
-        group.MapGet("/{*file}", async (HttpContext context, string? file) => file is null or "" or Index ? await IndexAsync(context, file, first)
+        group.MapGet("/{*file}", (HttpContext context, string? file) => file is null or "" or Index ? Page(context, file, first)
             : File(file) ?? Problems.Of(StatusCodes.Status404NotFound, $"There is nothing at '{file}'.", "The page is at its root, its API below api/v1."));
-    }
-
-    static async Task<IResult> IndexAsync(HttpContext context, string? file, Func<HttpContext, CancellationToken, Task<byte[]>> first)
-    {
-        // Addresses in the page are relative: it must be asked for with the slash, which routes do not look at.
-        var request = context.Request;
-        return file == Index || (request.PathBase + request.Path).ToString().EndsWith('/') ? Page(context, await FirstAsync(context, first)) : Results.Redirect($"{request.PathBase}{request.Path}/");
     }
 
     static async Task<byte[]> FirstAsync(HttpContext context, Func<HttpContext, CancellationToken, Task<byte[]>> first)
@@ -51,12 +44,23 @@ static class Assets
     }
 
     /// <summary>The page with the answers that it would ask for: data, which no browser executes and no text in it can end.</summary>
-    static IResult Page(HttpContext context, byte[] first)
+    static IResult Page(HttpContext context, string? file, Func<HttpContext, CancellationToken, Task<byte[]>> first)
     {
-        context.Response.Headers.CacheControl = "no-store";
-        var page = s_files[Index].Bytes.AsSpan();
-        var place = page.IndexOf(Place);
-        return Results.Bytes([.. page[..place], .. Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(first).Replace("<", "\\u003c", StringComparison.Ordinal)), .. page[(place + 2)..]], TypeOf(Index));
+        var (request, headers) = (context.Request, context.Response.Headers);
+        // Addresses in the page are relative: it must be asked for with the slash, which routes do not look at.
+        if (file != Index && !(request.PathBase + request.Path).ToString().EndsWith('/')) return Results.Redirect($"{request.PathBase}{request.Path}/");
+        headers.CacheControl = "no-store";
+        return Results.Stream(async body =>
+        {
+            var page = s_files[Index].Bytes.AsMemory();
+            var place = page.Span.IndexOf(Place);
+            // A browser fetches what this names while the store is asked.
+            await body.WriteAsync(page[..place], context.RequestAborted);
+            await body.FlushAsync(context.RequestAborted);
+            var data = Encoding.UTF8.GetString(await FirstAsync(context, first)).Replace("<", "\\u003c", StringComparison.Ordinal);
+            await body.WriteAsync(Encoding.UTF8.GetBytes(data), context.RequestAborted);
+            await body.WriteAsync(page[(place + 2)..], context.RequestAborted);
+        }, TypeOf(Index));
     }
 
     static IResult? File(string name) => s_files.TryGetValue(name, out var file)
