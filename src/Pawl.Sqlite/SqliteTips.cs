@@ -1,7 +1,7 @@
 namespace Pawl.Storage;
 
 /// <summary>Where the runs stand whose steps a connection wrote: as long as nobody else writes to the file, the next step of such a run need not look. For one thread at a time.</summary>
-/// <remarks>Whatever changes runs by other ways than a step forgets it all, and so does a transaction that is undone.</remarks>
+/// <remarks>Whatever changes a run in another way than by a step forgets that run; a transaction that is undone forgets all.</remarks>
 sealed class SqliteTips
 {
     // More than go on at the same time; those that ended are among them until it is reached.
