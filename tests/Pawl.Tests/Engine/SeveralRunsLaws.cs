@@ -59,6 +59,20 @@ public class SeveralRunsLaws
     });
 
     [Fact]
+    public void What_a_step_registers_for_its_time_limit_and_throws_there_ends_no_process() => Lab.Do(async lab =>
+    {
+        var builder = Workflow.Create("w");
+        builder.Step("slow", async ctx =>
+        {
+            ctx.CancellationToken.Register(() => throw new InvalidOperationException("no such process"));
+            await lab.Delay(1000, ctx.CancellationToken);
+        }, step => step.Timeout(TimeSpan.FromSeconds(5)));
+        var result = await lab.Run(builder.Build());
+        Assert.Equal(RunStatus.Failed, result.Status);
+        Assert.Contains("5", result.Error, StringComparison.Ordinal);
+    });
+
+    [Fact]
     public void The_child_of_a_run_that_is_not_over_is_not_pruned() => Lab.Do(async lab =>
     {
         var paid = 0;
