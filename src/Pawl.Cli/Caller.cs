@@ -50,12 +50,7 @@ sealed record Caller
     sealed class LazyInput(CancellationToken stop) : TextReader
     {
         /// <summary>Ctrl+C ends the question; the thread that waits for the line ends with the process.</summary>
-        public override string? ReadLine()
-        {
-            var line = Task.Run(Console.In.ReadLine, CancellationToken.None);
-            line.Wait(stop);
-            return line.Result;
-        }
+        public override string? ReadLine() => Task.Run(Console.In.ReadLine, CancellationToken.None).WaitAsync(stop).GetAwaiter().GetResult();
 
         /// <summary>One key, not shown and without waiting for the end of a line; keys that are no letter as the letter that means the same.</summary>
         public override int Read()

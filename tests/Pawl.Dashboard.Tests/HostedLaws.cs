@@ -2,11 +2,6 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Pawl.Storage;
 
 namespace Pawl.Dashboard.Tests;
@@ -14,19 +9,6 @@ namespace Pawl.Dashboard.Tests;
 /// <summary>The page in an application that has other addresses too.</summary>
 public sealed class HostedLaws
 {
-    static async Task<(WebApplication App, HttpClient Http)> StartAsync(string path, string pathBase = "")
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        var app = builder.Build();
-        if (pathBase.Length > 0) app.UsePathBase(pathBase);
-        app.UseRouting();
-        app.MapPawl(path, new DashboardOptions { Client = new PawlClient(new MemoryStore()) });
-        await app.StartAsync(Lab.Stop);
-        return (app, new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) });
-    }
-
     [Theory]
     [InlineData("/pawl", "", "/pawl/")]
     [InlineData("/pawl/", "", "/pawl/")]
@@ -34,9 +16,13 @@ public sealed class HostedLaws
     [InlineData("/", "/tools", "/tools/")]
     public async Task Under_a_path_the_page_is_there_with_the_slash_and_leads_to_it_without(string path, string pathBase, string page)
     {
-        var (app, http) = await StartAsync(path, pathBase);
-        await using var owned = app;
-        using var caller = http;
+        await using var client = new PawlClient(new MemoryStore());
+        await using var host = await Hosted.StartAsync(client, path, app =>
+        {
+            if (pathBase.Length > 0) app.UsePathBase(pathBase);
+            app.UseRouting();
+        });
+        var http = host.Http;
         using var there = await http.GetAsync(page, Lab.Stop);
         Assert.Equal(HttpStatusCode.OK, there.StatusCode);
         Assert.Contains("id=\"app\"", await there.Content.ReadAsStringAsync(Lab.Stop));

@@ -2,11 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Pawl.Storage;
 
 namespace Pawl.Dashboard.Tests;
@@ -128,18 +123,12 @@ public sealed class LargeLaws
         var many = Workflow.Create("many");
         for (var i = 0; i < 200; i++) many.Step($"step{i}", _ => 1);
         await client.RunAsync(many.Build(), null, new StartOptions { RunId = "r" }, Lab.Stop);
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        await using var app = builder.Build();
-        app.Use((context, next) =>
+        await using var host = await Hosted.StartAsync(client, "/pawl", app => app.Use((context, next) =>
         {
             context.Connection.RemoteIpAddress = IPAddress.Parse(address);
             return next(context);
-        });
-        app.MapPawl("/pawl", new DashboardOptions { Client = client });
-        await app.StartAsync(Lab.Stop);
-        using var http = new HttpClient { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+        }));
+        var http = host.Http;
         http.DefaultRequestHeaders.AcceptEncoding.Add(new StringWithQualityHeaderValue("br"));
         using var answer = await http.GetAsync("/pawl/api/v1/runs/r", Lab.Stop);
         Assert.Equal(isPacked ? ["br"] : [], answer.Content.Headers.ContentEncoding);
@@ -148,6 +137,5 @@ public sealed class LargeLaws
         Assert.Equal(200, (await JsonDocument.ParseAsync(content, cancellationToken: Lab.Stop)).RootElement.GetProperty("steps").GetArrayLength());
         using var shorter = await http.GetAsync("/pawl/api/v1/counts", Lab.Stop);
         Assert.Empty(shorter.Content.Headers.ContentEncoding);
-        await app.StopAsync(Lab.Stop);
     }
 }

@@ -13,9 +13,11 @@ export class Problem extends Error {
   }
 }
 
-/** JSON in which long numbers stay as they were written: a number of JavaScript holds 15 digits. They can be shown and sent, not computed with. */
+/** JSON in which long numbers stay as they were written: a number of JavaScript holds 15 digits. They can be sent, and shown by JSON.stringify; `number` is for computing. */
 export const exact = text => !JSON.rawJSON || !/[\d.]{16}/.test(text) ? JSON.parse(text)
   : JSON.parse(text, (key, value, { source }) => typeof value === 'number' && source.length > 15 && String(value) !== source ? JSON.rawJSON(source) : value);
+
+export const number = value => Number(JSON.stringify(value));
 
 // Answers that came with the page, for its first rendering: that is done when the timer comes, and whoever asks later wants to know what is new.
 let first = exact(document.getElementById('first').textContent);
@@ -37,8 +39,9 @@ async function send(path, body, { seen, signal } = {}) {
   } catch {
     throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
   }
-  // Whoever is signed out is led elsewhere.
+  // Whoever is signed out is refused, or led elsewhere.
   if (answer.status === 401 || answer.redirected) location.reload();
+  if (answer.redirected) throw new Problem(401, { title: 'You are signed out.' });
   if (!answer.ok) throw new Problem(answer.status, (answer.headers.get('Content-Type') ?? '').includes('json') ? await answer.json() : null);
   return answer;
 }
@@ -188,7 +191,7 @@ export const ago = time => {
   return ms < 5000 ? 'now' : ms < 0 ? `in ${duration(-ms)}` : `${duration(ms)} ago`;
 };
 
-export const money = cost => [cost.calls ? `${cost.calls} calls` : '', cost.tokens ? `${cost.tokens} tokens` : '', cost.cost_usd ? `$${cost.cost_usd}` : ''].filter(Boolean).join(', ');
+export const money = cost => [cost.calls ? `${cost.calls} calls` : '', cost.tokens ? `${cost.tokens} tokens` : '', cost.cost_usd ? `$${number(cost.cost_usd)}` : ''].filter(Boolean).join(', ');
 
 export const State = ({ of }) => html`<span class="state ${of}">${of}</span>`;
 

@@ -1,5 +1,5 @@
 import { html, useState, useEffect, useMemo } from './vendor/preact-htm.js';
-import { api, ask, kept, at, to, settle, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, Problem, stateOf, ago, duration, money } from './lib.js';
+import { api, ask, kept, at, to, settle, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, Problem, stateOf, ago, duration, money, number } from './lib.js';
 import { Decide } from './lists.js';
 import { Graph, took, tries, stateOfStep } from './graph.js';
 import { History, useSettled } from './history.js';
@@ -201,11 +201,11 @@ function Plan({ id, value, query: place, info }) {
 
 function Costs({ id }) {
   const [value, problem] = useLive(`/runs/${at([id])}/costs`, `/runs/${at([id])}/events`);
-  const cells = cost => html`<td class="num">${duration(cost.duration)}</td><td class="num">${cost.calls || ''}</td><td class="num">${cost.tokens || ''}</td><td class="num">${cost.cost_usd ? `$${cost.cost_usd}` : ''}</td>`;
+  const cells = cost => html`<td class="num">${duration(cost.duration)}</td><td class="num">${cost.calls || ''}</td><td class="num">${cost.tokens || ''}</td><td class="num">${cost.cost_usd ? `$${number(cost.cost_usd)}` : ''}</td>`;
   const heads = html`<th scope="col">Time</th><th scope="col">Calls</th><th scope="col">Tokens</th><th scope="col">Money</th>`;
   return html`<${Loaded} value=${value} problem=${problem}>${() => html`
     <h2>Passes</h2><div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Pass</th><th scope="col"></th>${heads}</tr></thead><tbody>${value.passes.map(pass => html`
-      <tr><td>${pass.number}, ${new Date(pass.began_at).toLocaleString()}</td><td>spent</td>${cells(pass.spent)}</tr><tr><td></td><td>saved</td>${cells({ duration: pass.reused.duration + pass.skipped.duration, calls: pass.reused.calls + pass.skipped.calls, tokens: pass.reused.tokens + pass.skipped.tokens, cost_usd: pass.reused.cost_usd + pass.skipped.cost_usd })}</tr>`)}</tbody></table></div>
+      <tr><td>${pass.number}, ${new Date(pass.began_at).toLocaleString()}</td><td>spent</td>${cells(pass.spent)}</tr><tr><td></td><td>saved</td>${cells({ duration: pass.reused.duration + pass.skipped.duration, calls: pass.reused.calls + pass.skipped.calls, tokens: pass.reused.tokens + pass.skipped.tokens, cost_usd: number(pass.reused.cost_usd) + number(pass.skipped.cost_usd) })}</tr>`)}</tbody></table></div>
     <h2>Steps</h2><${Table} label="Costs of the steps" columns=${costColumns} items=${value.steps} id=${step => step.path} row=${step => html`<td class="path">${step.path}</td><td class="num">${step.attempts}</td>${cells(step.spent)}`} />`}<//>`;
 }
 

@@ -92,7 +92,9 @@ sealed class CommitQueue(ICheckpointStore store, PawlOptions options)
             if (_waiting.Count == 0) return;
             group = Take();
         }
-        _ = TogetherAsync(group);
+        // The one that was written alone is told before the next write begins: a store may write on the thread that asks it.
+        if (told is null && SynchronizationContext.Current is null) ThreadPool.UnsafeQueueUserWorkItem(work => _ = TogetherAsync(work), group, preferLocal: false);
+        else _ = TogetherAsync(group);
     }
 
     List<Waiting> Take()

@@ -96,10 +96,7 @@ sealed class Run
         {
             if ((int)reason > _stop) (_stop, StopCause) = ((int)reason, cause);
         }
-        if (reason is StopReason.Park or StopReason.Pause) return;
-        // What a step registered for its end may throw; whoever asks for the end, and the other runs that he keeps, have nothing to do with that.
-        try { _kill.Cancel(); }
-        catch (AggregateException thrown) { Warn($"What was registered for the end of a step failed: {thrown.InnerException!.Message}"); }
+        if (reason is not (StopReason.Park or StopReason.Pause)) TimeLimit.End(_kill, this);
     }
 
     /// <summary>Reserves a path for one sub-step of an attempt; another attempt of the same step may use it again.</summary>

@@ -9,7 +9,7 @@ static class RunExecutor
     {
         var began = run.Time.GetTimestamp();
         using var asked = cancellation.Register(() => run.RequestStop(run.Parking.Executes is not null ? StopReason.Drain : StopReason.Interrupt));
-        using var limit = run.Workflow.Options.Timeout is { } timeout ? new TimeLimit(timeout, run.Time) : null;
+        using var limit = run.Workflow.Options.Timeout is { } timeout ? new TimeLimit(timeout, run) : null;
         using var late = limit?.Token.Register(() => run.RequestStop(StopReason.TimeLimit));
         run.Lease = lease;
         if (lease is null) return await PassAsync(run, began);

@@ -93,7 +93,7 @@ sealed class StepExecutor(Run run)
     async ValueTask<(StepOutcome, TimeSpan? RetryIn)> AttemptAsync(string path, Func<StepContext, Task<StepResult>> body, StepOptions options, int number, int tries,
         string reason, StepAttempt? parent, CancellationToken cancellation, bool failedBefore, bool inPlace)
     {
-        using var limit = options.Timeout is { } timeout ? new TimeLimit(timeout, run.Time) : null;
+        using var limit = options.Timeout is { } timeout ? new TimeLimit(timeout, run) : null;
         using var linked = limit is null ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
         var token = linked?.Token ?? cancellation;
         var attempt = new StepAttempt(path, number, reason, token, failedBefore, parent) { IsInPlace = inPlace || parent?.IsInPlace == true };

@@ -1,19 +1,22 @@
+using Pawl.Engine;
+
 namespace Pawl;
 
 /// <summary>A token that is cancelled when a time is over.</summary>
-/// <remarks>What a step registered with it may throw. From a timer that would end the process, and every run in it; whoever waits for the end learns of it all the same.</remarks>
 sealed class TimeLimit : CancellationTokenSource
 {
     readonly ITimer _timer;
 
-    public TimeLimit(TimeSpan limit, TimeProvider time) => _timer = time.CreateTimer(End, this, limit, Timeout.InfiniteTimeSpan);
+    public TimeLimit(TimeSpan limit, Run run) => _timer = run.Time.CreateTimer(_ => End(this, run), null, limit, Timeout.InfiniteTimeSpan);
 
-    static void End(object? state)
+    /// <summary>Cancels what steps of the run listen to. What they registered may throw: that is told as a warning, and stops neither whoever asks, nor, from a timer, the process with all its runs.</summary>
+    public static void End(CancellationTokenSource source, Run run)
     {
-        try { ((TimeLimit)state!).Cancel(); }
-        catch (Exception error) when (error is AggregateException or ObjectDisposedException)
+        try { source.Cancel(); }
+        catch (AggregateException thrown) { run.Warn($"What was registered for the end of a step failed: {thrown.InnerException!.Message}"); }
+        catch (ObjectDisposedException)
         {
-            // Theirs, or over at the same moment.
+            // It was over at the same moment.
         }
     }
 

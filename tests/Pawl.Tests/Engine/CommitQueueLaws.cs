@@ -29,6 +29,55 @@ public class CommitQueueLaws
     }
 
     [Fact]
+    public async Task A_run_whose_commit_was_made_alone_goes_on_before_the_next_write_is_over()
+    {
+        var store = new NextInFront(new MemoryStore());
+        var client = new PawlClient(store);
+        var first = Workflow.Define("first", async ctx =>
+        {
+            await ctx.StepAsync("one", async () => { await store.OtherBegan.Task; return 1; });
+            await ctx.StepAsync("two", () => { store.WentOn.Set(); return Task.FromResult(2); });
+        });
+        var other = Workflow.Define("other", ctx => ctx.StepAsync("next", async () =>
+        {
+            store.OtherBegan.SetResult();
+            await store.OneIsWritten.Task;
+            store.OtherIsDone.Set();
+            return 3;
+        }));
+        var results = await Task.WhenAll(Task.Run(() => client.RunAsync(other, null, new StartOptions { RunId = "other" })), Task.Run(() => client.RunAsync(first, null, new StartOptions { RunId = "first" })));
+        Assert.All(results, result => Assert.Equal(RunStatus.Completed, result.Status));
+        Assert.True(store.HasGoneOn);
+    }
+
+    /// <summary>A store that writes on the thread that asks it: the write of 'one' lasts until another run waits for the next, and that one until the first run has gone on.</summary>
+    sealed class NextInFront(ICheckpointStore inner) : StoreInFront(inner)
+    {
+        static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+        public TaskCompletionSource OtherBegan { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource OneIsWritten { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public ManualResetEventSlim OtherIsDone { get; } = new();
+        public ManualResetEventSlim WentOn { get; } = new();
+        public bool HasGoneOn { get; private set; }
+
+        public override ValueTask<IReadOnlyList<CommitResult>> CommitAsync(IReadOnlyList<Commit> commits, CancellationToken cancellationToken)
+        {
+            if (Has(commits, "one"))
+            {
+                OneIsWritten.SetResult();
+                Assert.True(OtherIsDone.Wait(s_patience, CancellationToken.None));
+                // Its commit comes right behind its step.
+                Thread.Sleep(100);
+            }
+            if (Has(commits, "next")) HasGoneOn = WentOn.Wait(s_patience, CancellationToken.None);
+            return base.CommitAsync(commits, cancellationToken);
+        }
+
+        static bool Has(IReadOnlyList<Commit> commits, string step) => commits.Any(commit => commit.Records.Any(record => record.Path?.EndsWith($"/{step}", StringComparison.Ordinal) == true));
+    }
+
+    [Fact]
     public async Task Runs_whose_commits_were_made_together_stay_together()
     {
         const int steps = 10;
