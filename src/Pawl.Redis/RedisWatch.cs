@@ -34,8 +34,15 @@ sealed class RedisWatch : IDisposable
         finally
         {
             lock (_lock) _watchers.Remove(hints.Writer);
-            // Not waited for: a server that is away must not keep the watcher.
-            _client.GetSubscriber().Unsubscribe(_news, Heard, CommandFlags.FireAndForget);
+            try
+            {
+                // Not waited for: a server that is away must not keep the watcher.
+                _client.GetSubscriber().Unsubscribe(_news, Heard, CommandFlags.FireAndForget);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The store was closed, or its application's connection: nobody is told any more.
+            }
         }
     }
 

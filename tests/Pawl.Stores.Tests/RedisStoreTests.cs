@@ -44,6 +44,24 @@ public class RedisStoreTests(RedisFixture redis)
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Whoever_watches_ends_quietly_when_the_store_or_its_connection_was_closed(bool owned)
+    {
+        // Whether the client still knows a server when the watch ends is chance.
+        for (var round = 0; round < 20; round++)
+        {
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.Server.Client);
+            var store = owned ? await RedisStore.OpenAsync(redis.NewUri(), cancellationToken: Ended) : await RedisStore.OpenAsync(connection, cancellationToken: Ended);
+            var hints = store.WatchAsync(Ended).GetAsyncEnumerator(Ended);
+            Assert.True(await hints.MoveNextAsync());
+            if (!owned) await connection.DisposeAsync();
+            await store.DisposeAsync();
+            await hints.DisposeAsync();
+        }
+    }
+
     [Fact]
     public async Task A_server_that_does_not_tell_its_settings_is_not_taken_for_durable()
     {
