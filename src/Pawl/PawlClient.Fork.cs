@@ -41,9 +41,9 @@ public sealed partial class PawlClient
         var at = await Journal.LoadAsync(Store, _commits, runId, cancellationToken, ForkPlanner.Seq(parent, fork), read: parent);
         using var createdData = at.CreatedData;
         var values = new ForkValues(Encode(fork.Params), Encode(fork.Outputs), fork.State is { Count: > 0 } state ? PawlJson.Encode(state, Options.Json).Utf8 : default);
-        for (var n = 1; ; n++)
+        for (var taken = 0; ; taken++)
         {
-            var id = RunIds.Check(fork.RunId ?? RunIds.Make(at.Head.Workflow, Time.GetUtcNow(), n));
+            var id = RunIds.Check(fork.RunId ?? _names.Next(at.Head.Workflow, Time.GetUtcNow(), taken));
             if (fork.RunId is null && await target.Store.FindAsync(id, cancellationToken) is not null) continue;
             var (records, created, head) = Chain(ForkPlanner.Plan(id, parent, at, fork, values, Time.GetUtcNow()));
             var payloads = ReferenceEquals(target, this) ? await PayloadsAsync(runId, records, cancellationToken) : [];

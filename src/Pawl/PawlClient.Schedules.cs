@@ -77,10 +77,10 @@ public sealed partial class PawlClient
     public async Task<RunHead> TriggerAsync(string name, string? by = null, CancellationToken cancellationToken = default)
     {
         var (occurrence, _) = Newest(await OpenOfAsync(name, cancellationToken));
-        for (var n = 1; ; n++)
+        for (var taken = 0; ; taken++)
         {
             var now = Time.GetUtcNow();
-            var record = CheckpointCodec.Encode(occurrence.Trigger(RunIds.Make($"{name}-manual", now, n), by, now), 1, more: false, "");
+            var record = CheckpointCodec.Encode(occurrence.Trigger(_names.Next($"{name}-manual", now, taken), by, now), 1, more: false, "");
             var head = Transitions.Apply(null, record);
             if ((await Store.CreateAsync(record, head, null, cancellationToken)).Existing is null) return head;
         }

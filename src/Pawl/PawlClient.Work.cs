@@ -23,9 +23,9 @@ public sealed partial class PawlClient
         RunIds.Check(enqueue.Queue);
         var given = Encode(parameters);
         ParamBinder.Bind(workflow, given);
-        for (var n = 1; ; n++)
+        for (var taken = 0; ; taken++)
         {
-            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), n));
+            var runId = RunIds.Check(start.RunId ?? _names.Next(workflow.Name, Time.GetUtcNow(), taken));
             var record = CheckpointCodec.Encode(PassRecords.Created(runId, workflow, given, start, Time, enqueue), 1, more: false, "");
             var head = Transitions.Apply(null, record);
             var existing = enqueue.Transaction is { } transaction

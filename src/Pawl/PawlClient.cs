@@ -10,6 +10,7 @@ namespace Pawl;
 public sealed partial class PawlClient : IAsyncDisposable
 {
     readonly CommitQueue _commits;
+    readonly RunNames _names = new();
 
     internal LeaseKeeper Keeper { get; }
 
@@ -63,9 +64,9 @@ public sealed partial class PawlClient : IAsyncDisposable
 
         var journal = new Journal(Store, _commits, keep: true) { Strategy = workflow.Options.Strategy, Durability = workflow.Options.Durability };
         RunLease? lease = null;
-        for (var n = 1; lease is null; n++)
+        for (var taken = 0; lease is null; taken++)
         {
-            var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), n));
+            var runId = RunIds.Check(start.RunId ?? _names.Next(workflow.Name, Time.GetUtcNow(), taken));
             // Durable from here: the run exists. A crash before the next record leaves it pending, and a resume begins it.
             var created = await Store.CreateAsync(journal.Begin(PassRecords.Created(runId, workflow, given, start, Time, start.Queue)), journal.Head, Owner(), cancellationToken);
             lease = created.Lease;
@@ -183,7 +184,7 @@ public sealed partial class PawlClient : IAsyncDisposable
     async Task<RunResult> RunWithoutStoreAsync(Workflow workflow, Dictionary<string, RawJson> given, Dictionary<string, RawJson> bound, StartOptions start, CancellationToken cancellationToken)
     {
         var journal = new Journal(Store, _commits, keep: false);
-        var runId = RunIds.Check(start.RunId ?? RunIds.Make(workflow.Name, Time.GetUtcNow(), 1));
+        var runId = RunIds.Check(start.RunId ?? _names.Next(workflow.Name, Time.GetUtcNow(), taken: 0));
         journal.Begin(PassRecords.Created(runId, workflow, given, start, Time));
         var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select, Parking.Never) { Cassette = start.Cassette };
         await journal.AppendAsync(PassRecords.Resumed(workflow, null, null, null, null, 1, Time));

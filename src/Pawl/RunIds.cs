@@ -18,9 +18,6 @@ public static class RunIds
     /// <summary>Whether a step may bear this id (as for runs).</summary>
     public static bool IsValidStepId(string? id) => id is { Length: > 0 and <= 128 } && char.IsAsciiLetterOrDigit(id[0]) && id.All(IsIdChar);
 
-    internal static string Make(string workflow, DateTimeOffset now, int n) =>
-        string.Create(CultureInfo.InvariantCulture, $"{ToStepId(workflow)}_{now.UtcDateTime:yyyyMMdd_HHmmss}{(n > 1 ? $"_{n}" : "")}");
-
     /// <summary>The child's id follows from the parent's and the path, so that starting it twice is starting it once.</summary>
     internal static string Child(string runId, string path)
     {

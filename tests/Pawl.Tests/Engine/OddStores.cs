@@ -80,3 +80,15 @@ sealed class AwayDatabase(ICheckpointStore inner) : StoreInFront(inner), ITransa
 
     public ValueTask<RunHead?> CreateAsync(System.Data.Common.DbTransaction transaction, Checkpoint created, RunHead head, CancellationToken cancellationToken) => throw new IOException("no connection");
 }
+
+/// <summary>Counts how often somebody tried to begin a run.</summary>
+sealed class CreatingStore(ICheckpointStore inner) : StoreInFront(inner)
+{
+    public int Tries { get; private set; }
+
+    public override ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken)
+    {
+        Tries++;
+        return Inner.CreateAsync(created, head, claimant, cancellationToken);
+    }
+}

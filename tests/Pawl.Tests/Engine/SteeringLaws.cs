@@ -217,6 +217,20 @@ public class SteeringLaws
         }
     });
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(20, 5)]
+    public void Runs_that_begin_in_the_same_second_find_an_id_in_a_few_tries(int clients, int mostTries) => Lab.Do(async lab =>
+    {
+        const int runs = 600;
+        var store = new CreatingStore(lab.Store);
+        var flow = Workflow.Define("flow", _ => Task.CompletedTask);
+        var many = Enumerable.Range(0, clients).Select(_ => new PawlClient(store, lab.Options)).ToList();
+        for (var i = 0; i < runs; i++) await many[i % clients].EnqueueAsync(flow, cancellationToken: Lab.Token);
+        Assert.Equal(runs, await lab.Client.ListAsync(cancellationToken: Lab.Token).CountAsync(Lab.Token));
+        Assert.InRange(store.Tries, runs, runs * mostTries);
+    });
+
     [Fact]
     public void Starting_an_id_that_exists_refuses_or_joins_as_asked() => Lab.Do(async lab =>
     {
