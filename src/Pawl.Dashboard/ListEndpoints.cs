@@ -21,6 +21,9 @@ static class ListEndpoints
     public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, DashboardOptions options, Feed feed)
     {
         api.MapGet("/info", (HttpContext context) => Json.Answer(context, Info(context, client, options)));
+        api.MapGet("/size", async (HttpContext context, CancellationToken stop) =>
+            // A store may read on the thread that asks it.
+            Json.Answer(context, client.Store is IMeasuredStore store && await Task.Run(async () => await store.MeasureAsync(stop), stop) is { } size ? size : new { }));
         api.MapGet("/runs", async (HttpContext context, CancellationToken stop) => await RunsAsync(context, client, stop)).Shared(feed);
         api.MapGet("/counts", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await CountsAsync(client, stop))).Shared(feed);
         api.MapGet("/workflows", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await WorkflowsAsync(client, definitions, stop))).Shared(feed);

@@ -25,6 +25,26 @@ public sealed class ApiLaws
         Assert.Equal(7, (await lab.GetAsync("counts")).GetProperty("counts").GetProperty("waiting").GetInt32());
     }
 
+    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite")]
+    public async Task The_size_of_the_store_grows_with_what_runs_leave(string kind)
+    {
+        await using var lab = await Lab.StartAsync(kind);
+        var before = (await lab.GetAsync("size")).GetProperty("bytes").GetInt64();
+        var builder = Workflow.Create("big");
+        builder.Step("big", _ => new string('W', 10_000_000));
+        await lab.Client.RunAsync(builder.Build(), cancellationToken: Lab.Stop);
+        var after = await lab.GetAsync("size");
+        Assert.InRange(after.GetProperty("bytes").GetInt64() - before, 9_000_000, 40_000_000);
+        Assert.NotEmpty(after.GetProperty("of").GetString()!);
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_tell_its_size_says_nothing()
+    {
+        await using var lab = await Lab.StartAsync(around: store => CountingStore.Around(store).Store);
+        Assert.Empty((await lab.GetAsync("size")).EnumerateObject());
+    }
+
     static string[] Ids(JsonElement page) => [.. page.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("run_id").GetString()!)];
 
     [Fact]

@@ -97,7 +97,16 @@ export function Schedules({ info }) {
       <td>${info?.read_only ? null : html`<div class="bar"><button onClick=${() => act(item.name, item.is_paused ? 'resume' : 'pause')}>${item.is_paused ? 'Go on' : 'Pause'}</button><button onClick=${() => act(item.name, 'trigger')}>Run now</button></div>`}</td></tr>`)}</tbody></table></div>`}<//>`;
 }
 
+const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+
+/** 12345678 → 12.3 MB. */
+function room(bytes) {
+  const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3)), number = bytes / 1000 ** unit;
+  return `${unit && number < 100 ? number.toFixed(1) : Math.round(number)} ${units[unit]}`;
+}
+
 export function Storage({ info }) {
+  const [size, noSize] = useLive('/size', null);
   const [days, setDays] = useState('30');
   const [keep, setKeep] = useState('0');
   const [workflow, setWorkflow] = useState('');
@@ -111,7 +120,7 @@ export function Storage({ info }) {
     try { setPreview(await ask('/prune', body(true))); setProblem(null); } catch (error) { setProblem(error); }
   };
   return html`<h1>Storage</h1>
-    <dl class="facts"><div><dt>Store</dt><dd class="path">${info?.store}</dd></div><div><dt>Keeps through</dt><dd>${info ? { power: 'a loss of power', process: 'a killed process', none: 'nothing: memory only' }[info.durability] : ''}</dd></div>${info?.remark ? html`<div><dt>Remark</dt><dd>${info.remark}</dd></div>` : null}</dl>
+    <dl class="facts"><div><dt>Store</dt><dd class="path">${info?.store}</dd></div><div><dt>Size</dt><dd>${noSize ? noSize.message : !size ? 'Measuring …' : size.bytes === undefined ? 'not told by this store' : `${room(size.bytes)}: ${size.of}`}</dd></div><div><dt>Keeps through</dt><dd>${info ? { power: 'a loss of power', process: 'a killed process', none: 'nothing: memory only' }[info.durability] : ''}</dd></div>${info?.remark ? html`<div><dt>Remark</dt><dd>${info.remark}</dd></div>` : null}</dl>
     ${info?.read_only ? null : html`<h2>Remove finished runs</h2><p class="faint">What can still be resumed always stays.</p>
       <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${days} onInput=${event => setDays(event.target.value)} /></label>
         <label>Keep of each workflow <input type="number" min="0" value=${keep} onInput=${event => setKeep(event.target.value)} /></label>
