@@ -58,11 +58,13 @@ static class ActionEndpoints
             var asked = await Json.ReadAsync<ForkBody>(context);
             var by = options.Actor(context);
             var parent = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
-            var workflow = asked.Run || asked.DryRun ? await definitions.OfAsync(parent, context.RequestAborted) : null;
-            var fork = new ForkOptions { At = asked.At, Before = asked.Before, Params = Values(asked.Params), State = Values(asked.State), Outputs = Values(asked.Outputs), By = by };
-            if (asked.DryRun) return Json.Answer(context, await client.PlanForkAsync(workflow!, id, fork, cancellationToken: context.RequestAborted));
+            var workflow = asked.Run || asked.DryRun ? await definitions.OfAsync(parent, context.RequestAborted) : asked.Params is { Count: > 0 } ? await definitions.FindAsync(parent, context.RequestAborted) : null;
+            // The resume gets them, since the fork keeps none; the journal of an older program does not say which they are.
+            var secrets = Values(asked.Params).IntersectBy(workflow?.Params.Where(param => param.Type == "secret").Select(param => param.Name) ?? [], pair => pair.Key).ToDictionary();
+            var fork = new ForkOptions { At = asked.At, Before = asked.Before, Params = Values(asked.Params).ExceptBy(secrets.Keys, pair => pair.Key).ToDictionary(), State = Values(asked.State), Outputs = Values(asked.Outputs), By = by };
+            if (asked.DryRun) return Json.Answer(context, await client.PlanForkAsync(workflow!, id, fork, new ResumeOptions { Params = secrets }, context.RequestAborted));
             var child = await client.ForkAsync(id, fork, context.RequestAborted);
-            if (workflow is not null) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, child.RunId, new ResumeOptions { By = by, OnEvent = onEvent }, stop));
+            if (asked.Run) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow!, child.RunId, new ResumeOptions { Params = secrets, By = by, OnEvent = onEvent }, stop));
             return Begun(child.RunId);
         });
         api.MapPost("/runs/{id}/requeue", async (HttpContext context, string id) => Json.Answer(context, await client.RequeueAsync(id, options.Actor(context), context.RequestAborted)));
@@ -70,7 +72,7 @@ static class ActionEndpoints
         {
             await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var done = await removals.RemoveAsync([id], options.Actor(context), context.RequestAborted);
-            return done.Refused is [{ Why: var why }, ..] ? Problems.Of(StatusCodes.Status409Conflict, why) : Json.Answer(context, new { removed = done.Removed.Count > 0, record = done.RunId });
+            return done.Refused is [{ Why: var why }, ..] ? Problems.Of(StatusCodes.Status409Conflict, why, "Look at the run: a process may hold it.") : Json.Answer(context, new { removed = done.Removed.Count > 0, record = done.RunId });
         });
         api.MapPost("/prune", async (HttpContext context, CancellationToken stop) =>
         {

@@ -14,8 +14,17 @@ sealed class Feed(PawlClient client, TimeSpan every)
     public IAsyncEnumerable<string> Runs(CancellationToken stop) => WatchAsync("", RunsMarkAsync, stop);
 
     /// <summary>Marks of one run, each time it changed; the newest at once. Ends when the run is removed.</summary>
-    public IAsyncEnumerable<string> Run(string runId, CancellationToken stop) =>
-        WatchAsync(runId, async () => await client.FindAsync(runId, CancellationToken.None) is { } head ? ListEndpoints.Mark(head) : null, stop);
+    public IAsyncEnumerable<string> Run(string runId, CancellationToken stop) => WatchAsync(runId, () => RunMarkAsync(runId), stop);
+
+    async Task<string?> RunMarkAsync(string runId)
+    {
+        try { return await client.FindAsync(runId, CancellationToken.None) is { } head ? ListEndpoints.Mark(head) : null; }
+        catch (JournalCorruptException)
+        {
+            // That is news: who asks because of it is answered with what is damaged.
+            return $"{runId}@damaged";
+        }
+    }
 
     /// <summary>An answer that is at least as new as a change which the one who asks was told of.</summary>
     /// <param name="runId">The run that is watched; null is the list of runs.</param>
@@ -138,9 +147,9 @@ sealed class Feed(PawlClient client, TimeSpan every)
                 do
                 {
                     try { Put(await read()); }
-                    catch (IOException)
+                    catch (Exception error) when (error is not OperationCanceledException)
                     {
-                        // The store is away; the next look may find it.
+                        // The store is away, or something else is wrong with it: those who watch hear of it when a look succeeds again.
                     }
                 } while (await timer.WaitForNextTickAsync(_stop.Token));
             }

@@ -16,8 +16,12 @@ static class FeedEndpoints
     public static void Map(RouteGroupBuilder api, Feed feed, CancellationToken stopping)
     {
         api.MapGet("/events", (HttpContext context) => Stream(context, feed.Runs, stopping));
-        api.MapGet("/runs/{id}/events", (HttpContext context, string id) => RunIds.IsValid(id)
-            ? Stream(context, stop => feed.Run(id, stop), stopping) : throw new RunNotFoundException(id));
+        api.MapGet("/runs/{id}/events", async (HttpContext context, string id) =>
+        {
+            // Where there is none a browser gives up, instead of coming back each second.
+            if (!RunIds.IsValid(id) || !await feed.Run(id, context.RequestAborted).AnyAsync(context.RequestAborted)) throw new RunNotFoundException(id);
+            return Stream(context, stop => feed.Run(id, stop), stopping);
+        });
     }
 
     static ServerSentEventsResult<string> Stream(HttpContext context, Func<CancellationToken, IAsyncEnumerable<string>> marks, CancellationToken stopping)

@@ -7,7 +7,7 @@ using Pawl.Storage;
 
 namespace Pawl.Dashboard;
 
-/// <summary>What is there: runs, decisions that are asked for, workflows, queues, schedules.</summary>
+/// <summary>What is there: runs, workflows, schedules.</summary>
 static class ListEndpoints
 {
     const int Usual = 50, MostOnPage = 500;
@@ -18,14 +18,15 @@ static class ListEndpoints
     // A search reads so many heads for one page, and tells where to go on.
     const int MostSearched = 5000;
 
-    public static void Map(RouteGroupBuilder api, PawlClient client, DashboardOptions options, Feed feed)
+    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, DashboardOptions options, Feed feed)
     {
         api.MapGet("/info", (HttpContext context) => Json.Answer(context, Info(context, client, options)));
+        api.MapGet("/size", async (HttpContext context, CancellationToken stop) =>
+            // A store may read on the thread that asks it.
+            Json.Answer(context, client.Store is IMeasuredStore store && await Task.Run(async () => await store.MeasureAsync(stop), stop) is { } size ? size : new { }));
         api.MapGet("/runs", async (HttpContext context, CancellationToken stop) => await RunsAsync(context, client, stop)).Shared(feed);
         api.MapGet("/counts", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await CountsAsync(client, stop))).Shared(feed);
-        api.MapGet("/approvals", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await ApprovalsAsync(client, stop) })).Shared(feed);
-        api.MapGet("/workflows", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await WorkflowsAsync(client, stop) })).Shared(feed);
-        api.MapGet("/queues", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await QueuesAsync(client, stop))).Shared(feed);
+        api.MapGet("/workflows", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await WorkflowsAsync(client, definitions, stop))).Shared(feed);
         api.MapGet("/schedules", async (HttpContext context, CancellationToken stop) => Json.Answer(context, new { items = await client.SchedulesAsync(stop) })).Shared(feed);
     }
 
@@ -52,7 +53,7 @@ static class ListEndpoints
     static async Task<IResult> RunsAsync(HttpContext context, PawlClient client, CancellationToken stop)
     {
         var asked = context.Request.Query;
-        var limit = int.TryParse(asked["limit"], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, MostOnPage) : Usual;
+        var limit = (int)Math.Clamp(asked.Number("limit") ?? Usual, 1, MostOnPage);
         var (items, next) = await PageAsync(client, Query(asked), asked["text"].ToString().Trim(), limit, stop);
         return Json.Answer(context, new { items, next }, string.Join('.', items.Select(Mark).Append(next).Aggregate(17UL, (sum, mark) => (sum * 31) ^ Hash(mark))));
     }
@@ -102,7 +103,7 @@ static class ListEndpoints
             Workflow = asked["workflow"] is [{ Length: > 0 } workflow] ? workflow : null,
             Since = asked["since"] is [{ Length: > 0 } since] ? Time(since) : null,
             Where = where.Count > 0 ? where : null,
-            Behind = asked["behind"] is [{ Length: > 0 } place] ? Place(place) : null,
+            Behind = Behind(asked),
         };
     }
 
@@ -111,6 +112,8 @@ static class ListEndpoints
 
     static DateTimeOffset Time(string text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time
         : throw new BadRequestException($"'{text}' is no time. Write it as 2026-01-31T12:00:00Z.");
+
+    public static RunPlace? Behind(IQueryCollection asked) => asked["behind"] is [{ Length: > 0 } place] ? Place(place) : null;
 
     public static string Place(RunHead head) => $"{head.CreatedAt.UtcTicks:x}~{head.RunId}";
 
@@ -133,52 +136,32 @@ static class ListEndpoints
         return new { counts = counts.ToDictionary(pair => pair.Key.ToString().ToLowerInvariant(), pair => pair.Value), at_most = MostCounted };
     }
 
-    static async Task<List<object>> ApprovalsAsync(PawlClient client, CancellationToken stop)
+    static async Task<object> WorkflowsAsync(PawlClient client, Definitions definitions, CancellationToken stop)
     {
-        var asked = new List<object>();
-        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Waiting, RunStatus.Running], Limit = MostCounted }, stop))
-            foreach (var wait in head.Waits.Where(wait => wait.Message is not null)) asked.Add(new { head.RunId, head.Workflow, step = wait.Path, wait.Message, wait.Due, since = head.UpdatedAt });
-        return asked;
-    }
-
-    static async Task<List<object>> WorkflowsAsync(PawlClient client, CancellationToken stop)
-    {
-        var heads = await client.ListAsync(new RunQuery { Limit = MostSearched }, stop).ToListAsync(stop);
-        return [.. heads.GroupBy(head => head.Workflow).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group =>
+        var heads = await client.ListAsync(new RunQuery { Limit = MostSearched + 1 }, stop).ToListAsync(stop);
+        var isCut = heads.Count > MostSearched;
+        if (isCut)
         {
-            var ended = group.Where(head => head.Status is RunStatus.Completed or RunStatus.Failed).ToList();
-            var times = group.Where(head => head.Status == RunStatus.Completed && head.StartedAt is not null).Select(head => head.UpdatedAt - head.StartedAt!.Value).Order().ToList();
-            return new
-            {
-                name = group.Key, versions = group.Select(head => head.Version).Distinct().Order(), runs = group.Count(),
-                statuses = group.GroupBy(head => head.Status).ToDictionary(status => status.Key.ToString().ToLowerInvariant(), status => status.Count()),
-                success = ended.Count == 0 ? (double?)null : Math.Round((double)ended.Count(head => head.Status == RunStatus.Completed) / ended.Count, 3),
-                p50 = At(times, 0.5), p95 = At(times, 0.95), last_run = group.First(),
-            };
-        })];
-
-        static TimeSpan? At(List<TimeSpan> sorted, double part) => sorted.Count == 0 ? null : sorted[(int)Math.Min(sorted.Count - 1, Math.Ceiling(sorted.Count * part) - 1)];
+            heads.RemoveAt(MostSearched);
+            // What runs rarely is found by its name, where that is known.
+            foreach (var name in definitions.Startable().Select(known => known.Workflow?.Name).OfType<string>().Except(heads.Select(head => head.Workflow)).ToList())
+                heads.AddRange(await client.ListAsync(new RunQuery { Workflow = name, Limit = MostCounted }, stop).ToListAsync(stop));
+        }
+        return new { items = heads.GroupBy(head => head.Workflow).OrderBy(group => group.Key, StringComparer.Ordinal).Select(Figures), at_most = MostSearched, is_cut = isCut };
     }
 
-    static async Task<object> QueuesAsync(PawlClient client, CancellationToken stop)
+    static object Figures(IGrouping<string, RunHead> runs)
     {
-        var heads = await client.ListAsync(new RunQuery { Statuses = [RunStatus.Pending, RunStatus.Running, RunStatus.Waiting, RunStatus.Failed], Limit = MostSearched }, stop).ToListAsync(stop);
+        var ended = runs.Where(head => head.Status is RunStatus.Completed or RunStatus.Failed).ToList();
+        var times = runs.Where(head => head.Status == RunStatus.Completed && head.StartedAt is not null).Select(head => head.UpdatedAt - head.StartedAt!.Value).Order().ToList();
         return new
         {
-            queues = heads.Where(head => head.Queue is not null).GroupBy(head => head.Queue!).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group => new
-            {
-                name = group.Key,
-                pending = group.Count(head => head.Status == RunStatus.Pending && !Schedule.IsAhead(head)),
-                running = group.Count(head => head.Owner is not null),
-                waiting = group.Count(head => head.Status == RunStatus.Waiting),
-                dead = group.Count(head => head.DeadLetter),
-                oldest = group.Where(head => head.Status == RunStatus.Pending && !Schedule.IsAhead(head)).Min(head => (DateTimeOffset?)head.CreatedAt),
-            }),
-            owners = heads.Where(head => head.Owner is not null).GroupBy(head => (head.Owner!.Host, head.Owner.Pid, head.Owner.Command)).Select(group => new
-            {
-                host = group.Key.Host, pid = group.Key.Pid, command = group.Key.Command, runs = group.Select(head => new { head.RunId, head.Workflow, since = head.Owner!.Since, head.Token }),
-            }),
-            dead_letters = heads.Where(head => head.DeadLetter),
+            name = runs.Key, versions = runs.Select(head => head.Version).Distinct().Order(), runs = runs.Count(),
+            statuses = runs.GroupBy(head => head.Status).ToDictionary(status => status.Key.ToString().ToLowerInvariant(), status => status.Count()),
+            success = ended.Count == 0 ? (double?)null : Math.Round((double)ended.Count(head => head.Status == RunStatus.Completed) / ended.Count, 3),
+            p50 = At(times, 0.5), p95 = At(times, 0.95), last_run = runs.First(),
         };
+
+        static TimeSpan? At(List<TimeSpan> sorted, double part) => sorted.Count == 0 ? null : sorted[(int)Math.Min(sorted.Count - 1, Math.Ceiling(sorted.Count * part) - 1)];
     }
 }

@@ -27,8 +27,11 @@ public static class PawlDashboard
         var removals = new Removals(client);
         var definitions = new Definitions(client, options, removals.Workflow);
         var feed = new Feed(client, options.RefreshEvery);
-        ListEndpoints.Map(api, client, options, feed);
-        RunEndpoints.Map(api, client, definitions, feed);
+        var stories = new Stories(client);
+        ListEndpoints.Map(api, client, definitions, options, feed);
+        QueueEndpoints.Map(api, client, feed);
+        ApprovalEndpoints.Map(api, client, stories, feed);
+        RunEndpoints.Map(api, client, definitions, stories, feed);
         WorkflowEndpoints.Map(api, client);
         AuditEndpoints.Map(api, client);
         ExportEndpoints.Map(api, client);
@@ -43,8 +46,9 @@ public static class PawlDashboard
             ActionEndpoints.Map(api, client, definitions, passes, removals, options);
             new BulkEndpoints(client, definitions, passes, removals, options).Map(api);
         }
-        api.MapFallback(context => Problems.Of(StatusCodes.Status404NotFound, "There is nothing at this address.",
-            options.ReadOnly && !HttpMethods.IsGet(context.Request.Method) ? "The page is read-only: nothing can be changed from it." : "See /api/v1 for what there is.").ExecuteAsync(context));
+        // Also of a name with a dot, which the framework takes for a file.
+        api.MapFallback("{*path}", context => Problems.Of(StatusCodes.Status404NotFound, "There is nothing at this address.",
+            options.ReadOnly && !HttpMethods.IsGet(context.Request.Method) ? "The page is read-only: nothing can be changed from it." : "openapi.json describes what there is.").ExecuteAsync(context));
         return group;
     }
 }

@@ -12,16 +12,15 @@ static class RunEndpoints
 {
     const int MostRecords = 2000;
 
-    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Feed feed)
+    public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Stories stories, Feed feed)
     {
-        var stories = new Stories(client);
         api.MapGet("/runs/{id}", (HttpContext context, string id, string? since) => RunAsync(context, client, definitions, stories, id, since)).Shared(feed);
-        api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id, long? from, int? limit, bool? brief) => CheckpointsAsync(context, client, stories, id, Math.Max(1, from ?? 1), Math.Clamp(limit ?? 500, 1, MostRecords), brief ?? false));
+        api.MapGet("/runs/{id}/checkpoints", (HttpContext context, string id) => CheckpointsAsync(context, client, stories, id));
         api.MapGet("/runs/{id}/checkpoints/{seq:long}", (HttpContext context, string id, long seq) => CheckpointAsync(context, client, stories, id, seq));
         api.MapGet("/runs/{id}/checkpoints/{seq:long}/log", (HttpContext context, string id, long seq) => LogAsync(context, client, stories, id, seq));
-        api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id, long? seq) => Json.Answer(context, await client.SnapshotAsync(id, seq, context.RequestAborted)));
+        api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id) => Json.Answer(context, await client.SnapshotAsync(id, context.Request.Query.Number("seq"), context.RequestAborted)));
         api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted))).Shared(feed);
-        api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other, long? seq, long? otherSeq) => DiffAsync(context, client, id, other ?? id, seq, otherSeq));
+        api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other) => DiffAsync(context, client, id, other ?? id));
         api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id)).Shared(feed);
     }
 
@@ -68,8 +67,10 @@ static class RunEndpoints
         since?.Split('.') is [var number, var hash] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var seq) && seq >= 1 && seq <= story.Records.Count
         && story.Records[seq - 1].Hash == hash && !story.Records.Skip(seq).Any(record => record.Kind is CheckpointKind.Resumed or CheckpointKind.Compensated) ? seq : 0;
 
-    static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, Stories stories, string id, long from, int limit, bool brief)
+    static async Task<IResult> CheckpointsAsync(HttpContext context, PawlClient client, Stories stories, string id)
     {
+        var asked = context.Request.Query;
+        var (from, limit, brief) = (Math.Max(1, asked.Number("from") ?? 1), (int)Math.Clamp(asked.Number("limit") ?? 500, 1, MostRecords), asked.IsOn("brief"));
         var head = await HeadAsync(client, id, context.RequestAborted);
         var records = await stories.RecordsAsync(head, from, limit, context.RequestAborted);
         var next = records.Count == limit ? records[^1].Seq + 1 : (long?)null;
@@ -92,7 +93,7 @@ static class RunEndpoints
     {
         var record = await RecordAsync(client, stories, id, seq, context.RequestAborted);
         return Log(record) is { } log ? Results.Bytes(await client.Store.ReadPayloadAsync(id, log, context.RequestAborted), "text/plain; charset=utf-8")
-            : Problems.Of(StatusCodes.Status404NotFound, $"Checkpoint {seq} of run '{id}' kept no output of a shell.");
+            : Problems.Of(StatusCodes.Status404NotFound, $"Checkpoint {seq} of run '{id}' kept no output of a shell.", "The checkpoint itself has what its step left.");
     }
 
     public static PayloadRef? Log(Checkpoint record)
@@ -102,9 +103,10 @@ static class RunEndpoints
         return data.RootElement.TryGetProperty("log", out var log) ? new PayloadRef(log.GetProperty("sha256").GetString()!, log.GetProperty("bytes").GetInt64()) : null;
     }
 
-    static async Task<IResult> DiffAsync(HttpContext context, PawlClient client, string id, string other, long? seq, long? otherSeq)
+    static async Task<IResult> DiffAsync(HttpContext context, PawlClient client, string id, string other)
     {
-        var diff = await client.DiffAsync(id, other, seq, otherSeq, context.RequestAborted);
+        var asked = context.Request.Query;
+        var diff = await client.DiffAsync(id, other, asked.Number("seq"), asked.Number("otherSeq"), context.RequestAborted);
         return Json.Answer(context, new { diff.IsEqual, diff.First, diff.Params, diff.State, diff.Environment, diff.Definition, diff.LeftCost, diff.RightCost, steps = diff.Steps.Where(step => step.What.Count > 0) });
     }
 
@@ -115,8 +117,8 @@ static class RunEndpoints
         var resume = new ResumeOptions
         {
             From = asked["from"] is [{ Length: > 0 } from] ? from : null,
-            RerunChanged = asked["rerun_changed"] == "true",
-            Force = asked["force"] == "true",
+            RerunChanged = asked.IsOn("rerun_changed"),
+            Force = asked.IsOn("force"),
             Params = asked["params"] is [{ Length: > 0 } json] ? Params(json) : new Dictionary<string, object?>(),
         };
         return Json.Answer(context, await client.PlanAsync(await definitions.OfAsync(head, context.RequestAborted), id, resume, context.RequestAborted));

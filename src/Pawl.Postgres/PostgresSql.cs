@@ -213,6 +213,8 @@ sealed class PostgresSql(string schema)
         select exists (select from run), {Owner} from {_runs} r where r.run_id = $1
         """;
 
+    public string Size => $"select {string.Join(" + ", new[] { _runs, _journal, _payloads, _messages }.Select(table => $"pg_total_relation_size('{table}')"))}";
+
     /// <summary>Conditions are added by number, so that each list has the plan that fits it.</summary>
     public string List(IReadOnlyList<string> conditions, string limit) => $"""
         select {Head}, {Owner}, behind.line, behind.done from (

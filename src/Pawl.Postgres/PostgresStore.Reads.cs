@@ -39,6 +39,10 @@ public sealed partial class PostgresStore
         return counts;
     }
 
+    /// <inheritdoc/>
+    public async ValueTask<StoreSize?> MeasureAsync(CancellationToken cancellationToken) =>
+        new StoreSize((await QueryAsync(_sql.Size, row => row.GetInt64(0), cancellationToken))[0], "the tables of runs with their indexes");
+
     /// <summary>What a query asks for, its statuses and limit aside.</summary>
     static (List<string> Conditions, List<NpgsqlParameter> Values) Conditions(RunQuery query)
     {

@@ -9,7 +9,7 @@ namespace Pawl.Postgres;
 /// A commit of steps is one statement and one flush, however many runs share it; what else is in a group goes by another. Leases are the database's: its clock alone decides when one has run out.
 /// Thread safe. Errors of the connection are <see cref="IOException"/>: what was sent may be sent again.
 /// </remarks>
-public sealed partial class PostgresStore : ICheckpointStore
+public sealed partial class PostgresStore : IMeasuredStore
 {
     readonly NpgsqlDataSource _source;
     readonly bool _owned;

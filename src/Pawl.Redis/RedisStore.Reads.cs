@@ -39,6 +39,26 @@ public sealed partial class RedisStore
     }
 
     /// <inheritdoc/>
+    public async ValueTask<StoreSize?> MeasureAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            if (await _database.IdentifyEndpointAsync(_keys[0], CommandFlags.DemandMaster) is not { } place) throw new IOException("Redis: the server cannot be reached.");
+            var server = _client.GetServer(place);
+            const string used = "used_memory:";
+            var line = ((string)(await server.ExecuteAsync("INFO", "memory"))!).Split('\n').FirstOrDefault(line => line.StartsWith(used, StringComparison.Ordinal));
+            return long.TryParse(line?[used.Length..], out var bytes) ? new StoreSize(bytes, "all that the server holds in memory") : null;
+        }
+        catch (RedisServerException)
+        {
+            // Its user may not ask.
+            return null;
+        }
+        catch (Exception error) when (RedisErrors.Is(error)) { throw RedisErrors.Describe(error); }
+    }
+
+    /// <inheritdoc/>
     public async IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var (read, which) = (Math.Max(1, fromSeq) - 1, (string?)null);

@@ -9,7 +9,7 @@ namespace Pawl.Redis;
 /// server's: its clock alone decides when one has run out. All runs are in the memory of the server. What a failover to a replica loses of what was acknowledged is lost: see docs/stores.md.
 /// Thread safe. Errors of the connection are <see cref="IOException"/>: what was sent may be sent again.
 /// </remarks>
-public sealed partial class RedisStore : ICheckpointStore
+public sealed partial class RedisStore : IMeasuredStore
 {
     const string Format = "1";
 

@@ -79,6 +79,10 @@ public sealed partial class SqliteStore
     }));
 
     /// <inheritdoc/>
+    public ValueTask<StoreSize?> MeasureAsync(CancellationToken cancellationToken) =>
+        new(new StoreSize(new[] { _path, $"{_path}-wal" }.Select(path => new FileInfo(path)).Where(file => file.Exists).Sum(file => file.Length), "the database file and its log"));
+
+    /// <inheritdoc/>
     public async IAsyncEnumerable<Checkpoint> ReadAsync(string runId, long fromSeq, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.CompletedTask;

@@ -22,7 +22,7 @@ public sealed record SqliteStoreOptions
 /// <para>A crash at any point leaves every acknowledged commit whole, and of one that was not acknowledged all or nothing. Thread safe. Every call may throw an
 /// <see cref="IOException"/> that names the file: locked by another process, disk full, damaged.</para>
 /// </remarks>
-public sealed partial class SqliteStore : ICheckpointStore
+public sealed partial class SqliteStore : IMeasuredStore
 {
     const string HolderColumns = "owner, holder, lease_until";
     const string Free = "owner = NULL, holder = NULL, lease_until = NULL";

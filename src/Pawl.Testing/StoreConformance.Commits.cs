@@ -107,6 +107,18 @@ public static partial class StoreConformance
             foreach (var payload in payloads) await ComesBackAsync(store, run.Id, payload, cancellation);
             await run.IsWholeAsync(store, cancellation);
         });
+        yield return Law("A store that tells its size has room for all that was written", async (store, cancellation) =>
+        {
+            if (await Measure(store, cancellation) is null) return;
+            var run = await LawRun.BeginAsync(store, cancellation);
+            // No store can write this shorter.
+            var content = new byte[3_000_000];
+            new Random(1).NextBytes(content);
+            await run.AppendAsync(run.Commit(run.Step("a")) with { Payloads = [new Payload(new PayloadRef(Convert.ToHexStringLower(SHA256.HashData(content)), content.Length), content)] }, cancellation);
+            Expect.Holds((await Measure(store, cancellation))!.Bytes >= content.Length, "it takes less room than what was written");
+
+            static async Task<StoreSize?> Measure(ICheckpointStore store, CancellationToken cancellation) => await ((IMeasuredStore)store).MeasureAsync(cancellation);
+        });
         yield return Law("The same payload may come with several commits", async (store, cancellation) =>
         {
             var run = await LawRun.BeginAsync(store, cancellation);

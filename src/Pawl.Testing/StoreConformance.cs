@@ -121,7 +121,7 @@ public static partial class StoreConformance
     }
 
     /// <summary>Removes a law's runs when it is over.</summary>
-    sealed class Sweeper(ICheckpointStore inner, Sweeper? first = null) : ICheckpointStore
+    sealed class Sweeper(ICheckpointStore inner, Sweeper? first = null) : IMeasuredStore
     {
         // One instance may create what the other takes: the last to go removes what the first could not.
         readonly HashSet<string> _runs = first?._runs ?? [];
@@ -160,6 +160,8 @@ public static partial class StoreConformance
         public ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken) => inner.InboxAsync(runId, cancellationToken);
         public IAsyncEnumerable<StoreHint> WatchAsync(CancellationToken cancellationToken) => inner.WatchAsync(cancellationToken);
         public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken) => inner.DeleteAsync(runId, cancellationToken);
+
+        public ValueTask<StoreSize?> MeasureAsync(CancellationToken cancellationToken) => inner is IMeasuredStore measured ? measured.MeasureAsync(cancellationToken) : default;
 
         public async ValueTask DisposeAsync()
         {

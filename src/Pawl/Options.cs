@@ -287,7 +287,7 @@ public sealed record ForkOptions
     /// <summary>A step: the fork stands before its first checkpoint, so that it, and whatever ended behind it, runs again.</summary>
     public string? Before { get; init; }
 
-    /// <summary>Merged over the parent's params.</summary>
+    /// <summary>Merged over the parent's params. Secrets are not kept: <see cref="ResumeOptions.Params"/> gives them to the fork.</summary>
     public IReadOnlyDictionary<string, object?>? Params { get; init; }
 
     /// <summary>Outputs by step path: the step counts as completed with this output.</summary>

@@ -25,6 +25,26 @@ public sealed class ApiLaws
         Assert.Equal(7, (await lab.GetAsync("counts")).GetProperty("counts").GetProperty("waiting").GetInt32());
     }
 
+    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite")]
+    public async Task The_size_of_the_store_grows_with_what_runs_leave(string kind)
+    {
+        await using var lab = await Lab.StartAsync(kind);
+        var before = (await lab.GetAsync("size")).GetProperty("bytes").GetInt64();
+        var builder = Workflow.Create("big");
+        builder.Step("big", _ => new string('W', 10_000_000));
+        await lab.Client.RunAsync(builder.Build(), cancellationToken: Lab.Stop);
+        var after = await lab.GetAsync("size");
+        Assert.InRange(after.GetProperty("bytes").GetInt64() - before, 9_000_000, 40_000_000);
+        Assert.NotEmpty(after.GetProperty("of").GetString()!);
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_tell_its_size_says_nothing()
+    {
+        await using var lab = await Lab.StartAsync(around: store => CountingStore.Around(store).Store);
+        Assert.Empty((await lab.GetAsync("size")).EnumerateObject());
+    }
+
     static string[] Ids(JsonElement page) => [.. page.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("run_id").GetString()!)];
 
     [Fact]
@@ -58,16 +78,35 @@ public sealed class ApiLaws
     [InlineData("runs?behind=x", 400)]
     [InlineData("runs/r/checkpoints/99", 400)]
     [InlineData("runs/r/plan?params=%7B", 400)]
+    [InlineData("runs?limit=x", 400)]
+    [InlineData("runs/r/snapshot?seq=x", 400)]
+    [InlineData("runs/r/checkpoints?from=x", 400)]
+    [InlineData("runs/r/checkpoints?limit=99999999999999999999", 400)]
+    [InlineData("runs/r/checkpoints?brief=perhaps", 400)]
+    [InlineData("runs/r/diff?seq=x", 400)]
+    [InlineData("runs/r/context?step=none", 400)]
+    [InlineData("runs/r/checkpoints/x", 404)]
+    [InlineData("runs/none/events", 404)]
+    [InlineData("runs/none/live", 404)]
     [InlineData("nothing", 404)]
+    [InlineData("nothing.json", 404)]
     public async Task A_wrong_question_is_answered_with_a_problem(string path, int status)
     {
         await using var lab = await Lab.StartAsync();
         await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
-        using var answer = await lab.Http.GetAsync(path, Lab.Stop);
+        using var answer = await lab.Http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, Lab.Stop);
         Assert.Equal(status, (int)answer.StatusCode);
         Assert.Equal("application/problem+json", answer.Content.Headers.ContentType!.MediaType);
         using var problem = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Lab.Stop));
-        Assert.NotEmpty(problem.RootElement.GetProperty("title").GetString()!);
+        foreach (var told in new[] { "title", "hint" }) Assert.NotEmpty(problem.RootElement.GetProperty(told).GetString()!);
+    }
+
+    [Theory, InlineData("nothing"), InlineData("nothing.json"), InlineData("runs/r")]
+    public async Task A_change_that_is_none_is_answered_with_a_problem(string path)
+    {
+        await using var lab = await Lab.StartAsync();
+        using var answer = await lab.PostAsync(path, "{}");
+        Assert.Equal((HttpStatusCode.NotFound, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
     }
 
     [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite")]
@@ -110,6 +149,22 @@ public sealed class ApiLaws
         Assert.Equal("hello moon, 7", (await lab.GetAsync($"runs/{child}/snapshot")).GetProperty("outputs").GetProperty("publish").GetString());
         Assert.Equal(before.Hash, (await lab.Client.FindAsync("r", Lab.Stop))!.Hash);
         Assert.Equal(child, Assert.Single((await lab.GetAsync("runs/r")).GetProperty("forks").EnumerateArray().ToList()).GetString());
+    }
+
+    [Fact]
+    public async Task A_secret_that_a_fork_is_given_reaches_its_steps_and_is_in_no_answer()
+    {
+        const string secret = "hunter2-not-for-disks";
+        var builder = Workflow.Create("push").Param(new WorkflowParam("token", "secret"));
+        builder.Step("push", context => context.Params.Get<string?>("token", null)?.Length ?? 0);
+        var workflow = builder.Build();
+        await using var lab = await Lab.StartAsync(more: workflow);
+        await lab.Client.RunAsync(workflow, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        var child = (await lab.DoAsync("runs/r/fork", $$$"""{"at":2,"params":{"token":"{{{secret}}}"}}""")).GetProperty("run_id").GetString()!;
+        await lab.UntilAsync(child, head => head.Status == RunStatus.Completed);
+        Assert.Equal(secret.Length, (await lab.GetAsync($"runs/{child}/snapshot")).GetProperty("outputs").GetProperty("push").GetInt32());
+        foreach (var path in new[] { "", "/checkpoints", "/snapshot", "/audit", "/export?what=journal", "/export?what=snapshot" })
+            Assert.DoesNotContain(secret, await lab.Http.GetStringAsync($"runs/{child}{path}", Lab.Stop), StringComparison.Ordinal);
     }
 
     [Theory]

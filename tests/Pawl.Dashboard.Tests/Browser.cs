@@ -27,8 +27,8 @@ public sealed class Browser : IAsyncLifetime
         });
     }
 
-    /// <summary>A browser that knows nothing yet.</summary>
-    public Task<IPage> NewAsync() => _browser.NewPageAsync(new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 900 }, AcceptDownloads = true });
+    /// <summary>A page of a browser that knows nothing yet.</summary>
+    public async Task<IPage> NewAsync() => await (await _browser.NewContextAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 900 }, AcceptDownloads = true })).NewPageAsync();
 
     public static async Task GoAsync(IPage page, string place)
     {
@@ -66,13 +66,21 @@ public sealed class Browser : IAsyncLifetime
 /// <summary>A test in the browser. What a page throws, and what its policy had to refuse, fails the test that opened it.</summary>
 public abstract class PageTest(Browser browser) : IAsyncDisposable
 {
-    readonly List<IPage> _pages = [];
+    readonly List<IBrowserContext> _contexts = [];
     readonly List<string> _told = [];
 
     protected async Task<IPage> OpenAsync(Uri link, string place)
     {
         var page = await browser.NewAsync();
-        _pages.Add(page);
+        _contexts.Add(page.Context);
+        return await OpenAsync(page, link, place);
+    }
+
+    /// <summary>Another page of the same browser.</summary>
+    protected async Task<IPage> BesideAsync(IPage page, Uri address, string place) => await OpenAsync(await page.Context.NewPageAsync(), address, place);
+
+    async Task<IPage> OpenAsync(IPage page, Uri link, string place)
+    {
         page.PageError += (_, error) => _told.Add(error);
         page.Console += (_, message) => { if (message.Text.Contains("Content Security Policy", StringComparison.Ordinal)) _told.Add(message.Text); };
         await page.GotoAsync(link.ToString());
@@ -82,7 +90,7 @@ public abstract class PageTest(Browser browser) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var page in _pages) await page.CloseAsync();
+        foreach (var context in _contexts) await context.CloseAsync();
         GC.SuppressFinalize(this);
         Assert.Empty(_told);
     }

@@ -62,6 +62,26 @@ public sealed class FeedLaws
         Assert.NotEqual(before, await NextAsync(lab, "events", before));
     }
 
+    [Fact]
+    public async Task Damage_to_a_run_that_is_watched_is_news_and_so_is_its_end()
+    {
+        await using var lab = await Lab.StartAsync("file");
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        var journal = Directory.EnumerateFiles(lab.Client.Store.Info.Uri["file:".Length..], "journal.jsonl", SearchOption.AllDirectories).Single();
+        var (sane, first) = (await File.ReadAllTextAsync(journal, Lab.Stop), await NextAsync(lab, "runs/r/events", null));
+        // One watches all the time, as a page does.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Lab.Stop);
+        var watching = DrainAsync(lab, stop.Token);
+        await File.WriteAllTextAsync(journal, "damage\n" + sane, Lab.Stop);
+        var damaged = await NextAsync(lab, "runs/r/events", first).WaitAsync(TimeSpan.FromSeconds(20), Lab.Stop);
+        Assert.NotEqual(first, damaged);
+        Assert.Equal(System.Net.HttpStatusCode.UnprocessableEntity, (await lab.Http.GetAsync("runs/r", Lab.Stop)).StatusCode);
+        await File.WriteAllTextAsync(journal, sane, Lab.Stop);
+        Assert.Equal(first, await NextAsync(lab, "runs/r/events", damaged).WaitAsync(TimeSpan.FromSeconds(20), Lab.Stop));
+        await stop.CancelAsync();
+        await watching;
+    }
+
     static async Task DrainAsync(Lab lab, CancellationToken stop)
     {
         try

@@ -30,7 +30,7 @@ public sealed partial class OpenApiLaws
         await lab.Client.ScheduleAsync(new Schedule("nightly", Lab.Pipeline, "0 3 * * *"), Lab.Stop);
         foreach (var path in new[]
         {
-            "openapi.json", "info", "runs", "counts", "approvals", "workflows", "workflows/pipeline", "definitions", "queues", "schedules", "audit", "export/runs?format=json", "runs/r", "runs/w", "runs/r/checkpoints", "runs/r/checkpoints/3", "runs/r/snapshot",
+            "openapi.json", "info", "size", "runs", "counts", "approvals", "workflows", "workflows/pipeline", "definitions", "queues", "schedules", "audit", "export/runs?format=json", "runs/r", "runs/w", "runs/r/checkpoints", "runs/r/checkpoints/3", "runs/r/snapshot",
             "runs/r/costs", "runs/r/definition", "runs/r/diff?other=w", "runs/r/plan", "runs/r/audit", "runs/r/export?what=snapshot", "runs/r/export?what=outputs",
         }) await lab.GetAsync(path);
         foreach (var verb in new[] { "pause", "resume", "trigger" }) await lab.DoAsync($"schedules/nightly/{verb}");

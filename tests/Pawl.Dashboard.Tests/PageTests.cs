@@ -13,6 +13,9 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         await using var lab = await Lab.StartAsync();
         await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
         var page = await OpenAsync(lab, "approvals");
+        await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "pipeline" })).ToBeVisibleAsync();
+        await page.GetByText("What it is about").ClickAsync();
+        await Assertions.Expect(page.GetByText("41", new() { Exact = true })).ToBeVisibleAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Approve …" }).ClickAsync();
         await page.GetByLabel("Reason").FillAsync("ready");
         await Browser.ShootAsync(page, "approve");

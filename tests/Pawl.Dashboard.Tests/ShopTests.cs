@@ -263,6 +263,7 @@ public sealed class ShopTests(Browser browser, Shop shop) : PageTest(browser), I
             await shop.UntilAsync(id, head => head.Status == RunStatus.Completed && head.Owner is null);
         }
         var page = await OpenAsync("storage");
+        await Assertions.Expect(page.GetByText("B: the database file and its log")).ToBeVisibleAsync();
         await page.GetByLabel("Older than days").FillAsync("0");
         await page.GetByLabel("Of the workflow").FillAsync("fleeting");
         await Button(page, "Show what would go").ClickAsync();

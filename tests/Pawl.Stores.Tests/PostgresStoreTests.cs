@@ -34,6 +34,15 @@ public class PostgresStoreTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task The_size_of_the_store_is_that_of_its_tables()
+    {
+        await using var store = await OpenAsync(postgres.NewSchema());
+        var size = (await store.MeasureAsync(Ended))!;
+        Assert.Contains("tables", size.Of, StringComparison.Ordinal);
+        Assert.InRange(size.Bytes, 1, 10_000_000);
+    }
+
+    [Fact]
     public async Task A_newer_schema_is_refused_and_left_as_it_is()
     {
         var schema = postgres.NewSchema();

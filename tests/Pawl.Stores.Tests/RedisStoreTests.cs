@@ -44,6 +44,18 @@ public class RedisStoreTests(RedisFixture redis)
         }
     }
 
+    [Fact]
+    public async Task The_size_of_the_store_is_that_of_the_servers_memory_unless_the_server_does_not_tell()
+    {
+        await using var server = await RedisServer.StartAsync();
+        await using var store = await RedisStore.OpenAsync(server.Uri(), cancellationToken: Ended);
+        var size = (await store.MeasureAsync(Ended))!;
+        Assert.Contains("server", size.Of, StringComparison.Ordinal);
+        Assert.InRange(size.Bytes, 100_000, 100_000_000);
+        await server.AskAsync("ACL", "SETUSER", "default", "-info");
+        Assert.Null(await store.MeasureAsync(Ended));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -71,18 +71,23 @@ sealed class ForkCommand
     {
         var head = await client.FindAsync(runId, _cli.Stop) ?? throw new RunNotFoundException(runId);
         var workflow = await Definitions.OfRunAsync(_cli, client, runId, _cli.Get(_file), _cli.Get(_stored));
-        var fork = new ForkOptions { By = CancelCommand.By(), RunId = forkId is null ? null : RunArgument.Check(forkId), Params = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller) };
+        var given = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller);
+        // The resume gets them, since the fork keeps none; the journal of an older program does not say which they are.
+        var secrets = given.IntersectBy(workflow.Params.Where(param => param.Type == "secret").Select(param => param.Name), pair => pair.Key).ToDictionary();
+        var fork = new ForkOptions { By = CancelCommand.By(), RunId = forkId is null ? null : RunArgument.Check(forkId), Params = given.Except(secrets).ToDictionary() };
+        var resume = new ResumeOptions { Params = secrets };
         fork = await AtAsync(client, head, fork);
         try
         {
             if (_cli.Get(_plan))
             {
                 _cli.Say($"A fork of {runId}{(fork.At is { } at ? $"@{at}" : "")}:");
-                return PlanView.Show(_cli, await client.PlanForkAsync(workflow, runId, fork, ResumeCommand.WithFacts(new ResumeOptions(), _cli.Caller, workflow), _cli.Stop), wayOn: null);
+                return PlanView.Show(_cli, await client.PlanForkAsync(workflow, runId, fork, ResumeCommand.WithFacts(resume, _cli.Caller, workflow), _cli.Stop), wayOn: null);
             }
             var made = await client.ForkAsync(runId, fork, _cli.Stop);
             _cli.Say($"{made.RunId} is a fork of {runId}@{made.Tags["forked_at"]}.");
-            if (!_cli.Get(_hold)) return await ResumeCommand.ResumeAsync(_cli, client, workflow, made.RunId, new ResumeOptions(), _cli.Get(_verbose), _cli.Caller.CanAsk && !_cli.IsJson);
+            if (!_cli.Get(_hold)) return await ResumeCommand.ResumeAsync(_cli, client, workflow, made.RunId, resume, _cli.Get(_verbose), _cli.Caller.CanAsk && !_cli.IsJson);
+            if (secrets.Count > 0) _cli.Warn($"{string.Join(", ", secrets.Keys.Select(name => $"'{name}'"))} is a secret and was not kept: give it again to the resume.");
             _cli.Say($"Go on with:  {_cli.CommandLine("resume", made.RunId)}");
             _cli.Json(w =>
             {

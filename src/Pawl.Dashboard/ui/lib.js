@@ -89,29 +89,41 @@ export const runLink = (id, query) => html`<a class="path" href=${to(['run', id]
 
 export const at = strings => strings.map(encodeURIComponent).join('/');
 
-// A browser holds few connections to one server: whoever watches the same thing shares one.
+// A browser holds few connections to one server: whoever watches the same thing shares one, and a page in the background has none.
 const feeds = new Map();
 
-function watch(feed, changed, lost) {
-  let known = feeds.get(feed);
-  // One that was given up does not come back.
-  if (!known || known.source.readyState === EventSource.CLOSED) {
-    const begun = known = { source: new EventSource(`${api}${feed}`), watchers: 0, last: null };
-    begun.source.addEventListener('changed', event => { begun.last = event; });
-    feeds.set(feed, known);
+function connect(known) {
+  const source = known.source = new EventSource(`${api}${known.feed}`);
+  source.addEventListener('changed', event => {
+    // The page was hidden for a while, and nothing has changed.
+    if (event.lastEventId === known.last?.lastEventId) return;
+    known.last = event;
+    for (const watcher of [...known.watchers]) watcher.changed(event);
+  });
+  source.addEventListener('error', () => { if (source.readyState === EventSource.CLOSED) for (const watcher of [...known.watchers]) watcher.lost(); });
+}
+
+document.addEventListener('visibilitychange', () => {
+  for (const known of feeds.values()) {
+    known.source?.close();
+    known.source = null;
+    if (!document.hidden) connect(known);
   }
-  known.watchers++;
+});
+
+function watch(feed, changed, lost) {
+  const watcher = { changed, lost }, known = feeds.get(feed) ?? { feed, source: null, watchers: new Set(), last: null };
+  feeds.set(feed, known);
+  known.watchers.add(watcher);
   // A feed tells the newest mark when it begins; whoever joins later is told it here.
   if (known.last) changed(known.last);
-  const failed = () => { if (known.source.readyState === EventSource.CLOSED) lost(); };
-  known.source.addEventListener('changed', changed);
-  known.source.addEventListener('error', failed);
+  // One that was given up does not come back.
+  if (!document.hidden && (known.source?.readyState ?? EventSource.CLOSED) === EventSource.CLOSED) connect(known);
   return () => {
-    known.source.removeEventListener('changed', changed);
-    known.source.removeEventListener('error', failed);
-    if (--known.watchers > 0) return;
-    known.source.close();
-    if (feeds.get(feed) === known) feeds.delete(feed);
+    known.watchers.delete(watcher);
+    if (known.watchers.size > 0) return;
+    known.source?.close();
+    feeds.delete(feed);
   };
 }
 
@@ -124,7 +136,7 @@ const same = { path: path => path, next: (had, value) => value };
 export function useLive(path, feed = '/events', grow = same) {
   const [value, setValue] = useState(first[path] ?? null);
   const [problem, setProblem] = useState(null);
-  const load = useRef(() => {});
+  const load = useRef(() => {}), isLost = useRef(false);
   // Asked for at once: an effect would wait for the first frame.
   useLayoutEffect(() => {
     let gone = false, busy = false, again = null, had = first[path] ?? null, retry = 0;
@@ -133,7 +145,7 @@ export function useLive(path, feed = '/events', grow = same) {
       busy = true;
       try {
         const next = await ask(grow.path(path, had), undefined, seen);
-        if (!gone) { had = grow.next(had, next); setValue(had); setProblem(null); }
+        if (!gone) { had = grow.next(had, next); setValue(had); setProblem(isLost.current ? new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' }) : null); }
       } catch (error) {
         if (!gone) setProblem(error);
         // What told of the change does not tell of it again.
@@ -157,7 +169,10 @@ export function useLive(path, feed = '/events', grow = same) {
       else load.current(event.lastEventId);
       isFirst = false;
     };
-    const begins = setTimeout(() => { leave = watch(feed, told, () => setProblem(new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' }))); }, afterwards);
+    isLost.current = false;
+    // What is asked for may tell why: it is no longer there.
+    const lost = () => { isLost.current = true; load.current(); };
+    const begins = setTimeout(() => { leave = watch(feed, told, lost); }, afterwards);
     return () => { clearTimeout(begins); clearTimeout(waits); leave?.(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];

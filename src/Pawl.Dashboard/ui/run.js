@@ -23,6 +23,7 @@ export function Run({ id, tab = 'steps', query, info }) {
     const index = tabs.findIndex(([name]) => name === tab), step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step) { go(tabs[(index + step + tabs.length) % tabs.length][0]); event.preventDefault(); }
   };
+  if (problem?.status === 404) return html`<h1 class="path">${id}</h1><${Nothing} title=${value ? 'This run was removed.' : problem.message}><a href="#/runs">To the runs</a><//>`;
   return html`<${Loaded} value=${value} problem=${problem}>${() => {
     const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps }, head, query, info, said, setDialog, reload };
     return html`

@@ -31,11 +31,7 @@ static class ParamBinder
     }
 
     /// <summary>What may be stored: everything but secrets.</summary>
-    public static Dictionary<string, RawJson> WithoutSecrets(Workflow workflow, IReadOnlyDictionary<string, RawJson> given)
-    {
-        var secrets = workflow.Params.Where(param => param.Type == "secret").Select(param => param.Name).ToHashSet();
-        return given.Where(pair => !secrets.Contains(pair.Key)).ToDictionary();
-    }
+    public static Dictionary<string, RawJson> Without(IEnumerable<string> secrets, IReadOnlyDictionary<string, RawJson> given) => given.ExceptBy(secrets, pair => pair.Key).ToDictionary();
 
     static RawJson Fit(WorkflowParam param, RawJson value, Dictionary<string, string> problems)
     {

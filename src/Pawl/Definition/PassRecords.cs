@@ -23,7 +23,8 @@ static class PassRecords
             w.WriteString("strategy", JsonNamingPolicy.SnakeCaseLower.ConvertName(workflow.Options.Strategy.ToString()));
             w.WriteString("durability", JsonNamingPolicy.SnakeCaseLower.ConvertName(workflow.Options.Durability.ToString()));
             Definition(w, workflow);
-            Values(w, "params", ParamBinder.WithoutSecrets(workflow, given));
+            Values(w, "params", ParamBinder.Without(Secrets(workflow), given));
+            List(w, "secrets", Secrets(workflow));
             Words(w, "partition", start.Partition);
             Words(w, "tags", start.Tags);
             Words(w, "environment", start.Environment);
@@ -68,7 +69,8 @@ static class PassRecords
             List(w, "jumped", plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path));
             Words(w, "map", plan.Map);
             Words(w, "environment", resume!.Environment);
-            if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.WithoutSecrets(workflow, overrides));
+            if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.Without(Secrets(workflow), overrides));
+            List(w, "secrets", Secrets(workflow));
             if (resume.By is not null) w.WriteString("by", resume.By);
             if (resume.Force) w.WriteBoolean("forced", true);
             Planning.AutoResume.Write(w, autoResumes);
@@ -111,6 +113,21 @@ static class PassRecords
             w.WriteNumber("seen", seen);
         }),
     };
+
+    /// <summary>The params of which no record has the value.</summary>
+    static IEnumerable<string> Secrets(Workflow workflow) => workflow.Params.Where(param => param.Type == "secret").Select(param => param.Name);
+
+    /// <summary>The params that any pass declared as secrets.</summary>
+    public static HashSet<string> Secrets(IEnumerable<Checkpoint> journal)
+    {
+        var names = new HashSet<string>();
+        foreach (var record in journal.Where(record => record.Kind is CheckpointKind.Created or CheckpointKind.Resumed && !record.Data.IsEmpty))
+        {
+            using var data = JsonDocument.Parse(record.Data);
+            if (data.RootElement.TryGetProperty("secrets", out var secrets)) names.UnionWith(secrets.EnumerateArray().Select(name => name.GetString()!));
+        }
+        return names;
+    }
 
     static void Definition(Utf8JsonWriter w, Workflow workflow)
     {

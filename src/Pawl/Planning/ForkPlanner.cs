@@ -50,13 +50,15 @@ static class ForkPlanner
             if (at.Entries.Any(entry => entry.IsDecision && Journal.IsUnder(set, Decisions.SubjectOf(entry)))) throw new ArgumentException($"'{RunIds.Printable(set)}' is what a person decided: a fork does not set it, it asks.");
         var asked = Decisions.OfParent(parent, at);
         var done = at.Entries.Count(entry => entry is { IsDone: true, AfterFailure: false } && Transitions.IsTopLevel(entry.Path) && !values.Outputs.ContainsKey(entry.Path) && !asked.Contains(entry.Path));
+        // The pass that makes a fork needs no secret: whoever resumes it gives it.
+        var kept = ParamBinder.Without(PassRecords.Secrets(parent), values.Params);
         drafts.Add(new Checkpoint
         {
             Kind = CheckpointKind.Resumed, At = now, Reason = Forked, State = values.State, Data = PassRecords.Write(w =>
         {
             w.WriteNumber("done", done);
             PassRecords.List(w, "rerun", asked);
-            if (values.Params.Count > 0) PassRecords.Values(w, "params", values.Params);
+            if (kept.Count > 0) PassRecords.Values(w, "params", kept);
         })
         });
         foreach (var (path, output) in values.Outputs)

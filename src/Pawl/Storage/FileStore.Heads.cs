@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using System.Collections.Concurrent;
 
 namespace Pawl.Storage;
@@ -22,6 +23,23 @@ public sealed partial class FileStore
         // Every head is read for a list: once, not once for each status.
         var heads = List(query with { Limit = int.MaxValue }, cancellationToken).CountBy(head => head.Status).ToDictionary();
         return new((query.Statuses ?? Enum.GetValues<RunStatus>()).Distinct().ToDictionary(status => status, status => Math.Min(query.Limit, heads.GetValueOrDefault(status))));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<StoreSize?> MeasureAsync(CancellationToken cancellationToken)
+    {
+        var bytes = 0L;
+        if (Directory.Exists(_root))
+        {
+            // Of a file that goes meanwhile the length is 0.
+            var every = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
+            foreach (var length in new FileSystemEnumerable<long>(_root, (ref entry) => entry.IsDirectory ? 0 : entry.Length, every))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                bytes += length;
+            }
+        }
+        return new(new StoreSize(bytes, "the files of the folder"));
     }
 
     IEnumerable<RunHead> List(RunQuery query, CancellationToken cancellationToken)

@@ -18,7 +18,7 @@ public sealed record FileStoreOptions
 /// flush of a group file. All other files but payloads and messages are views.</para>
 /// <para>A crash at any point leaves every acknowledged commit, and of one that was not acknowledged all or nothing. Thread safe.</para>
 /// </remarks>
-public sealed partial class FileStore : ICheckpointStore
+public sealed partial class FileStore : IMeasuredStore
 {
     readonly string _root;
     readonly FileStoreOptions _options;

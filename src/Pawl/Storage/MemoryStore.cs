@@ -5,7 +5,7 @@ namespace Pawl.Storage;
 /// <summary>The reference store: the laws in their plainest form. Nothing survives the process; for tests and for runs that need no resume.</summary>
 /// <param name="time">The store's clock. Default: the system's.</param>
 /// <param name="leaseTime">Leases end when they are not renewed for so long; null, the default: only by release.</param>
-public sealed class MemoryStore(TimeProvider? time = null, TimeSpan? leaseTime = null) : ICheckpointStore
+public sealed class MemoryStore(TimeProvider? time = null, TimeSpan? leaseTime = null) : IMeasuredStore
 {
     readonly Lock _lock = new();
     readonly TimeProvider _time = time ?? TimeProvider.System;
@@ -14,6 +14,12 @@ public sealed class MemoryStore(TimeProvider? time = null, TimeSpan? leaseTime =
 
     /// <inheritdoc/>
     public StoreInfo Info { get; } = new("memory:", DurabilityClass.None, "the memory store ends with its process", leaseTime);
+
+    /// <inheritdoc/>
+    public ValueTask<StoreSize?> MeasureAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock) return new(new StoreSize(_runs.Values.Sum(run => run.Records.Sum(record => (long)record.Line.Length) + run.Payloads.Values.Sum(content => (long)content.Length)), "the journals and payloads in memory"));
+    }
 
     /// <inheritdoc/>
     public ValueTask<CreateResult> CreateAsync(Checkpoint created, RunHead head, RunOwner? claimant, CancellationToken cancellationToken)

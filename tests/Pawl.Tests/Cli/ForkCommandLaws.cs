@@ -37,6 +37,32 @@ public sealed class ForkCommandLaws
     }
 
     [Fact]
+    public async Task A_secret_that_a_fork_is_given_reaches_its_steps_and_no_file()
+    {
+        const string secret = "hunter2-not-for-disks";
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", """
+            name: push
+            params: { region: eu, token: { type: secret, required: false } }
+            steps:
+              - { id: build, run: echo built }
+              - id: push
+                env: { TOKEN: "${{ params.token }}" }
+                run: printf '%s' "$TOKEN" | wc -c > pushed
+            """);
+        Assert.Equal(0, (await lab.RunAsync("run", "--run-id", "r1")).Code);
+        lab.Write("params.json", $$"""{ "token": "{{secret}}" }""");
+        var fork = await lab.RunAsync("fork", "r1", "--at", "push", "--param", $"token={secret}", "--param", "region=us", "--run-id", "f1");
+        Assert.True(fork.Code == 0, fork.All);
+        Assert.Equal($"{secret.Length}", File.ReadAllText(lab.Path_("pushed")).Trim());
+        var held = await lab.RunAsync("fork", "r1", "--params-file", "params.json", "--set", "outputs.build={}", "--run-id", "f2", "--hold");
+        Assert.True(held.Code == 0, held.All);
+        File.Delete(lab.Path_("params.json"));
+        Assert.DoesNotContain(Directory.EnumerateFiles(lab.Folder, "*", SearchOption.AllDirectories), path => File.ReadAllText(path).Contains(secret, StringComparison.Ordinal));
+        Assert.Contains("'token' is a secret", held.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_plan_of_a_fork_shows_what_it_reuses_and_makes_nothing()
     {
         using var lab = Prices();

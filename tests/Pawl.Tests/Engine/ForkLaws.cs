@@ -1,3 +1,4 @@
+using System.Text;
 using Pawl.Storage;
 
 namespace Pawl.Tests.Engine;
@@ -126,6 +127,36 @@ public class ForkLaws
         var ahead = 0;
         await foreach (var head in lab.Client.ListAsync(cancellationToken: Lab.Token)) if (Schedule.IsAhead(head)) ahead++;
         Assert.Equal(1, ahead);
+    });
+
+    [Fact]
+    public void A_secret_that_a_fork_is_given_is_kept_nowhere_and_given_again_to_its_resume() => Lab.Do(async lab =>
+    {
+        const string secret = "hunter2-not-for-disks";
+        var builder = Workflow.Create("prices").Param("region", "eu").Param(new WorkflowParam("token", "secret", Required: true));
+        builder.Step("load", ctx => $"{ctx.Params.Get<string>("region")} {ctx.Params.Get<string>("token").Length}");
+        var workflow = builder.Build();
+        (await lab.Run(workflow, new { token = secret })).EnsureCompleted();
+        await lab.Client.ForkAsync("run", new ForkOptions { RunId = "fork", Before = "load", Params = Lab.Values(new { region = "us", token = secret }) }, Lab.Token);
+        // A fork of the fork knows it from the copied record.
+        await lab.Client.ForkAsync("fork", new ForkOptions { RunId = "again", Params = Lab.Values(new { token = secret }) }, Lab.Token);
+        foreach (var record in (await lab.Journal("fork")).Concat(await lab.Journal("again"))) Assert.DoesNotContain(secret, Encoding.UTF8.GetString(record.Line.Span));
+        Assert.Equal(["region"], (await lab.Client.ParamsAsync("fork", Lab.Token)).Keys);
+        await Assert.ThrowsAsync<InvalidDefinitionException>(() => lab.Resume(workflow, runId: "fork"));
+        Assert.Equal("us 21", (await lab.Resume(workflow, new ResumeOptions { Params = Lab.Values(new { token = secret }) }, "fork")).EnsureCompleted().Output<string>("load"));
+    });
+
+    [Fact]
+    public void A_param_that_a_later_pass_declared_as_a_secret_is_one_to_every_fork() => Lab.Do(async lab =>
+    {
+        var plain = Workflow.Create("prices");
+        plain.Step("load", _ => throw new StepException("no", ErrorClass.Permanent));
+        await lab.Run(plain.Build());
+        var guarded = Workflow.Create("prices").Param(new WorkflowParam("token", "secret"));
+        guarded.Step("load", _ => 1);
+        await lab.Resume(guarded.Build());
+        await lab.Client.ForkAsync("run", new ForkOptions { RunId = "fork", At = 2, Params = Lab.Values(new { token = "hunter2" }) }, Lab.Token);
+        Assert.Empty(await lab.Client.ParamsAsync("fork", Lab.Token));
     });
 
     [Fact]
