@@ -17,8 +17,6 @@ public sealed class AccessTests(Browser browser) : PageTest(browser)
         await lab.Client.EnqueueAsync(Lab.Pipeline, null, new EnqueueOptions { Queue = "night" }, new StartOptions { RunId = "queued" }, Lab.Stop);
         await lab.Client.ScheduleAsync(new Schedule("nightly", Lab.Pipeline, "0 3 * * *"), Lab.Stop);
         var page = await OpenAsync(lab.Server.Link, "runs");
-        // Evaluated, for the page itself lets no other script in.
-        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(Browser.Root, "artifacts", "axe", "axe.min.js"), Lab.Stop));
         foreach (var place in s_places)
         {
             await Browser.GoAsync(page, place);

@@ -337,6 +337,4 @@ public sealed class ShopTests(Browser browser, Shop shop) : PageTest(browser), I
         }
         Assert.DoesNotMatch("owned|^[0-9]$", await page.TitleAsync());
     }
-
-    static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 }

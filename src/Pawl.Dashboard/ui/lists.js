@@ -54,17 +54,24 @@ export function Queues() {
 
 export function Schedules({ info }) {
   const [value, problem, reload] = useLive('/schedules');
-  const [failed, setFailed] = useState(null);
-  const act = async (name, verb) => {
-    try { const made = await ask(`/schedules/${at([name])}/${verb}`, {}); setFailed(null); if (verb === 'trigger') open(to(['run', made.run_id])); } catch (error) { setFailed(error); }
-    reload();
-  };
-  return html`<h1>Schedules</h1><${Trouble} problem=${failed} /><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<${Nothing} title="No schedules.">Make one with <code>pawl schedule add</code>.<//>` : html`<div class="scroll" tabindex="0"><table>
+  const [sure, setSure] = useState(null);
+  const button = (name, verb) => html`<button onClick=${() => setSure({ name, verb })}>${schedule[verb].say} …</button>`;
+  return html`<h1>Schedules</h1><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<${Nothing} title="No schedules.">Make one with <code>pawl schedule add</code>.<//>` : html`<div class="scroll" tabindex="0"><table>
     <thead><tr><th scope="col">Schedule</th><th scope="col">When</th><th scope="col">Next</th><th scope="col">Last</th><th scope="col"></th></tr></thead>
     <tbody>${value.items.map(item => html`<tr key=${item.name}><td>${item.name}${item.is_paused ? html` <${State} of="paused" />` : null}</td><td><code>${item.cron}</code> ${item.zone}</td><td>${item.is_paused ? '' : new Date(item.next).toLocaleString()}</td>
       <td>${item.last_run ? runLink(item.last_run.run_id) : ''}</td>
-      <td>${info?.read_only ? null : html`<div class="bar"><button onClick=${() => act(item.name, item.is_paused ? 'resume' : 'pause')}>${item.is_paused ? 'Go on' : 'Pause'}</button><button onClick=${() => act(item.name, 'trigger')}>Run now</button></div>`}</td></tr>`)}</tbody></table></div>`}<//>`;
+      <td>${info?.read_only ? null : html`<div class="bar">${button(item.name, item.is_paused ? 'resume' : 'pause')}${button(item.name, 'trigger')}</div>`}</td></tr>`)}</tbody></table></div>`}<//>
+    ${sure ? html`<${Ask} title=${schedule[sure.verb].title(sure.name)} say=${schedule[sure.verb].say} act=${() => ask(`/schedules/${at([sure.name])}/${sure.verb}`, {})} close=${() => setSure(null)} done=${made => sure.verb === 'trigger' ? open(to(['run', made.run_id])) : reload()}><p>${schedule[sure.verb].text}</p><//>` : null}`;
 }
+
+const schedule = {
+  pause: { say: 'Pause', title: name => `Pause the schedule ${name}?`, text: 'It starts no run until it goes on. A run that it has begun goes on.' },
+  resume: { say: 'Go on', title: name => `Let the schedule ${name} go on?`, text: 'It starts runs at its times again.' },
+  trigger: { say: 'Run now', title: name => `Run ${name} now?`, text: 'A run begins at once, besides those at its times.' },
+};
+
+// More rows than anybody reads.
+const listed = 200;
 
 export function Storage({ info }) {
   const [days, setDays] = useState('30');
