@@ -13,7 +13,7 @@ static class ActionEndpoints
     internal sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
     internal sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
         Dictionary<string, JsonElement>? Outputs = null, bool Run = true, bool DryRun = false);
-    internal sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true);
+    internal sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true, List<string>? Runs = null);
 
     public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Passes passes, Removals removals, DashboardOptions options)
     {
@@ -78,7 +78,9 @@ static class ActionEndpoints
             var policy = new RetentionPolicy { MaxAge = asked.OlderThanDays is { } days ? TimeSpan.FromDays(days) : null, KeepLast = asked.KeepLast };
             var fitting = await client.PruneAsync(policy, asked.Workflow, dryRun: true, stop);
             if (asked.DryRun) return Json.Answer(context, new { asked.DryRun, items = fitting });
-            var done = await removals.RemoveAsync([.. fitting.Select(head => head.RunId)], options.Actor(context), stop);
+            // What has come to fit since it was shown stays, and so does what no longer fits.
+            var shown = asked.Runs?.ToHashSet() ?? throw new BadRequestException("Name the runs that go, in 'runs': those that were shown.");
+            var done = await removals.RemoveAsync([.. fitting.Select(head => head.RunId).Where(shown.Contains)], options.Actor(context), stop);
             return Json.Answer(context, new { asked.DryRun, items = fitting.Where(head => done.Removed.Contains(head.RunId)), record = done.RunId });
         });
         api.MapPost("/schedules/{name}/pause", async (HttpContext context, string name) => Json.Answer(context, await client.PauseScheduleAsync(name, options.Actor(context), context.RequestAborted)));

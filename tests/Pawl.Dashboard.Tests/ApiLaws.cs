@@ -150,7 +150,12 @@ public sealed class ApiLaws
         }
         Assert.Equal(2, (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":true}""")).GetProperty("items").GetArrayLength());
         Assert.Equal(3, Ids(await lab.GetAsync("runs")).Length);
-        var record = (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":false}""")).GetProperty("record").GetString()!;
+        using var unnamed = await lab.PostAsync("prune", """{"older_than_days":0,"dry_run":false}""");
+        Assert.Equal(HttpStatusCode.BadRequest, unnamed.StatusCode);
+        // Over meanwhile: it was not shown. And what was shown and no longer fits stays, too.
+        await lab.Client.CancelAsync("r2", cancellationToken: Lab.Stop);
+        Assert.Empty((await lab.DoAsync("prune", """{"older_than_days":1,"dry_run":false,"runs":["r1","r0"]}""")).GetProperty("items").EnumerateArray());
+        var record = (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":false,"runs":["r1","r0"]}""")).GetProperty("record").GetString()!;
         Assert.Equal([record, "r2"], Ids(await lab.GetAsync("runs")));
         // What is gone cannot tell who removed it: that is a run of its own.
         var act = Assert.Single((await lab.GetAsync("audit?what=removed")).GetProperty("items").EnumerateArray().ToList());

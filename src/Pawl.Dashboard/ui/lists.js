@@ -74,26 +74,27 @@ const schedule = {
 const listed = 200;
 
 export function Storage({ info }) {
-  const [days, setDays] = useState('30');
-  const [keep, setKeep] = useState('0');
-  const [workflow, setWorkflow] = useState('');
-  const [preview, setPreview] = useState(null);
+  const [fields, setFields] = useState({ days: '30', keep: '0', workflow: '' });
+  const [found, setFound] = useState(null);
   const [problem, setProblem] = useState(null);
-  const [sure, setSure] = useState(false);
+  const [sure, setSure] = useState(null);
   const [gone, setGone] = useState(null);
-  const body = dry => ({ older_than_days: days === '' ? null : Number(days), keep_last: Number(keep), ...(workflow.trim() ? { workflow: workflow.trim() } : {}), dry_run: dry });
+  const set = name => event => setFields({ ...fields, [name]: event.target.value });
+  const policy = { older_than_days: fields.days === '' ? null : Number(fields.days), keep_last: Number(fields.keep), ...(fields.workflow.trim() ? { workflow: fields.workflow.trim() } : {}) };
+  // What was found for other fields is no preview of these.
+  const preview = found?.fields === fields ? found : null, count = preview?.items.length;
   const look = async event => {
     event.preventDefault();
-    try { setPreview(await ask('/prune', body(true))); setProblem(null); } catch (error) { setProblem(error); }
+    try { setFound({ ...await ask('/prune', { ...policy, dry_run: true }), fields }); setProblem(null); } catch (error) { setProblem(error); }
   };
   return html`<h1>Storage</h1>
     <dl class="facts"><div><dt>Store</dt><dd class="path">${info?.store}</dd></div><div><dt>Keeps through</dt><dd>${info ? { power: 'a loss of power', process: 'a killed process', none: 'nothing: memory only' }[info.durability] : ''}</dd></div>${info?.remark ? html`<div><dt>Remark</dt><dd>${info.remark}</dd></div>` : null}</dl>
     ${info?.read_only ? null : html`<h2>Remove finished runs</h2><p class="faint">What can still be resumed always stays.</p>
-      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${days} onInput=${event => setDays(event.target.value)} /></label>
-        <label>Keep of each workflow <input type="number" min="0" value=${keep} onInput=${event => setKeep(event.target.value)} /></label>
-        <label>Of the workflow <input value=${workflow} placeholder="any" autocomplete="off" onInput=${event => setWorkflow(event.target.value)} /></label><button>Show what would go</button></form>
+      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${fields.days} onInput=${set('days')} /></label>
+        <label>Keep of each workflow <input type="number" min="0" value=${fields.keep} onInput=${set('keep')} /></label>
+        <label>Of the workflow <input value=${fields.workflow} placeholder="any" autocomplete="off" onInput=${set('workflow')} /></label><button>Show what would go</button></form>
       <${Trouble} problem=${problem} />
-      ${preview ? preview.items.length === 0 ? html`<${Nothing} title="Nothing would go." />` : html`<p>${preview.items.length} runs would go.</p><${RunTable} items=${preview.items.slice(0, 200)} /><div class="bar"><button class="danger" onClick=${() => setSure(true)}>Remove ${preview.items.length} runs …</button></div>` : null}`}
-    ${sure ? html`<${Ask} title="Remove ${preview.items.length} runs for good?" say="Remove" danger act=${() => ask('/prune', body(false))} close=${() => setSure(false)} done=${result => { setPreview(null); setGone(result); }}><p>Their journals cannot be had back. Who asked is kept, as a run of its own.</p><//>` : null}
-    ${gone ? html`<div class="note" role="status">${gone.items.length} runs are removed. ${gone.record ? html`${runLink(gone.record)} keeps who asked for it.` : null}</div>` : null}`;
+      ${preview ? count === 0 ? html`<${Nothing} title="Nothing would go." />` : html`<p>${count} ${count === 1 ? 'run' : 'runs'} would go${count > listed ? `; the newest ${listed} are listed` : ''}.</p><${RunTable} items=${preview.items.slice(0, listed)} /><div class="bar"><button class="danger" onClick=${() => setSure(preview)}>Remove ${count} ${count === 1 ? 'run' : 'runs'} …</button></div>` : null}`}
+    ${sure ? html`<${Ask} title="Remove ${sure.items.length} ${sure.items.length === 1 ? 'run' : 'runs'} for good?" say="Remove" danger act=${() => ask('/prune', { ...policy, runs: sure.items.map(head => head.run_id), dry_run: false })} close=${() => setSure(null)} done=${({ items, record }) => { setFound(null); setGone({ count: items.length, stay: sure.items.length - items.length, record }); }}><p>Their journals cannot be had back. Who asked is kept, as a run of its own.</p><//>` : null}
+    ${gone ? html`<div class="note" role="status">${gone.count} ${gone.count === 1 ? 'run is' : 'runs are'} removed. ${gone.stay ? `${gone.stay} of those that were shown stay: they changed meanwhile, or could not be removed. ` : ''}${gone.record ? html`${runLink(gone.record)} keeps who asked for it.` : null}</div>` : null}`;
 }
