@@ -111,5 +111,5 @@ static class ActionEndpoints
 
     public static IResult Begun(string runId) => Json.Result(new { run_id = runId }, StatusCodes.Status202Accepted);
 
-    static Dictionary<string, object?> Values(Dictionary<string, JsonElement>? given) => given?.ToDictionary(pair => pair.Key, pair => (object?)pair.Value) ?? [];
+    public static Dictionary<string, object?> Values(Dictionary<string, JsonElement>? given) => given?.ToDictionary(pair => pair.Key, pair => (object?)pair.Value) ?? [];
 }

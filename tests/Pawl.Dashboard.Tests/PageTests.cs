@@ -31,11 +31,20 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         var page = await OpenAsync(lab, "runs");
         await page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true }).ClickAsync();
         await Assertions.Expect(page.GetByText("The right half is broken.").First).ToBeVisibleAsync();
+        var asked = new List<string>();
+        page.Request += (_, request) => asked.Add(request.Url);
         await page.GetByRole(AriaRole.Button, new() { Name = "Resume …" }).ClickAsync();
         await page.GetByText("Params to change", new() { Exact = true }).ClickAsync();
         await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false ");
         await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("This is no JSON");
-        await page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false }");
+        await page.GetByLabel("Params to change, as JSON").FillAsync($$"""{ "fail": false, "who": "s3cret{{new string('W', 10_000)}}" }""");
+        await Assertions.Expect(page.GetByText("Reuses 2 of 5 steps")).ToBeVisibleAsync();
+        await Assertions.Expect(Button(page, "Resume as shown …")).ToBeVisibleAsync();
+        // Values may be secret, and stand in no address.
+        Assert.DoesNotContain("s3cret", page.Url, StringComparison.Ordinal);
+        Assert.Contains(asked, url => url.EndsWith("/plan", StringComparison.Ordinal));
+        Assert.DoesNotContain(asked, url => url.Contains("s3cret", StringComparison.Ordinal));
+        await page.RunAndWaitForResponseAsync(() => page.GetByLabel("Params to change, as JSON").FillAsync("{ \"fail\": false }"), answer => answer.Url.EndsWith("/plan", StringComparison.Ordinal));
         await Assertions.Expect(page.GetByText("Reuses 2 of 5 steps")).ToBeVisibleAsync();
         await Browser.ShootAsync(page, "plan");
         await page.GetByRole(AriaRole.Button, new() { Name = "Resume as shown …" }).ClickAsync();

@@ -52,9 +52,11 @@ export async function ask(path, body, seen) {
   return (answer.headers.get('Content-Type') ?? '').includes('json') ? exact(await answer.text()) : answer.text();
 }
 
-/** Of what was said to a run: it is kept, also when the run cannot go on with it here. */
-export function kept(answer) {
-  if (answer.problem) throw new Problem(200, { title: `It is kept, but the run does not go on here: ${answer.problem}`, hint: 'Mend that, then say it again.' });
+/** Of what was said to a run: the first one counts, and is kept, also when the run cannot go on with it here. `before` is the problem that it had when it was said before. */
+export function kept(answer, before) {
+  const isKept = answer.is_first || before?.isKept === true, { first } = answer;
+  if (!isKept) throw new Problem(200, { title: `It does not count: ${first?.by ?? 'somebody'} ${first?.what ?? 'said'} it before${first ? `, at ${new Date(first.at).toLocaleString()}` : ''}.`, hint: first?.reason ? `The reason: ${first.reason}` : null });
+  if (answer.problem) throw Object.assign(new Problem(200, { title: `It is kept, but the run does not go on here: ${answer.problem}`, hint: 'Mend that, then say it again.' }), { isKept });
   return answer;
 }
 
@@ -120,8 +122,8 @@ export const afterwards = 100;
 
 const same = { path: path => path, next: (had, value) => value };
 
-/** Reads an address again whenever its feed tells of a change; `grow` says how to ask for what is new only, and how to add it. → [value, problem, reload] */
-export function useLive(path, feed = '/events', grow = same) {
+/** Reads an address again whenever its feed tells of a change; `grow` says how to ask for what is new only, and how to add it; what is in `body` is sent, and stands in no address. → [value, problem, reload] */
+export function useLive(path, feed = '/events', grow = same, body) {
   const [value, setValue] = useState(first[path] ?? null);
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {});
@@ -132,7 +134,7 @@ export function useLive(path, feed = '/events', grow = same) {
       if (busy) { again = { seen }; return; }
       busy = true;
       try {
-        const next = await ask(grow.path(path, had), undefined, seen);
+        const next = await ask(grow.path(path, had), body, seen);
         if (!gone) { had = grow.next(had, next); setValue(had); setProblem(null); }
       } catch (error) {
         if (!gone) setProblem(error);
@@ -147,7 +149,7 @@ export function useLive(path, feed = '/events', grow = same) {
     setValue(had);
     if (!had) load.current();
     return () => { gone = true; clearTimeout(retry); };
-  }, [path, feed]);
+  }, [path, feed, JSON.stringify(body)]);
   useEffect(() => {
     if (!feed) return;
     // The first event may tell of what has just been read: it waits until that is shown.

@@ -170,22 +170,24 @@ const planColumns = [['Step', ''], ['Decision', 'col-state'], ['Saves', 'col-sho
 const decisions = { reuse: 'reuse', run: 'run', rerun: 'run again', skip: 'skip', wait: 'wait' };
 
 function Plan({ id, value, query: place, info }) {
-  const asked = { from: place.get('from') ?? '', rerun: place.get('rerun') === 'true', force: place.get('force') === 'true', params: place.get('params') ?? '' };
+  const asked = { from: place.get('from') ?? '', rerun: place.get('rerun') === 'true', force: place.get('force') === 'true' };
   const setAsked = asked => settle(to(['run', id, 'plan'], asked));
-  const [text, setText] = useState(asked.params);
+  const [text, setText] = useState('');
+  const [params, setParams] = useState(null);
   const [sure, setSure] = useState(false);
-  const params = read(asked.params, 'object').value ?? null;
-  const query = new URLSearchParams({ ...(asked.from ? { from: asked.from } : {}), ...(asked.rerun ? { rerun_changed: 'true' } : {}), ...(asked.force ? { force: 'true' } : {}), ...(params ? { params: JSON.stringify(params) } : {}) });
+  const resume = { from: asked.from || null, rerun_changed: asked.rerun, force: asked.force, params };
+  const query = new URLSearchParams({ ...(asked.from ? { from: asked.from } : {}), ...(asked.rerun ? { rerun_changed: 'true' } : {}), ...(asked.force ? { force: 'true' } : {}) });
   const steps = top(value.steps);
-  const [plan, trouble] = useLive(`/runs/${at([id])}/plan?${query}`, `/runs/${at([id])}/events`);
-  // Only what can be read stands in the address, and is planned with.
-  const write = text => { setText(text); if (!read(text, 'object').problem) setAsked({ ...asked, params: text.trim() }); };
+  // Values may be secret: an address is kept by browsers and servers.
+  const [plan, trouble] = useLive(`/runs/${at([id])}/plan${params ? '' : `?${query}`}`, `/runs/${at([id])}/events`, undefined, params ? resume : undefined);
+  // Only what can be read is planned with.
+  const write = text => { setText(text); const { value, problem } = read(text, 'object'); if (!problem) setParams(value ?? null); };
   return html`
     <div class="bar"><label>From step ${steps.length > 200 ? html`<input value=${asked.from} placeholder="the first that is not done" spellcheck="false" onChange=${event => setAsked({ ...asked, from: event.target.value.trim() })} />`
       : html`<select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${steps.map(step => html`<option value=${step.path}>${step.path}</option>`)}</select>`}</label>
       <label><input type="checkbox" checked=${asked.rerun} onChange=${event => setAsked({ ...asked, rerun: event.target.checked })} /> run again what was edited</label>
       <label><input type="checkbox" checked=${asked.force} onChange=${event => setAsked({ ...asked, force: event.target.checked })} /> also if canceled</label></div>
-    <details open=${asked.params !== ''}><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>
+    <details><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>
     <${Loaded} value=${plan} problem=${trouble}>${() => html`
       ${plan.refusals.map(refusal => html`<div class="note bad"><b>${refusal.message}</b><div>${refusal.hint}</div></div>`)}
       ${plan.warnings.map(warning => html`<div class="note careful">${warning}</div>`)}
@@ -196,7 +198,7 @@ function Plan({ id, value, query: place, info }) {
         <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td>`} />
       ${plan.definition.length ? html`<h2>The definition since the last pass</h2><${Lines} lines=${plan.definition} />` : null}`}<//>
     ${sure ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
-      act=${() => ask(`/runs/${at([id])}/resume`, { from: asked.from || null, rerun_changed: asked.rerun, force: asked.force, params })}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
+      act=${() => ask(`/runs/${at([id])}/resume`, resume)}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
 }
 
 function Costs({ id }) {
