@@ -219,7 +219,7 @@ export function Text({ value }) {
     ? html`<button onClick=${() => setWhole(true)}>Show all ${text.length.toLocaleString()} characters</button>` : null}`;
 }
 
-/** A question before something is done. `act` does it; its problem is shown in place. */
+/** A question before something is done. `act` does it, and is told what was wrong the time before; its problem is shown in place. The browser gives the focus back when the dialog is closed. */
 export function Ask({ title, say = 'Do it', danger, ready = true, act, done, close, children }) {
   const box = useRef();
   const [problem, setProblem] = useState(null);
@@ -229,8 +229,8 @@ export function Ask({ title, say = 'Do it', danger, ready = true, act, done, clo
     event.preventDefault();
     setBusy(true);
     try {
-      const result = await act();
-      close();
+      const result = await act(problem);
+      box.current?.close();
       done?.(result);
     } catch (error) {
       setProblem(error);
@@ -239,6 +239,6 @@ export function Ask({ title, say = 'Do it', danger, ready = true, act, done, clo
   };
   return html`<dialog ref=${box} onClose=${close} aria-label=${title}><form onSubmit=${go} novalidate>
     <h2>${title}</h2>${children}<${Trouble} problem=${problem} />
-    <div class="bar"><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || !ready}>${busy ? 'One moment …' : say}</button><button type="button" onClick=${close}>Not now</button></div>
+    <div class="bar"><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || !ready}>${busy ? 'One moment …' : say}</button><button type="button" onClick=${() => box.current.close()}>Not now</button></div>
   </form></dialog>`;
 }

@@ -21,7 +21,11 @@ export function Run({ id, tab = 'steps', query, info }) {
   const go = name => { location.hash = `/run/${encodeURIComponent(id)}/${name}`; };
   const keys = event => {
     const index = tabs.findIndex(([name]) => name === tab), step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) { go(tabs[(index + step + tabs.length) % tabs.length][0]); event.preventDefault(); }
+    if (!step) return;
+    const next = tabs[(index + step + tabs.length) % tabs.length][0];
+    go(next);
+    document.getElementById(`tab-${next}`).focus();
+    event.preventDefault();
   };
   return html`<${Loaded} value=${value} problem=${problem}>${() => {
     const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps }, head, query, info, said, setDialog, reload };
