@@ -85,6 +85,22 @@ public sealed class ApiLaws
     }
 
     [Fact]
+    public async Task Who_says_something_too_late_is_told_who_was_first()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        foreach (var (by, text) in new[] { ("bob", "mine"), ("eve", "late") }) await lab.Client.SignalAsync("r", "word", text, by, Lab.Stop);
+        await lab.Client.RejectAsync("r", "gate", "bob", "not today", Lab.Stop);
+        var decision = await lab.DoAsync("runs/r/decide", """{"step":"gate","approve":true}""");
+        Assert.Equal((false, "rejected by bob"), (decision.GetProperty("is_first").GetBoolean(), First(decision)));
+        Assert.Equal("not today", decision.GetProperty("first").GetProperty("reason").GetString());
+        var signal = await lab.DoAsync("runs/r/signal", """{"name":"word"}""");
+        Assert.Equal((false, "signaled by bob"), (signal.GetProperty("is_first").GetBoolean(), First(signal)));
+
+        static string First(JsonElement answer) => $"{answer.GetProperty("first").GetProperty("what")} by {answer.GetProperty("first").GetProperty("by")}";
+    }
+
+    [Fact]
     public async Task A_failed_run_is_planned_with_a_changed_param_and_resumed()
     {
         await using var lab = await Lab.StartAsync();

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Playwright;
 using Pawl.Storage;
 
@@ -27,6 +28,71 @@ public sealed class AskTests(Browser browser) : PageTest(browser)
         await Button(page, "Remove").ClickAsync();
         await Assertions.Expect(page.GetByText("201 runs are removed.")).ToBeVisibleAsync();
         Assert.Equal(["r201", "r202"], await lab.Client.ListAsync(new RunQuery { Workflow = "pipeline" }, Lab.Stop).Select(head => head.RunId).Order().ToListAsync(Lab.Stop));
+    }
+
+    [Fact]
+    public async Task Decisions_are_given_from_the_queue_with_changes_or_a_reason_and_one_that_is_too_late_says_whose_counts()
+    {
+        await using var lab = await Lab.StartAsync();
+        foreach (var id in new[] { "changed", "refused", "late" }) await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = id }, Lab.Stop);
+        var page = await OpenAsync(lab, "approvals");
+        await DecideAsync("changed", "Approve", "Changes, as JSON", """{ "when": "now" }""");
+        Assert.Equal("now", (await GateAsync("changed")).GetProperty("changes").GetProperty("when").GetString());
+        await DecideAsync("refused", "Reject", "Reason", "not today");
+        Assert.Equal("not today", (await GateAsync("refused")).GetProperty("reason").GetString());
+        Assert.Equal(["started", "rejected"], (await lab.Client.ActsAsync("refused", Lab.Stop)).Select(act => act.What));
+
+        await lab.Client.RejectAsync("late", "gate", "bob", "it is broken", Lab.Stop);
+        await DecideAsync("late", "Approve", "Reason", "it is good");
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("It does not count: bob rejected it before");
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("it is broken");
+
+        async Task DecideAsync(string id, string verb, string field, string text)
+        {
+            await page.Locator("section").Filter(new() { HasText = id }).GetByRole(AriaRole.Button, new() { Name = $"{verb} …" }).ClickAsync();
+            await page.GetByLabel(field).FillAsync(text);
+            await Button(page, verb).ClickAsync();
+        }
+
+        async Task<JsonElement> GateAsync(string id)
+        {
+            await Assertions.Expect(page.Locator("dialog")).ToHaveCountAsync(0);
+            await Assertions.Expect(page.GetByText(id)).ToHaveCountAsync(0);
+            await lab.UntilAsync(id, head => head.Status == RunStatus.Completed);
+            return (await lab.Client.SnapshotAsync(id, cancellationToken: Lab.Stop)).Outputs["gate"].ToElement();
+        }
+    }
+
+    [Fact]
+    public async Task The_focus_goes_with_the_tabs_and_back_to_what_opened_a_dialog_and_a_signal_is_sent_under_any_name_once()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        var page = await OpenAsync(lab, "run/r");
+        await page.GetByRole(AriaRole.Tab, new() { Name = "Steps" }).FocusAsync();
+        foreach (var (key, tab) in new[] { ("ArrowRight", "Timeline"), ("ArrowRight", "Checkpoints"), ("ArrowLeft", "Timeline") })
+        {
+            await page.Keyboard.PressAsync(key);
+            await Assertions.Expect(page.GetByRole(AriaRole.Tab, new() { Name = tab, Selected = true })).ToBeFocusedAsync();
+        }
+        await Button(page, "Signal …").ClickAsync();
+        await Button(page, "Not now").ClickAsync();
+        await Assertions.Expect(Button(page, "Signal …")).ToBeFocusedAsync();
+        await SendAsync();
+        await Assertions.Expect(page.Locator("dialog")).ToHaveCountAsync(0);
+        await Assertions.Expect(Button(page, "Signal …")).ToBeFocusedAsync();
+        var act = (await lab.Client.ActsAsync("r", Lab.Stop))[^1];
+        Assert.Equal(("ann", "signaled", "word"), (act.By, act.What, act.Detail));
+        await SendAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("It does not count: ann signaled it before");
+
+        async Task SendAsync()
+        {
+            await Button(page, "Signal …").ClickAsync();
+            await page.GetByLabel("Name").FillAsync("word");
+            await page.GetByLabel("Body, as JSON").FillAsync("1");
+            await Button(page, "Send").ClickAsync();
+        }
     }
 
     [Fact]

@@ -19,7 +19,7 @@ export function Decide({ item, approve, close, done }) {
   const [reason, setReason] = useState('');
   const [changes, setChanges] = useState('');
   return html`<${Ask} title=${approve ? 'Approve' : 'Reject'} say=${approve ? 'Approve' : 'Reject'} danger=${!approve} close=${close} done=${done}
-    act=${() => ask(`/runs/${at([item.run_id])}/decide`, { step: item.step, approve, reason: reason || null, changes: approve ? parse(changes, 'The changes') : null }).then(kept)}>
+    act=${before => ask(`/runs/${at([item.run_id])}/decide`, { step: item.step, approve, reason: reason || null, changes: approve ? parse(changes, 'The changes') : null }).then(answer => kept(answer, before))}>
     <p>${item.message}</p><p class="faint">${item.run_id} · ${item.step}. The first decision counts; it is kept with your name.</p>
     <label>Reason<input value=${reason} onInput=${event => setReason(event.target.value)} /></label>
     ${approve ? html`<${Editor} label="Changes, as JSON (none: as asked)" kind="object" text=${changes} change=${setChanges} />` : null}

@@ -88,7 +88,7 @@ function Actions({ id, value, head, info, setDialog, reload }) {
 function Signal({ id, name, close }) {
   const [other, setOther] = useState('');
   const [body, setBody] = useState('');
-  return html`<${Ask} title=${name ? `Send the signal ${name}` : 'Send a signal'} say="Send" ready=${(name ?? other.trim()) !== '' && !read(body).problem} close=${close} act=${() => ask(`/runs/${at([id])}/signal`, { name: name ?? other.trim(), body: parse(body, 'The body', null) }).then(kept)}>
+  return html`<${Ask} title=${name ? `Send the signal ${name}` : 'Send a signal'} say="Send" ready=${(name ?? other.trim()) !== '' && !read(body).problem} close=${close} act=${before => ask(`/runs/${at([id])}/signal`, { name: name ?? other.trim(), body: parse(body, 'The body', null) }).then(answer => kept(answer, before))}>
     <p class="faint">It is kept, and wakes the run if it waits for it. The first one to a name counts.</p>
     ${name ? null : html`<label>Name <input value=${other} autocomplete="off" onInput=${event => setOther(event.target.value)} /></label>`}
     <${Editor} label="Body, as JSON (none: empty)" text=${body} change=${setBody} /><//>`;
