@@ -96,6 +96,29 @@ public sealed class AskTests(Browser browser) : PageTest(browser)
     }
 
     [Fact]
+    public async Task A_run_that_does_not_stop_at_once_says_that_it_is_asked_and_is_removed_when_it_has_stopped()
+    {
+        var go = new TaskCompletionSource();
+        var held = Lab.Held("held", _ => go.Task);
+        await using var lab = await Lab.StartAsync(more: held);
+        var run = lab.Client.RunAsync(held, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        await lab.UntilAsync("r", head => head.Done == 1);
+        var page = await OpenAsync(lab, "run/r");
+        await Button(page, "Pause …").ClickAsync();
+        await Button(page, "Pause").ClickAsync();
+        var told = page.GetByText("It is asked to pause, and stops as soon as its steps allow.");
+        await Assertions.Expect(told).ToBeVisibleAsync();
+        go.SetResult();
+        Assert.Equal(RunStatus.Paused, (await run).Status);
+        await Assertions.Expect(told).ToHaveCountAsync(0);
+        await Button(page, "Remove …").ClickAsync();
+        await Button(page, "Remove").ClickAsync();
+        await Assertions.Expect(page.Locator("h1")).ToHaveTextAsync("Runs");
+        Assert.Null(await lab.Client.FindAsync("r", Lab.Stop));
+        Assert.Equal("pawl-removal", Assert.Single(await lab.Client.ListAsync(cancellationToken: Lab.Stop).ToListAsync(Lab.Stop)).Workflow);
+    }
+
+    [Fact]
     public async Task A_schedule_is_paused_goes_on_and_runs_now_after_a_question()
     {
         await using var lab = await Lab.StartAsync();

@@ -16,6 +16,7 @@ const tabs = [['steps', 'Steps'], ['timeline', 'Timeline'], ['checkpoints', 'Che
 export function Run({ id, tab = 'steps', query, info }) {
   const [value, problem, reload] = useLive(`/runs/${at([id])}`, `/runs/${at([id])}/events`, growing);
   const [dialog, setDialog] = useState(null);
+  const [asked, setAsked] = useState(null);
   const said = useLiveOutput(id, value?.can_watch === true);
   const steps = useUnderWay(value, said);
   const go = name => { location.hash = `/run/${encodeURIComponent(id)}/${name}`; };
@@ -28,7 +29,7 @@ export function Run({ id, tab = 'steps', query, info }) {
     event.preventDefault();
   };
   return html`<${Loaded} value=${value} problem=${problem}>${() => {
-    const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps }, head, query, info, said, setDialog, reload };
+    const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps }, head, query, info, said, setDialog, setAsked, reload };
     return html`
       <div class="head"><h1 class="path">${id}</h1><${State} of=${state} /><progress class="done" max=${Math.max(1, head.total)} value=${head.done} aria-label="Steps that are done"></progress><span class="faint">${head.done} of ${head.total} steps</span></div>
       <dl class="facts">
@@ -52,6 +53,7 @@ export function Run({ id, tab = 'steps', query, info }) {
         ${info?.read_only ? null : wait.message ? html`<div class="bar"><button class="main" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${true} close=${() => setDialog(null)} />`)}>Approve …</button>
           <button class="danger" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${false} close=${() => setDialog(null)} />`)}>Reject …</button></div>`
           : wait.signal && !wait.is_child_run ? html`<div class="bar"><button onClick=${() => setDialog(html`<${Signal} id=${id} name=${wait.signal} close=${() => setDialog(null)} />`)}>Send the signal …</button></div>` : null}</div>`)}
+      ${asked && head.owner && head.token === asked.token ? html`<div class="note careful" role="status">It is asked to ${asked.verb}, and stops as soon as its steps allow.</div>` : null}
       <${Actions} ...${parts} />
       <div role="tablist" aria-label="Views of the run" onKeyDown=${keys}>${tabs.map(([name, title]) => html`<button role="tab" id="tab-${name}" aria-selected=${name === tab} aria-controls="view" tabindex=${name === tab ? 0 : -1} onClick=${() => go(name)}>${title}</button>`)}</div>
       <div role="tabpanel" id="view" aria-labelledby="tab-${tab}">
@@ -67,10 +69,11 @@ const Why = ({ error, step }) => step?.error?.detail && step.kind === 'shell' ? 
 
 const Export = ({ id }) => html`<details class="menu"><summary class="button">Export</summary><div>${[['journal', 'Journal (JSON lines)'], ['snapshot', 'Snapshot (JSON)'], ['outputs', 'Outputs (JSON)'], ['log', 'Log (text)']].map(([what, title]) => html`<a href=${`${api}/runs/${at([id])}/export?what=${what}`} download>${title}</a>`)}</div></details>`;
 
-function Actions({ id, value, head, info, setDialog, reload }) {
+function Actions({ id, value, head, info, setDialog, setAsked, reload }) {
   if (info?.read_only) return html`<div class="bar"><${Export} id=${id} /></div>`;
   const close = () => setDialog(null), open = run => { location.hash = `/run/${encodeURIComponent(run.run_id)}`; };
-  const sure = (title, verb, say, text, danger) => setDialog(html`<${Ask} title=${title} say=${say} danger=${danger} act=${() => ask(`/runs/${at([id])}/${verb}`, {})} close=${close} done=${verb === 'delete' ? () => { location.hash = '/runs'; } : reload}><p>${text}</p><//>`);
+  const reached = { pause: 'paused', cancel: 'canceled' };
+  const sure = (title, verb, say, text, danger) => setDialog(html`<${Ask} title=${title} say=${say} danger=${danger} act=${() => ask(`/runs/${at([id])}/${verb}`, {})} close=${close} done=${verb === 'delete' ? () => { location.hash = '/runs'; } : after => { setAsked(verb in reached && after.status !== reached[verb] ? { verb, token: after.token } : null); reload(); }}><p>${text}</p><//>`);
   const final = head.status === 'completed' || head.status === 'canceled';
   return html`<div class="bar" role="group" aria-label="Actions">
     ${value.can_resume && head.status !== 'waiting' ? html`<button class="main" onClick=${() => { location.hash = `/run/${encodeURIComponent(id)}/plan`; }}>Resume …</button>` : null}
