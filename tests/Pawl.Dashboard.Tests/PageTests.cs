@@ -57,16 +57,22 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
     public async Task A_fork_is_edited_and_made()
     {
         await using var lab = await Lab.StartAsync();
-        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        await lab.Client.RunAsync(Lab.Pipeline, new Dictionary<string, object?> { ["who"] = "world" }, new StartOptions { RunId = "r1" }, Lab.Stop);
         var page = await OpenAsync(lab, "run/r1/checkpoints");
         await page.GetByRole(AriaRole.Slider).FillAsync("3");
         await page.GetByRole(AriaRole.Button, new() { Name = "Fork from 3 …" }).ClickAsync();
         await page.GetByLabel("Params, as JSON").FillAsync("""{ "who": }""");
         await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("line 1, column 10");
+        await page.GetByLabel("Params, as JSON").FillAsync("""{ "fail": false }""");
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToHaveTextAsync("A fork keeps every param: who must stay. Give another value instead.");
         await page.GetByLabel("Params, as JSON").FillAsync("""{ "fail": false, "who": "moon" }""");
         await page.GetByLabel("State, as JSON").FillAsync("""{ "left": 5 }""");
         await page.GetByLabel("Change an output").SelectOptionAsync("load");
         await page.GetByLabel("Output of load, as JSON").FillAsync("50");
+        // What was edited stays when another checkpoint is chosen.
+        await page.GetByLabel("From checkpoint").FillAsync("4");
+        await page.GetByLabel("From checkpoint").FillAsync("3");
+        await Assertions.Expect(page.GetByLabel("Output of load, as JSON")).ToHaveValueAsync("50");
         await page.GetByRole(AriaRole.Button, new() { Name = "What would it do?" }).ClickAsync();
         await Assertions.Expect(page.GetByText("It reuses 1 of 5 steps")).ToBeVisibleAsync();
         await Browser.ShootAsync(page, "fork-in-memory");
