@@ -119,6 +119,30 @@ public sealed class AskTests(Browser browser) : PageTest(browser)
     }
 
     [Fact]
+    public async Task Long_numbers_are_started_with_as_they_are_written_and_so_again()
+    {
+        const string ratio = "0.12345678901234567890123", count = "12345678901234567891";
+        var workflow = Workflow.Create("exact").Param(new WorkflowParam("ratio", "number", Required: true)).Param(new WorkflowParam("count", "integer"));
+        workflow.Step("step", _ => 1);
+        await using var lab = await Lab.StartAsync(more: workflow.Build());
+        var page = await OpenAsync(lab, "start?workflow=exact");
+        await page.Locator("#param-ratio").FillAsync(ratio);
+        await page.Locator("#param-count").FillAsync(count);
+        await Button(page, "Start").ClickAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Start another …" }).ClickAsync();
+        await Assertions.Expect(page.Locator("#param-ratio")).ToHaveValueAsync(ratio);
+        await Button(page, "Start").ClickAsync();
+        await Assertions.Expect(page.GetByText("1 of 1 steps")).ToBeVisibleAsync();
+        var runs = await lab.Client.ListAsync(cancellationToken: Lab.Stop).ToListAsync(Lab.Stop);
+        Assert.Equal(2, runs.Count);
+        foreach (var head in runs)
+        {
+            var there = (await lab.Client.SnapshotAsync(head.RunId, cancellationToken: Lab.Stop)).Params;
+            Assert.Equal((ratio, count), (there["ratio"].ToString(), there["count"].ToString()));
+        }
+    }
+
+    [Fact]
     public async Task A_schedule_is_paused_goes_on_and_runs_now_after_a_question()
     {
         await using var lab = await Lab.StartAsync();
