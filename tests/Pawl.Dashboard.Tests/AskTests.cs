@@ -166,5 +166,42 @@ public sealed class AskTests(Browser browser) : PageTest(browser)
         Assert.Equal("pipeline", (await lab.Client.FindAsync((await page.Locator("h1").TextContentAsync())!, Lab.Stop))!.Workflow);
     }
 
+    [Fact]
+    public async Task Many_are_paused_resumed_forked_and_put_back_as_it_was_shown()
+    {
+        var isOver = false;
+        var steps = Lab.Held("steps", async context => { for (var i = 0; !isOver; i++) await context.StepAsync($"n{i}", _ => Task.Delay(20)); });
+        await using var lab = await Lab.StartAsync(more: steps);
+        var run = lab.Client.RunAsync(steps, null, new StartOptions { RunId = "going" }, Lab.Stop);
+        await lab.Client.EnqueueAsync(Lab.Pipeline, new Dictionary<string, object?> { ["fail"] = true }, new EnqueueOptions { Queue = "night" }, new StartOptions { RunId = "failed" }, Lab.Stop);
+        Assert.Equal(RunStatus.Failed, (await lab.Client.ResumeAsync(Lab.Pipeline, "failed", cancellationToken: Lab.Stop)).Status);
+        await lab.UntilAsync("going", head => head.Done == 1);
+        var page = await OpenAsync(lab, "runs");
+        await Button(page, "Many at once …").ClickAsync();
+        await page.GetByLabel("Choose going").CheckAsync();
+        await DoAsync("Pause", "Pause: 1 of 1 paused");
+        Assert.Equal(RunStatus.Paused, (await run).Status);
+        isOver = true;
+        await page.GetByLabel("Choose going").CheckAsync();
+        await DoAsync("Resume", "Resume: 1 of 1 resumed");
+        await lab.UntilAsync("going", head => head.Status == RunStatus.Completed);
+        await page.GetByLabel("Choose failed").CheckAsync();
+        await DoAsync("Fork where they failed", "Fork where they failed: 1 of 1 forked");
+        var fork = await lab.Client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { ["forked_from"] = "failed" } }, Lab.Stop).SingleAsync(Lab.Stop);
+        await lab.UntilAsync(fork.RunId, head => head.Status == RunStatus.Failed);
+        await page.GetByLabel("Choose failed", new() { Exact = true }).CheckAsync();
+        await DoAsync("Requeue", "Requeue: 1 of 1 put back");
+        Assert.Equal((RunStatus.Waiting, "night"), (await lab.UntilAsync("failed", _ => true)) is var head ? (head.Status, head.Queue) : default);
+
+        async Task DoAsync(string verb, string result)
+        {
+            await Button(page, $"{verb} …").ClickAsync();
+            await Button(page, $"{verb} 1").ClickAsync();
+            await Assertions.Expect(page.GetByRole(AriaRole.Heading, new() { Name = result })).ToBeVisibleAsync();
+            await Button(page, "Close").ClickAsync();
+            await Assertions.Expect(Button(page, $"{verb} …")).ToBeFocusedAsync();
+        }
+    }
+
     Task<IPage> OpenAsync(Lab lab, string place) => OpenAsync(lab.Server.Link, place);
 }
