@@ -13,7 +13,7 @@ static class ActionEndpoints
     internal sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
     internal sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
         Dictionary<string, JsonElement>? Outputs = null, bool Run = true, bool DryRun = false);
-    internal sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true);
+    internal sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true, List<string>? Runs = null);
 
     public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Passes passes, Removals removals, DashboardOptions options)
     {
@@ -24,13 +24,15 @@ static class ActionEndpoints
             var isFirst = asked.Approve
                 ? await client.ApproveAsync(id, asked.Step, by, asked.Reason, asked.Changes, context.RequestAborted)
                 : await client.RejectAsync(id, asked.Step, by, asked.Reason, context.RequestAborted);
-            return Json.Answer(context, new { is_first = isFirst, problem = await GoOnAsync(context, id) });
+            var first = isFirst ? null : await FirstAsync(context, id, act => act.What is "approved" or "rejected" && IsBelow(act.Detail, asked.Step));
+            return Json.Answer(context, new { is_first = isFirst, first, problem = await GoOnAsync(context, id) });
         });
         api.MapPost("/runs/{id}/signal", async (HttpContext context, string id) =>
         {
             var asked = await Json.ReadAsync<SignalBody>(context);
             var isFirst = await client.SignalAsync(id, asked.Name, asked.Body, options.Actor(context), context.RequestAborted);
-            return Json.Answer(context, new { is_first = isFirst, problem = await GoOnAsync(context, id) });
+            var first = isFirst ? null : await FirstAsync(context, id, act => act.What == "signaled" && act.Detail == asked.Name);
+            return Json.Answer(context, new { is_first = isFirst, first, problem = await GoOnAsync(context, id) });
         });
         api.MapPost("/runs/{id}/cancel", async (HttpContext context, string id) => Json.Answer(context, await client.CancelAsync(id, options.Actor(context), TimeSpan.FromSeconds(2), context.RequestAborted)));
         api.MapPost("/runs/{id}/pause", async (HttpContext context, string id) => Json.Answer(context, await client.PauseAsync(id, options.Actor(context), TimeSpan.FromSeconds(2), context.RequestAborted)));
@@ -80,12 +82,21 @@ static class ActionEndpoints
             var policy = new RetentionPolicy { MaxAge = asked.OlderThanDays is { } days ? TimeSpan.FromDays(days) : null, KeepLast = asked.KeepLast };
             var fitting = await client.PruneAsync(policy, asked.Workflow, dryRun: true, stop);
             if (asked.DryRun) return Json.Answer(context, new { asked.DryRun, items = fitting });
-            var done = await removals.RemoveAsync([.. fitting.Select(head => head.RunId)], options.Actor(context), stop);
+            // What has come to fit since it was shown stays, and so does what no longer fits.
+            var shown = asked.Runs?.ToHashSet() ?? throw new BadRequestException("Name the runs that go, in 'runs': those that were shown.");
+            var done = await removals.RemoveAsync([.. fitting.Select(head => head.RunId).Where(shown.Contains)], options.Actor(context), stop);
             return Json.Answer(context, new { asked.DryRun, items = fitting.Where(head => done.Removed.Contains(head.RunId)), record = done.RunId });
         });
         api.MapPost("/schedules/{name}/pause", async (HttpContext context, string name) => Json.Answer(context, await client.PauseScheduleAsync(name, options.Actor(context), context.RequestAborted)));
         api.MapPost("/schedules/{name}/resume", async (HttpContext context, string name) => Json.Answer(context, await client.ResumeScheduleAsync(name, options.Actor(context), context.RequestAborted)));
         api.MapPost("/schedules/{name}/trigger", async (HttpContext context, string name) => Json.Answer(context, await client.TriggerAsync(name, options.Actor(context), context.RequestAborted)));
+
+        // Who said first what counts. A step may have asked before: the newest answer is the one to what it asks now.
+        async Task<AuditEndpoints.Act?> FirstAsync(HttpContext context, string id, Func<RunAct, bool> isIt)
+        {
+            var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
+            return (await client.ActsAsync(id, context.RequestAborted)).LastOrDefault(isIt) is { } act ? AuditEndpoints.Of(head, act) : null;
+        }
 
         // A run in a queue is woken by its workers; another would sit there with its answer. What was said is kept, whatever happens here: the same said again tries again.
         async Task<string?> GoOnAsync(HttpContext context, string id)
@@ -109,7 +120,9 @@ static class ActionEndpoints
         }
     }
 
+    static bool IsBelow(string? path, string step) => path?.StartsWith(step, StringComparison.Ordinal) == true && (path.Length == step.Length || path[step.Length] is '/' or '[' or ',');
+
     public static IResult Begun(string runId) => Json.Result(new { run_id = runId }, StatusCodes.Status202Accepted);
 
-    static Dictionary<string, object?> Values(Dictionary<string, JsonElement>? given) => given?.ToDictionary(pair => pair.Key, pair => (object?)pair.Value) ?? [];
+    public static Dictionary<string, object?> Values(Dictionary<string, JsonElement>? given) => given?.ToDictionary(pair => pair.Key, pair => (object?)pair.Value) ?? [];
 }

@@ -13,7 +13,7 @@ static class AuditEndpoints
     const int MostRuns = 100;
     const long MostRecords = 50_000;
 
-    sealed record Act(DateTimeOffset At, string? By, string What, string RunId, string Workflow, string? Detail, string? Reason, long? Seq);
+    internal sealed record Act(DateTimeOffset At, string? By, string What, string RunId, string Workflow, string? Detail, string? Reason, long? Seq);
 
     public static void Map(RouteGroupBuilder api, PawlClient client)
     {
@@ -55,7 +55,9 @@ static class AuditEndpoints
     }
 
     static IEnumerable<Act> Of(RunHead head, IReadOnlyList<RunAct> acts, string? removed) => acts.Select(act =>
-        removed is not null && act.What == "started" ? new Act(act.At, act.By, "removed", head.RunId, head.Workflow, removed, null, act.Seq) : new Act(act.At, act.By, act.What, head.RunId, head.Workflow, act.Detail, act.Reason, act.Seq));
+        removed is not null && act.What == "started" ? new Act(act.At, act.By, "removed", head.RunId, head.Workflow, removed, null, act.Seq) : Of(head, act));
+
+    public static Act Of(RunHead head, RunAct act) => new(act.At, act.By, act.What, head.RunId, head.Workflow, act.Detail, act.Reason, act.Seq);
 
     /// <summary>What a removal was asked to remove.</summary>
     static async Task<string?> RemovedAsync(PawlClient client, RunHead head, CancellationToken stop)

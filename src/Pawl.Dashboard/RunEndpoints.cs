@@ -21,7 +21,9 @@ static class RunEndpoints
         api.MapGet("/runs/{id}/snapshot", async (HttpContext context, string id) => Json.Answer(context, await client.SnapshotAsync(id, context.Request.Query.Number("seq"), context.RequestAborted)));
         api.MapGet("/runs/{id}/costs", async (HttpContext context, string id) => Json.Answer(context, await client.CostsAsync(id, context.RequestAborted))).Shared(feed);
         api.MapGet("/runs/{id}/diff", (HttpContext context, string id, string? other) => DiffAsync(context, client, id, other ?? id));
-        api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id)).Shared(feed);
+        api.MapGet("/runs/{id}/plan", (HttpContext context, string id) => PlanAsync(context, client, definitions, id, Linked(context.Request.Query))).Shared(feed);
+        // Values may be secret, and long: they stand in no address. Nothing is changed.
+        api.MapPost("/runs/{id}/plan", async (HttpContext context, string id) => await PlanAsync(context, client, definitions, id, await Json.ReadAsync<ActionEndpoints.Execution>(context)));
     }
 
     public static async Task<RunHead> HeadAsync(PawlClient client, string id, CancellationToken stop) =>
@@ -110,23 +112,13 @@ static class RunEndpoints
         return Json.Answer(context, new { diff.IsEqual, diff.First, diff.Params, diff.State, diff.Environment, diff.Definition, diff.LeftCost, diff.RightCost, steps = diff.Steps.Where(step => step.What.Count > 0) });
     }
 
-    static async Task<IResult> PlanAsync(HttpContext context, PawlClient client, Definitions definitions, string id)
+    static ActionEndpoints.Execution Linked(IQueryCollection asked) => asked.ContainsKey("params") ? throw new BadRequestException("Params stand in no address: send them with POST, as to 'resume'.")
+        : new(From: asked["from"] is [{ Length: > 0 } from] ? from : null, RerunChanged: asked.IsOn("rerun_changed"), Force: asked.IsOn("force"));
+
+    static async Task<IResult> PlanAsync(HttpContext context, PawlClient client, Definitions definitions, string id, ActionEndpoints.Execution asked)
     {
         var head = await HeadAsync(client, id, context.RequestAborted);
-        var asked = context.Request.Query;
-        var resume = new ResumeOptions
-        {
-            From = asked["from"] is [{ Length: > 0 } from] ? from : null,
-            RerunChanged = asked.IsOn("rerun_changed"),
-            Force = asked.IsOn("force"),
-            Params = asked["params"] is [{ Length: > 0 } json] ? Params(json) : new Dictionary<string, object?>(),
-        };
+        var resume = new ResumeOptions { Params = ActionEndpoints.Values(asked.Params), From = asked.From, RerunChanged = asked.RerunChanged, Force = asked.Force };
         return Json.Answer(context, await client.PlanAsync(await definitions.OfAsync(head, context.RequestAborted), id, resume, context.RequestAborted));
-    }
-
-    static Dictionary<string, object?> Params(string json)
-    {
-        try { return JsonSerializer.Deserialize(json, BodyJson.Own.DictionaryStringJsonElement)!.ToDictionary(pair => pair.Key, pair => (object?)pair.Value); }
-        catch (JsonException error) { throw new BadRequestException(string.Create(CultureInfo.InvariantCulture, $"'params' is not a JSON object (at {error.BytePositionInLine}): {error.Message}")); }
     }
 }

@@ -77,7 +77,7 @@ public sealed class ApiLaws
     [InlineData("runs?status=asleep", 400)]
     [InlineData("runs?behind=x", 400)]
     [InlineData("runs/r/checkpoints/99", 400)]
-    [InlineData("runs/r/plan?params=%7B", 400)]
+    [InlineData("runs/r/plan?params=%7B%7D", 400)]
     [InlineData("runs?limit=x", 400)]
     [InlineData("runs/r/snapshot?seq=x", 400)]
     [InlineData("runs/r/checkpoints?from=x", 400)]
@@ -124,11 +124,27 @@ public sealed class ApiLaws
     }
 
     [Fact]
+    public async Task Who_says_something_too_late_is_told_who_was_first()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        foreach (var (by, text) in new[] { ("bob", "mine"), ("eve", "late") }) await lab.Client.SignalAsync("r", "word", text, by, Lab.Stop);
+        await lab.Client.RejectAsync("r", "gate", "bob", "not today", Lab.Stop);
+        var decision = await lab.DoAsync("runs/r/decide", """{"step":"gate","approve":true}""");
+        Assert.Equal((false, "rejected by bob"), (decision.GetProperty("is_first").GetBoolean(), First(decision)));
+        Assert.Equal("not today", decision.GetProperty("first").GetProperty("reason").GetString());
+        var signal = await lab.DoAsync("runs/r/signal", """{"name":"word"}""");
+        Assert.Equal((false, "signaled by bob"), (signal.GetProperty("is_first").GetBoolean(), First(signal)));
+
+        static string First(JsonElement answer) => $"{answer.GetProperty("first").GetProperty("what")} by {answer.GetProperty("first").GetProperty("by")}";
+    }
+
+    [Fact]
     public async Task A_failed_run_is_planned_with_a_changed_param_and_resumed()
     {
         await using var lab = await Lab.StartAsync();
         await lab.Client.RunAsync(Lab.Pipeline, new Dictionary<string, object?> { ["fail"] = true }, new StartOptions { RunId = "r" }, Lab.Stop);
-        var plan = await lab.GetAsync("""runs/r/plan?params={"fail":false}""");
+        var plan = await lab.DoAsync("runs/r/plan", """{"params":{"fail":false}}""");
         Assert.Equal(["reuse", "reuse", "run", "run", "run"], plan.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("decision").GetString()));
         await lab.DoAsync("runs/r/resume", """{"params":{"fail":false}}""");
         await lab.UntilAsync("r", head => head.Status == RunStatus.Waiting);
@@ -205,7 +221,12 @@ public sealed class ApiLaws
         }
         Assert.Equal(2, (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":true}""")).GetProperty("items").GetArrayLength());
         Assert.Equal(3, Ids(await lab.GetAsync("runs")).Length);
-        var record = (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":false}""")).GetProperty("record").GetString()!;
+        using var unnamed = await lab.PostAsync("prune", """{"older_than_days":0,"dry_run":false}""");
+        Assert.Equal(HttpStatusCode.BadRequest, unnamed.StatusCode);
+        // Over meanwhile: it was not shown. And what was shown and no longer fits stays, too.
+        await lab.Client.CancelAsync("r2", cancellationToken: Lab.Stop);
+        Assert.Empty((await lab.DoAsync("prune", """{"older_than_days":1,"dry_run":false,"runs":["r1","r0"]}""")).GetProperty("items").EnumerateArray());
+        var record = (await lab.DoAsync("prune", """{"older_than_days":0,"dry_run":false,"runs":["r1","r0"]}""")).GetProperty("record").GetString()!;
         Assert.Equal([record, "r2"], Ids(await lab.GetAsync("runs")));
         // What is gone cannot tell who removed it: that is a run of its own.
         var act = Assert.Single((await lab.GetAsync("audit?what=removed")).GetProperty("items").EnumerateArray().ToList());

@@ -239,6 +239,7 @@ public sealed class ShopTests(Browser browser, Shop shop) : PageTest(browser), I
         var journal = await DownloadAsync(page, "Journal (JSON lines)");
         Assert.Equal((await shop.Client.HistoryAsync("kept", Lab.Stop)).Select(record => System.Text.Encoding.UTF8.GetString(record.Line.Span)), journal.TrimEnd('\n').Split('\n'));
         Assert.Equal("kept", JsonDocument.Parse(await DownloadAsync(page, "Snapshot (JSON)")).RootElement.GetProperty("head").GetProperty("run_id").GetString());
+        Assert.True(JsonDocument.Parse(await DownloadAsync(page, "Outputs (JSON)")).RootElement.TryGetProperty("ready", out _));
         Assert.Contains("── ready, attempt 1: completed", await DownloadAsync(page, "Log (text)"), StringComparison.Ordinal);
         await Browser.GoAsync(page, "runs?text=kept");
         var csv = (await DownloadAsync(page, "CSV")).Split("\r\n");
@@ -338,6 +339,4 @@ public sealed class ShopTests(Browser browser, Shop shop) : PageTest(browser), I
         }
         Assert.DoesNotMatch("owned|^[0-9]$", await page.TitleAsync());
     }
-
-    static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 }

@@ -78,6 +78,8 @@ public sealed class TrustLaws
             Assert.True(answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed, $"{action}: {answer.StatusCode}");
         }
         Assert.Equal(RunStatus.Waiting, (await lab.Client.FindAsync("r", Lab.Stop))!.Status);
+        // A plan changes nothing.
+        Assert.Equal(5, (await lab.DoAsync("runs/r/plan", """{"params":{"who":"moon"}}""")).GetProperty("steps").GetArrayLength());
     }
 
     [Fact]

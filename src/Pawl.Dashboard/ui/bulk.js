@@ -65,6 +65,6 @@ export function Bulk({ action, runs, filter, close, done }) {
       <td>${runLink(item.run_id)}</td><td>${item.status ? html`<${State} of=${item.status} />` : ''}</td><td>${item.refused ? html`<span class="faint">nothing:</span> ${item.refused}` : item.does}${item.new_run ? html` as ${runLink(item.new_run)}` : ''}</td></tr>`)}</tbody></table></div>` : null}
     ${isGrave && !results ? html`<label>Write <b>${get.length}</b> to confirm <input value=${typed} inputmode="numeric" autocomplete="off" onInput=${event => setTyped(event.target.value)} /></label>` : null}
     <div class="bar">${results ? null : html`<button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || get.length === 0 || (isGrave && typed.trim() !== `${get.length}`)}>${verb} ${get.length || ''}</button>`}
-      <button type="button" onClick=${close}>${busy ? 'Stop what has not begun' : results ? 'Close' : 'Not now'}</button></div>
+      <button type="button" onClick=${() => box.current.close()}>${busy ? 'Stop what has not begun' : results ? 'Close' : 'Not now'}</button></div>
   </form></dialog>`;
 }

@@ -52,9 +52,11 @@ export async function ask(path, body, seen) {
   return (answer.headers.get('Content-Type') ?? '').includes('json') ? exact(await answer.text()) : answer.text();
 }
 
-/** Of what was said to a run: it is kept, also when the run cannot go on with it here. */
-export function kept(answer) {
-  if (answer.problem) throw new Problem(200, { title: `It is kept, but the run does not go on here: ${answer.problem}`, hint: 'Mend that, then say it again.' });
+/** Of what was said to a run: the first one counts, and is kept, also when the run cannot go on with it here. `before` is the problem that it had when it was said before. */
+export function kept(answer, before) {
+  const isKept = answer.is_first || before?.isKept === true, { first } = answer;
+  if (!isKept) throw new Problem(200, { title: `It does not count: ${first?.by ?? 'somebody'} ${first?.what ?? 'said'} it before${first ? `, at ${new Date(first.at).toLocaleString()}` : ''}.`, hint: first?.reason ? `The reason: ${first.reason}` : null });
+  if (answer.problem) throw Object.assign(new Problem(200, { title: `It is kept, but the run does not go on here: ${answer.problem}`, hint: 'Mend that, then say it again.' }), { isKept });
   return answer;
 }
 
@@ -132,8 +134,8 @@ export const afterwards = 100;
 
 const same = { path: path => path, next: (had, value) => value };
 
-/** Reads an address again whenever its feed tells of a change; `grow` says how to ask for what is new only, and how to add it. → [value, problem, reload] */
-export function useLive(path, feed = '/events', grow = same) {
+/** Reads an address again whenever its feed tells of a change; `grow` says how to ask for what is new only, and how to add it; what is in `body` is sent, and stands in no address. → [value, problem, reload] */
+export function useLive(path, feed = '/events', grow = same, body) {
   const [value, setValue] = useState(first[path] ?? null);
   const [problem, setProblem] = useState(null);
   const load = useRef(() => {}), isLost = useRef(false);
@@ -144,7 +146,7 @@ export function useLive(path, feed = '/events', grow = same) {
       if (busy) { again = { seen }; return; }
       busy = true;
       try {
-        const next = await ask(grow.path(path, had), undefined, seen);
+        const next = await ask(grow.path(path, had), body, seen);
         if (!gone) { had = grow.next(had, next); setValue(had); setProblem(isLost.current ? new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' }) : null); }
       } catch (error) {
         if (!gone) setProblem(error);
@@ -159,7 +161,7 @@ export function useLive(path, feed = '/events', grow = same) {
     setValue(had);
     if (!had) load.current();
     return () => { gone = true; clearTimeout(retry); };
-  }, [path, feed]);
+  }, [path, feed, JSON.stringify(body)]);
   useEffect(() => {
     if (!feed) return;
     // The first event may tell of what has just been read: it waits until that is shown.
@@ -232,7 +234,7 @@ export function Text({ value }) {
     ? html`<button onClick=${() => setWhole(true)}>Show all ${text.length.toLocaleString()} characters</button>` : null}`;
 }
 
-/** A question before something is done. `act` does it; its problem is shown in place. */
+/** A question before something is done. `act` does it, and is told what was wrong the time before; its problem is shown in place. The browser gives the focus back when the dialog is closed. */
 export function Ask({ title, say = 'Do it', danger, ready = true, act, done, close, children }) {
   const box = useRef();
   const [problem, setProblem] = useState(null);
@@ -242,8 +244,8 @@ export function Ask({ title, say = 'Do it', danger, ready = true, act, done, clo
     event.preventDefault();
     setBusy(true);
     try {
-      const result = await act();
-      close();
+      const result = await act(problem);
+      box.current?.close();
       done?.(result);
     } catch (error) {
       setProblem(error);
@@ -252,6 +254,6 @@ export function Ask({ title, say = 'Do it', danger, ready = true, act, done, clo
   };
   return html`<dialog ref=${box} onClose=${close} aria-label=${title}><form onSubmit=${go} novalidate>
     <h2>${title}</h2>${children}<${Trouble} problem=${problem} />
-    <div class="bar"><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || !ready}>${busy ? 'One moment …' : say}</button><button type="button" onClick=${close}>Not now</button></div>
+    <div class="bar"><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || !ready}>${busy ? 'One moment …' : say}</button><button type="button" onClick=${() => box.current.close()}>Not now</button></div>
   </form></dialog>`;
 }

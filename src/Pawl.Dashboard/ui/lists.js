@@ -47,7 +47,7 @@ export function Decide({ item, approve, close, done }) {
   const [reason, setReason] = useState('');
   const [changes, setChanges] = useState('');
   return html`<${Ask} title=${approve ? 'Approve' : 'Reject'} say=${approve ? 'Approve' : 'Reject'} danger=${!approve} close=${close} done=${done}
-    act=${() => ask(`/runs/${at([item.run_id])}/decide`, { step: item.step, approve, reason: reason || null, changes: approve ? parse(changes, 'The changes') : null }).then(kept)}>
+    act=${before => ask(`/runs/${at([item.run_id])}/decide`, { step: item.step, approve, reason: reason || null, changes: approve ? parse(changes, 'The changes') : null }).then(answer => kept(answer, before))}>
     <p>${item.message}</p><p class="faint">${item.run_id} · ${item.step}. The first decision counts; it is kept with your name.</p>
     <label>Reason<input value=${reason} onInput=${event => setReason(event.target.value)} /></label>
     ${approve ? html`<${Editor} label="Changes, as JSON (none: as asked)" kind="object" text=${changes} change=${setChanges} />` : null}
@@ -85,16 +85,14 @@ export function Queues() {
 
 export function Schedules({ info }) {
   const [value, problem, reload] = useLive('/schedules');
-  const [failed, setFailed] = useState(null);
-  const act = async (name, verb) => {
-    try { const made = await ask(`/schedules/${at([name])}/${verb}`, {}); setFailed(null); if (verb === 'trigger') open(to(['run', made.run_id])); } catch (error) { setFailed(error); }
-    reload();
-  };
-  return html`<h1>Schedules</h1><${Trouble} problem=${failed} /><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<${Nothing} title="No schedules.">Make one with <code>pawl schedule add</code>.<//>` : html`<div class="scroll" tabindex="0"><table>
+  const [sure, setSure] = useState(null);
+  const button = (name, verb) => html`<button onClick=${() => setSure({ name, verb })}>${schedule[verb].say} …</button>`;
+  return html`<h1>Schedules</h1><${Loaded} value=${value} problem=${problem}>${() => value.items.length === 0 ? html`<${Nothing} title="No schedules.">Make one with <code>pawl schedule add</code>.<//>` : html`<div class="scroll" tabindex="0"><table>
     <thead><tr><th scope="col">Schedule</th><th scope="col">When</th><th scope="col">Next</th><th scope="col">Last</th><th scope="col"></th></tr></thead>
     <tbody>${value.items.map(item => html`<tr key=${item.name}><td>${item.name}${item.is_paused ? html` <${State} of="paused" />` : null}</td><td><code>${item.cron}</code> ${item.zone}</td><td>${item.is_paused ? '' : new Date(item.next).toLocaleString()}</td>
       <td>${item.last_run ? runLink(item.last_run.run_id) : ''}</td>
-      <td>${info?.read_only ? null : html`<div class="bar"><button onClick=${() => act(item.name, item.is_paused ? 'resume' : 'pause')}>${item.is_paused ? 'Go on' : 'Pause'}</button><button onClick=${() => act(item.name, 'trigger')}>Run now</button></div>`}</td></tr>`)}</tbody></table></div>`}<//>`;
+      <td>${info?.read_only ? null : html`<div class="bar">${button(item.name, item.is_paused ? 'resume' : 'pause')}${button(item.name, 'trigger')}</div>`}</td></tr>`)}</tbody></table></div>`}<//>
+    ${sure ? html`<${Ask} title=${schedule[sure.verb].title(sure.name)} say=${schedule[sure.verb].say} act=${() => ask(`/schedules/${at([sure.name])}/${sure.verb}`, {})} close=${() => setSure(null)} done=${made => sure.verb === 'trigger' ? open(to(['run', made.run_id])) : reload()}><p>${schedule[sure.verb].text}</p><//>` : null}`;
 }
 
 const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
@@ -105,28 +103,38 @@ function room(bytes) {
   return `${unit && number < 100 ? number.toFixed(1) : Math.round(number)} ${units[unit]}`;
 }
 
+const schedule = {
+  pause: { say: 'Pause', title: name => `Pause the schedule ${name}?`, text: 'It starts no run until it goes on. A run that it has begun goes on.' },
+  resume: { say: 'Go on', title: name => `Let the schedule ${name} go on?`, text: 'It starts runs at its times again.' },
+  trigger: { say: 'Run now', title: name => `Run ${name} now?`, text: 'A run begins at once, besides those at its times.' },
+};
+
+// More rows than anybody reads.
+const listed = 200;
+
 export function Storage({ info }) {
   const [size, noSize] = useLive('/size', null);
-  const [days, setDays] = useState('30');
-  const [keep, setKeep] = useState('0');
-  const [workflow, setWorkflow] = useState('');
-  const [preview, setPreview] = useState(null);
+  const [fields, setFields] = useState({ days: '30', keep: '0', workflow: '' });
+  const [found, setFound] = useState(null);
   const [problem, setProblem] = useState(null);
-  const [sure, setSure] = useState(false);
+  const [sure, setSure] = useState(null);
   const [gone, setGone] = useState(null);
-  const body = dry => ({ older_than_days: days === '' ? null : Number(days), keep_last: Number(keep), ...(workflow.trim() ? { workflow: workflow.trim() } : {}), dry_run: dry });
+  const set = name => event => setFields({ ...fields, [name]: event.target.value });
+  const policy = { older_than_days: fields.days === '' ? null : Number(fields.days), keep_last: Number(fields.keep), ...(fields.workflow.trim() ? { workflow: fields.workflow.trim() } : {}) };
+  // What was found for other fields is no preview of these.
+  const preview = found?.fields === fields ? found : null, count = preview?.items.length;
   const look = async event => {
     event.preventDefault();
-    try { setPreview(await ask('/prune', body(true))); setProblem(null); } catch (error) { setProblem(error); }
+    try { setFound({ ...await ask('/prune', { ...policy, dry_run: true }), fields }); setProblem(null); } catch (error) { setProblem(error); }
   };
   return html`<h1>Storage</h1>
     <dl class="facts"><div><dt>Store</dt><dd class="path">${info?.store}</dd></div><div><dt>Size</dt><dd>${noSize ? noSize.message : !size ? 'Measuring …' : size.bytes === undefined ? 'not told by this store' : `${room(size.bytes)}: ${size.of}`}</dd></div><div><dt>Keeps through</dt><dd>${info ? { power: 'a loss of power', process: 'a killed process', none: 'nothing: memory only' }[info.durability] : ''}</dd></div>${info?.remark ? html`<div><dt>Remark</dt><dd>${info.remark}</dd></div>` : null}</dl>
     ${info?.read_only ? null : html`<h2>Remove finished runs</h2><p class="faint">What can still be resumed always stays.</p>
-      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${days} onInput=${event => setDays(event.target.value)} /></label>
-        <label>Keep of each workflow <input type="number" min="0" value=${keep} onInput=${event => setKeep(event.target.value)} /></label>
-        <label>Of the workflow <input value=${workflow} placeholder="any" autocomplete="off" onInput=${event => setWorkflow(event.target.value)} /></label><button>Show what would go</button></form>
+      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${fields.days} onInput=${set('days')} /></label>
+        <label>Keep of each workflow <input type="number" min="0" value=${fields.keep} onInput=${set('keep')} /></label>
+        <label>Of the workflow <input value=${fields.workflow} placeholder="any" autocomplete="off" onInput=${set('workflow')} /></label><button>Show what would go</button></form>
       <${Trouble} problem=${problem} />
-      ${preview ? preview.items.length === 0 ? html`<${Nothing} title="Nothing would go." />` : html`<p>${preview.items.length} runs would go.</p><${RunTable} items=${preview.items.slice(0, 200)} /><div class="bar"><button class="danger" onClick=${() => setSure(true)}>Remove ${preview.items.length} runs …</button></div>` : null}`}
-    ${sure ? html`<${Ask} title="Remove ${preview.items.length} runs for good?" say="Remove" danger act=${() => ask('/prune', body(false))} close=${() => setSure(false)} done=${result => { setPreview(null); setGone(result); }}><p>Their journals cannot be had back. Who asked is kept, as a run of its own.</p><//>` : null}
-    ${gone ? html`<div class="note" role="status">${gone.items.length} runs are removed. ${gone.record ? html`${runLink(gone.record)} keeps who asked for it.` : null}</div>` : null}`;
+      ${preview ? count === 0 ? html`<${Nothing} title="Nothing would go." />` : html`<p>${count} ${count === 1 ? 'run' : 'runs'} would go${count > listed ? `; the newest ${listed} are listed` : ''}.</p><${RunTable} items=${preview.items.slice(0, listed)} /><div class="bar"><button class="danger" onClick=${() => setSure(preview)}>Remove ${count} ${count === 1 ? 'run' : 'runs'} …</button></div>` : null}`}
+    ${sure ? html`<${Ask} title="Remove ${sure.items.length} ${sure.items.length === 1 ? 'run' : 'runs'} for good?" say="Remove" danger act=${() => ask('/prune', { ...policy, runs: sure.items.map(head => head.run_id), dry_run: false })} close=${() => setSure(null)} done=${({ items, record }) => { setFound(null); setGone({ count: items.length, stay: sure.items.length - items.length, record }); }}><p>Their journals cannot be had back. Who asked is kept, as a run of its own.</p><//>` : null}
+    ${gone ? html`<div class="note" role="status">${gone.count} ${gone.count === 1 ? 'run is' : 'runs are'} removed. ${gone.stay ? `${gone.stay} of those that were shown stay: they changed meanwhile, or could not be removed. ` : ''}${gone.record ? html`${runLink(gone.record)} keeps who asked for it.` : null}</div>` : null}`;
 }

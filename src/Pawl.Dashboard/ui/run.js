@@ -16,16 +16,21 @@ const tabs = [['steps', 'Steps'], ['timeline', 'Timeline'], ['checkpoints', 'Che
 export function Run({ id, tab = 'steps', query, info }) {
   const [value, problem, reload] = useLive(`/runs/${at([id])}`, `/runs/${at([id])}/events`, growing);
   const [dialog, setDialog] = useState(null);
+  const [asked, setAsked] = useState(null);
   const said = useLiveOutput(id, value?.can_watch === true);
   const steps = useUnderWay(value, said);
   const go = name => { location.hash = `/run/${encodeURIComponent(id)}/${name}`; };
   const keys = event => {
     const index = tabs.findIndex(([name]) => name === tab), step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) { go(tabs[(index + step + tabs.length) % tabs.length][0]); event.preventDefault(); }
+    if (!step) return;
+    const next = tabs[(index + step + tabs.length) % tabs.length][0];
+    go(next);
+    document.getElementById(`tab-${next}`).focus();
+    event.preventDefault();
   };
   if (problem?.status === 404) return html`<h1 class="path">${id}</h1><${Nothing} title=${value ? 'This run was removed.' : problem.message}><a href="#/runs">To the runs</a><//>`;
   return html`<${Loaded} value=${value} problem=${problem}>${() => {
-    const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps }, head, query, info, said, setDialog, reload };
+    const { head } = value, state = stateOf(head), parts = { id, value: { ...value, steps }, head, query, info, said, setDialog, setAsked, reload };
     return html`
       <div class="head"><h1 class="path">${id}</h1><${State} of=${state} /><progress class="done" max=${Math.max(1, head.total)} value=${head.done} aria-label="Steps that are done"></progress><span class="faint">${head.done} of ${head.total} steps</span></div>
       <dl class="facts">
@@ -49,6 +54,7 @@ export function Run({ id, tab = 'steps', query, info }) {
         ${info?.read_only ? null : wait.message ? html`<div class="bar"><button class="main" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${true} close=${() => setDialog(null)} />`)}>Approve …</button>
           <button class="danger" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${false} close=${() => setDialog(null)} />`)}>Reject …</button></div>`
           : wait.signal && !wait.is_child_run ? html`<div class="bar"><button onClick=${() => setDialog(html`<${Signal} id=${id} name=${wait.signal} close=${() => setDialog(null)} />`)}>Send the signal …</button></div>` : null}</div>`)}
+      ${asked && head.owner && head.token === asked.token ? html`<div class="note careful" role="status">It is asked to ${asked.verb}, and stops as soon as its steps allow.</div>` : null}
       <${Actions} ...${parts} />
       <div role="tablist" aria-label="Views of the run" onKeyDown=${keys}>${tabs.map(([name, title]) => html`<button role="tab" id="tab-${name}" aria-selected=${name === tab} aria-controls="view" tabindex=${name === tab ? 0 : -1} onClick=${() => go(name)}>${title}</button>`)}</div>
       <div role="tabpanel" id="view" aria-labelledby="tab-${tab}">
@@ -64,10 +70,11 @@ const Why = ({ error, step }) => step?.error?.detail && step.kind === 'shell' ? 
 
 const Export = ({ id }) => html`<details class="menu"><summary class="button">Export</summary><div>${[['journal', 'Journal (JSON lines)'], ['snapshot', 'Snapshot (JSON)'], ['outputs', 'Outputs (JSON)'], ['log', 'Log (text)']].map(([what, title]) => html`<a href=${`${api}/runs/${at([id])}/export?what=${what}`} download>${title}</a>`)}</div></details>`;
 
-function Actions({ id, value, head, info, setDialog, reload }) {
+function Actions({ id, value, head, info, setDialog, setAsked, reload }) {
   if (info?.read_only) return html`<div class="bar"><${Export} id=${id} /></div>`;
   const close = () => setDialog(null), open = run => { location.hash = `/run/${encodeURIComponent(run.run_id)}`; };
-  const sure = (title, verb, say, text, danger) => setDialog(html`<${Ask} title=${title} say=${say} danger=${danger} act=${() => ask(`/runs/${at([id])}/${verb}`, {})} close=${close} done=${verb === 'delete' ? () => { location.hash = '/runs'; } : reload}><p>${text}</p><//>`);
+  const reached = { pause: 'paused', cancel: 'canceled' };
+  const sure = (title, verb, say, text, danger) => setDialog(html`<${Ask} title=${title} say=${say} danger=${danger} act=${() => ask(`/runs/${at([id])}/${verb}`, {})} close=${close} done=${verb === 'delete' ? () => { location.hash = '/runs'; } : after => { setAsked(verb in reached && after.status !== reached[verb] ? { verb, token: after.token } : null); reload(); }}><p>${text}</p><//>`);
   const final = head.status === 'completed' || head.status === 'canceled';
   return html`<div class="bar" role="group" aria-label="Actions">
     ${value.can_resume && head.status !== 'waiting' ? html`<button class="main" onClick=${() => { location.hash = `/run/${encodeURIComponent(id)}/plan`; }}>Resume …</button>` : null}
@@ -85,7 +92,7 @@ function Actions({ id, value, head, info, setDialog, reload }) {
 function Signal({ id, name, close }) {
   const [other, setOther] = useState('');
   const [body, setBody] = useState('');
-  return html`<${Ask} title=${name ? `Send the signal ${name}` : 'Send a signal'} say="Send" ready=${(name ?? other.trim()) !== '' && !read(body).problem} close=${close} act=${() => ask(`/runs/${at([id])}/signal`, { name: name ?? other.trim(), body: parse(body, 'The body', null) }).then(kept)}>
+  return html`<${Ask} title=${name ? `Send the signal ${name}` : 'Send a signal'} say="Send" ready=${(name ?? other.trim()) !== '' && !read(body).problem} close=${close} act=${before => ask(`/runs/${at([id])}/signal`, { name: name ?? other.trim(), body: parse(body, 'The body', null) }).then(answer => kept(answer, before))}>
     <p class="faint">It is kept, and wakes the run if it waits for it. The first one to a name counts.</p>
     ${name ? null : html`<label>Name <input value=${other} autocomplete="off" onInput=${event => setOther(event.target.value)} /></label>`}
     <${Editor} label="Body, as JSON (none: empty)" text=${body} change=${setBody} /><//>`;
@@ -171,22 +178,24 @@ const planColumns = [['Step', ''], ['Decision', 'col-state'], ['Saves', 'col-sho
 const decisions = { reuse: 'reuse', run: 'run', rerun: 'run again', skip: 'skip', wait: 'wait' };
 
 function Plan({ id, value, query: place, info }) {
-  const asked = { from: place.get('from') ?? '', rerun: place.get('rerun') === 'true', force: place.get('force') === 'true', params: place.get('params') ?? '' };
+  const asked = { from: place.get('from') ?? '', rerun: place.get('rerun') === 'true', force: place.get('force') === 'true' };
   const setAsked = asked => settle(to(['run', id, 'plan'], asked));
-  const [text, setText] = useState(asked.params);
+  const [text, setText] = useState('');
+  const [params, setParams] = useState(null);
   const [sure, setSure] = useState(false);
-  const params = read(asked.params, 'object').value ?? null;
-  const query = new URLSearchParams({ ...(asked.from ? { from: asked.from } : {}), ...(asked.rerun ? { rerun_changed: 'true' } : {}), ...(asked.force ? { force: 'true' } : {}), ...(params ? { params: JSON.stringify(params) } : {}) });
+  const resume = { from: asked.from || null, rerun_changed: asked.rerun, force: asked.force, params };
+  const query = new URLSearchParams({ ...(asked.from ? { from: asked.from } : {}), ...(asked.rerun ? { rerun_changed: 'true' } : {}), ...(asked.force ? { force: 'true' } : {}) });
   const steps = top(value.steps);
-  const [plan, trouble] = useLive(`/runs/${at([id])}/plan?${query}`, `/runs/${at([id])}/events`);
-  // Only what can be read stands in the address, and is planned with.
-  const write = text => { setText(text); if (!read(text, 'object').problem) setAsked({ ...asked, params: text.trim() }); };
+  // Values may be secret: an address is kept by browsers and servers.
+  const [plan, trouble] = useLive(`/runs/${at([id])}/plan${params ? '' : `?${query}`}`, `/runs/${at([id])}/events`, undefined, params ? resume : undefined);
+  // Only what can be read is planned with.
+  const write = text => { setText(text); const { value, problem } = read(text, 'object'); if (!problem) setParams(value ?? null); };
   return html`
     <div class="bar"><label>From step ${steps.length > 200 ? html`<input value=${asked.from} placeholder="the first that is not done" spellcheck="false" onChange=${event => setAsked({ ...asked, from: event.target.value.trim() })} />`
       : html`<select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${steps.map(step => html`<option value=${step.path}>${step.path}</option>`)}</select>`}</label>
       <label><input type="checkbox" checked=${asked.rerun} onChange=${event => setAsked({ ...asked, rerun: event.target.checked })} /> run again what was edited</label>
       <label><input type="checkbox" checked=${asked.force} onChange=${event => setAsked({ ...asked, force: event.target.checked })} /> also if canceled</label></div>
-    <details open=${asked.params !== ''}><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>
+    <details><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>
     <${Loaded} value=${plan} problem=${trouble}>${() => html`
       ${plan.refusals.map(refusal => html`<div class="note bad"><b>${refusal.message}</b><div>${refusal.hint}</div></div>`)}
       ${plan.warnings.map(warning => html`<div class="note careful">${warning}</div>`)}
@@ -197,7 +206,7 @@ function Plan({ id, value, query: place, info }) {
         <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td>`} />
       ${plan.definition.length ? html`<h2>The definition since the last pass</h2><${Lines} lines=${plan.definition} />` : null}`}<//>
     ${sure ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
-      act=${() => ask(`/runs/${at([id])}/resume`, { from: asked.from || null, rerun_changed: asked.rerun, force: asked.force, params })}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
+      act=${() => ask(`/runs/${at([id])}/resume`, resume)}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
 }
 
 function Costs({ id }) {

@@ -43,7 +43,9 @@ function check(param, text) {
     const number = Number(text);
     if (text.trim() === '' || !Number.isFinite(number)) return { problem: 'Write a number.' };
     if (param.type === 'integer' && !Number.isInteger(number)) return { problem: 'Write a whole number.' };
-    return { value: Number.isSafeInteger(number) || !Number.isInteger(number) ? number : text };
+    // A long one as it is written: as a number, or from a browser that has none such as text, which the server reads.
+    const written = text.trim();
+    return { value: String(number) === written ? number : JSON.rawJSON ? read(written).value ?? number : written };
   }
   return { value: text };
 }
