@@ -21,8 +21,10 @@ public static class RunIds
     internal static string Make(string workflow, DateTimeOffset now, int n) =>
         string.Create(CultureInfo.InvariantCulture, $"{ToStepId(workflow)}_{now.UtcDateTime:yyyyMMdd_HHmmss}{(n > 1 ? $"_{n}" : "")}");
 
-    /// <summary>The child's id follows from the parent's and the path, so that starting it twice is starting it once.</summary>
-    internal static string Child(string runId, string path)
+    /// <summary>The id of the child run that a step starts: it follows from the parent's and the path, so that starting it twice is starting it once.</summary>
+    /// <param name="runId">The parent.</param>
+    /// <param name="path">The step, with <c>/name</c> behind it when its body names the child.</param>
+    public static string Child(string runId, string path)
     {
         var text = new string([.. path.Select(c => IsIdChar(c) ? c : '-')]);
         var id = $"{runId}.{text}";

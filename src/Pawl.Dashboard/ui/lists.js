@@ -1,5 +1,5 @@
 import { html, useState } from './vendor/preact-htm.js';
-import { ask, kept, at, to, open, runLink, useLive, Loaded, Nothing, State, Time, Ask, Trouble, stateOf, duration } from './lib.js';
+import { ask, kept, at, to, open, settle, runLink, useLive, Loaded, Nothing, State, Time, Ask, Trouble, stateOf, duration } from './lib.js';
 import { Editor, parse } from './editor.js';
 import { RunTable } from './runs.js';
 
@@ -66,10 +66,9 @@ export function Schedules({ info }) {
       <td>${info?.read_only ? null : html`<div class="bar"><button onClick=${() => act(item.name, item.is_paused ? 'resume' : 'pause')}>${item.is_paused ? 'Go on' : 'Pause'}</button><button onClick=${() => act(item.name, 'trigger')}>Run now</button></div>`}</td></tr>`)}</tbody></table></div>`}<//>`;
 }
 
-export function Storage({ info }) {
-  const [days, setDays] = useState('30');
-  const [keep, setKeep] = useState('0');
-  const [workflow, setWorkflow] = useState('');
+export function Storage({ query, info }) {
+  const asked = { days: '30', keep: '', workflow: '', ...Object.fromEntries(query) }, { keep, workflow } = asked, days = asked.days === 'any' ? '' : asked.days;
+  const set = what => settle(to(['storage'], { ...asked, ...what }));
   const [preview, setPreview] = useState(null);
   const [problem, setProblem] = useState(null);
   const [sure, setSure] = useState(false);
@@ -82,9 +81,9 @@ export function Storage({ info }) {
   return html`<h1>Storage</h1>
     <dl class="facts"><div><dt>Store</dt><dd class="path">${info?.store}</dd></div><div><dt>Keeps through</dt><dd>${info ? { power: 'a loss of power', process: 'a killed process', none: 'nothing: memory only' }[info.durability] : ''}</dd></div>${info?.remark ? html`<div><dt>Remark</dt><dd>${info.remark}</dd></div>` : null}</dl>
     ${info?.read_only ? null : html`<h2>Remove finished runs</h2><p class="faint">What can still be resumed always stays.</p>
-      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${days} onInput=${event => setDays(event.target.value)} /></label>
-        <label>Keep of each workflow <input type="number" min="0" value=${keep} onInput=${event => setKeep(event.target.value)} /></label>
-        <label>Of the workflow <input value=${workflow} placeholder="any" autocomplete="off" onInput=${event => setWorkflow(event.target.value)} /></label><button>Show what would go</button></form>
+      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${days} onInput=${event => set({ days: event.target.value || 'any' })} /></label>
+        <label>Keep of each workflow <input type="number" min="0" value=${keep} placeholder="0" onInput=${event => set({ keep: event.target.value })} /></label>
+        <label>Of the workflow <input value=${workflow} placeholder="any" autocomplete="off" onInput=${event => set({ workflow: event.target.value })} /></label><button>Show what would go</button></form>
       <${Trouble} problem=${problem} />
       ${preview ? preview.items.length === 0 ? html`<${Nothing} title="Nothing would go." />` : html`<p>${preview.items.length} runs would go.</p><${RunTable} items=${preview.items.slice(0, 200)} /><div class="bar"><button class="danger" onClick=${() => setSure(true)}>Remove ${preview.items.length} runs …</button></div>` : null}`}
     ${sure ? html`<${Ask} title="Remove ${preview.items.length} runs for good?" say="Remove" danger act=${() => ask('/prune', body(false))} close=${() => setSure(false)} done=${result => { setPreview(null); setGone(result); }}><p>Their journals cannot be had back. Who asked is kept, as a run of its own.</p><//>` : null}
