@@ -10,7 +10,7 @@ namespace Pawl.Dashboard;
 /// <summary>One run: its steps, its checkpoints, what a resume would do, what it cost.</summary>
 static class RunEndpoints
 {
-    const int MostRecords = 2000;
+    const int MostRecords = 2000, MostOfRun = 50;
 
     public static void Map(RouteGroupBuilder api, PawlClient client, Definitions definitions, Stories stories, Feed feed)
     {
@@ -35,7 +35,9 @@ static class RunEndpoints
         var head = await HeadAsync(client, id, context.RequestAborted);
         // The head first: the journal may be ahead of it, never behind.
         var story = await stories.OfAsync(head, context.RequestAborted);
-        var children = await client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { ["forked_from"] = id }, Limit = 50 }, context.RequestAborted).ToListAsync(context.RequestAborted);
+        var (forks, reruns) = (await OfRunAsync("forked_from"), await OfRunAsync("rerun_of"));
+        // Of a run that is executed: what nothing holds back any more, and is not done.
+        var ready = head.Owner is null ? [] : story.Ready.Where(step => step.Current is null).Select(step => step.Path).ToList();
         var (had, last) = (Had(story, since), story.Records[^1]);
         return Json.Answer(context, new
         {
@@ -45,18 +47,25 @@ static class RunEndpoints
             can_resume = head.Owner is null && head.Status is not (RunStatus.Completed or RunStatus.Canceled),
             can_execute = definitions.Has(head, story),
             can_watch = head.Owner is { } owner && owner.Host == Environment.MachineName && client.Options.LiveFolder is not null,
-            // Of a run that is executed: what nothing holds back any more, and is not done.
-            ready = head.Owner is null ? [] : story.Ready.Where(step => step.Current is null).Select(step => step.Path).ToList(),
+            ready,
             story.Passes, by = By(story.Records[0]),
-            forks = children.Select(child => child.RunId),
+            forks, reruns, at_most = MostOfRun,
+            children = Children(head, story, ready),
             steps = story.All.Where(step => had == 0 || step.Records is [.., var told] && told.Record.Seq > had).Select(step => new
             {
                 step.Path, step.Kind, step.Title, needs = step.Before, step.IsDone, reused = step.ReusedIn,
                 status = step.Current?.Status, cause = step.Current?.Cause, reason = step.Current?.Reason, error = step.Current?.Error, seq = step.Current?.Seq,
                 attempts = step.Records.Select(told => new { told.Pass, told.Record.Seq, told.Record.Attempt, told.Record.Status, ended = told.Record.At, told.Record.Duration }),
             }),
-        }, $"{ListEndpoints.Mark(head)}.{last.Seq}.{last.Hash}.{had}.{children.Count}");
+        }, $"{ListEndpoints.Mark(head)}.{last.Seq}.{last.Hash}.{had}.{forks.Count}.{reruns.Count}");
+
+        ValueTask<List<string>> OfRunAsync(string tag) => client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { [tag] = id }, Limit = MostOfRun }, context.RequestAborted).Select(run => run.RunId).ToListAsync(context.RequestAborted);
     }
+
+    /// <summary>Runs that steps of a run started, as its definition and what it waits for name them.</summary>
+    static IEnumerable<object> Children(RunHead head, RunStory story, List<string> ready) =>
+        story.Defined.Where(step => step.Kind == "workflow" && (step.Current is { Status: not StepStatus.Skipped } || ready.Contains(step.Path))).Select(step => step.Path)
+            .Concat(head.Waits.Where(wait => wait.IsChildRun).Select(wait => wait.Path)).Distinct().Select(path => new { step = path, run_id = RunIds.Child(head.RunId, path) });
 
     static string? By(Checkpoint created)
     {

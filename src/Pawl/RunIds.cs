@@ -18,8 +18,10 @@ public static class RunIds
     /// <summary>Whether a step may bear this id (as for runs).</summary>
     public static bool IsValidStepId(string? id) => id is { Length: > 0 and <= 128 } && char.IsAsciiLetterOrDigit(id[0]) && id.All(IsIdChar);
 
-    /// <summary>The child's id follows from the parent's and the path, so that starting it twice is starting it once.</summary>
-    internal static string Child(string runId, string path)
+    /// <summary>The id of the child run that a step starts: it follows from the parent's and the path, so that starting it twice is starting it once.</summary>
+    /// <param name="runId">The parent.</param>
+    /// <param name="path">The step, with <c>/name</c> behind it when its body names the child.</param>
+    public static string Child(string runId, string path)
     {
         var text = new string([.. path.Select(c => IsIdChar(c) ? c : '-')]);
         var id = $"{runId}.{text}";

@@ -4,12 +4,12 @@ using System.Text.Json;
 namespace Pawl.Dashboard.Tests;
 
 /// <summary>The HTTP API, the same over every store.</summary>
-public sealed class ApiLaws
+public sealed class ApiLaws(Servers servers)
 {
-    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite")]
+    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite"), InlineData("postgres"), InlineData("redis")]
     public async Task Pages_of_runs_are_the_whole_list_newest_first(string kind)
     {
-        await using var lab = await Lab.StartAsync(kind);
+        await using var lab = await servers.LabAsync(kind);
         for (var i = 0; i < 7; i++) await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = $"r{i}", Tags = new Dictionary<string, string> { ["n"] = $"{i % 2}" } }, Lab.Stop);
         var (ids, next) = (new List<string>(), "");
         do
@@ -43,6 +43,23 @@ public sealed class ApiLaws
     {
         await using var lab = await Lab.StartAsync(around: store => CountingStore.Around(store).Store);
         Assert.Empty((await lab.GetAsync("size")).EnumerateObject());
+    }
+
+    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite"), InlineData("postgres"), InlineData("redis")]
+    public async Task What_is_done_to_a_run_is_told_to_who_watches_it_and_seen_by_who_asks_then(string kind)
+    {
+        await using var lab = await servers.LabAsync(kind);
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        var (list, one) = (await FeedLaws.NextAsync(lab, "events", null), await FeedLaws.NextAsync(lab, "runs/r/events", null));
+        var before = await lab.GetAsync("runs/r");
+        await lab.DoAsync("runs/r/cancel");
+        Assert.NotEqual(list, await FeedLaws.NextAsync(lab, "events", list));
+        Assert.NotEqual(one, await FeedLaws.NextAsync(lab, "runs/r/events", one));
+        var after = await lab.GetAsync($"runs/r?since={before.GetProperty("at")}");
+        Assert.Equal(("canceled", false), (after.GetProperty("head").GetProperty("status").GetString(), after.GetProperty("whole").GetBoolean()));
+        Assert.Equal(["r"], Ids(await lab.GetAsync("runs?status=canceled")));
+        Assert.Equal(["canceled by ann"], (await lab.GetAsync("runs/r/audit")).GetProperty("items").EnumerateArray().Select(act => $"{act.GetProperty("what")} by {act.GetProperty("by")}").Where(act => !act.StartsWith("started", StringComparison.Ordinal)));
+        Assert.Equal((await lab.Client.HistoryAsync("r", Lab.Stop)).Select(record => record.Hash), (await lab.GetAsync("runs/r/checkpoints")).GetProperty("items").EnumerateArray().Select(record => record.GetProperty("hash").GetString()));
     }
 
     static string[] Ids(JsonElement page) => [.. page.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("run_id").GetString()!)];
@@ -109,10 +126,10 @@ public sealed class ApiLaws
         Assert.Equal((HttpStatusCode.NotFound, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
     }
 
-    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite")]
+    [Theory, InlineData("memory"), InlineData("file"), InlineData("sqlite"), InlineData("postgres"), InlineData("redis")]
     public async Task A_decision_is_kept_with_who_gave_it_and_the_run_goes_on(string kind)
     {
-        await using var lab = await Lab.StartAsync(kind);
+        await using var lab = await servers.LabAsync(kind);
         await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r" }, Lab.Stop);
         var asked = Assert.Single((await lab.GetAsync("approvals")).GetProperty("items").EnumerateArray().ToList());
         Assert.Equal("Publish?", asked.GetProperty("message").GetString());

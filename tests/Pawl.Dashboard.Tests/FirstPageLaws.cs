@@ -127,7 +127,7 @@ public sealed class FirstPageLaws(Browser browser) : PageTest(browser)
         // As the API answers when it has looked through as many as it does at a time.
         await page.RouteAsync("**/api/v1/runs?*text=old*", route => route.Request.Url.Contains("behind=") ? route.ContinueAsync(new() { Url = $"{lab.Server.Address}api/v1/runs?limit=50" }) : route.FulfillAsync(new() { ContentType = "application/json", Body = """{"items":[],"next":"8de~r1"}""" }));
         await Browser.GoAsync(page, "runs?text=old");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Look among older ones" }).ClickAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Look among older ones" }).ClickAsync();
         await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true })).ToBeVisibleAsync();
     }
 

@@ -20,14 +20,18 @@ sealed class Hosted : IAsyncDisposable
     /// <param name="client">The runs.</param>
     /// <param name="path">Where the page is.</param>
     /// <param name="before">What the application does with a request first.</param>
-    public static async Task<Hosted> StartAsync(PawlClient client, string path, Action<WebApplication> before)
+    /// <param name="services">What else it has.</param>
+    /// <param name="policy">Who may use the page.</param>
+    public static async Task<Hosted> StartAsync(PawlClient client, string path, Action<WebApplication> before, Action<IServiceCollection>? services = null, string? policy = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        services?.Invoke(builder.Services);
         var hosted = new Hosted(builder.Build());
         before(hosted._app);
-        hosted._app.MapPawl(path, new DashboardOptions { Client = client });
+        var page = hosted._app.MapPawl(path, new DashboardOptions { Client = client });
+        if (policy is not null) page.RequireAuthorization(policy);
         await hosted._app.StartAsync(Lab.Stop);
         hosted.Http.BaseAddress = new Uri(hosted._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
         return hosted;

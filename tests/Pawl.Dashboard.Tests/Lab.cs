@@ -49,17 +49,26 @@ sealed class Lab : IAsyncDisposable
         return workflow.Build();
     }
 
-    public static async Task<Lab> StartAsync(string kind = "memory", bool readOnly = false, Func<ICheckpointStore, ICheckpointStore>? around = null, params Workflow[] more)
+    public static Task<Lab> StartAsync(string kind = "memory", bool readOnly = false, Func<ICheckpointStore, ICheckpointStore>? around = null, params Workflow[] more)
     {
         var folder = Path.Combine(Path.GetTempPath(), $"pawl-ui-{Guid.NewGuid():N}");
-        string live;
         ICheckpointStore store = kind switch
         {
             "memory" => new MemoryStore(),
             "file" => FileStore.Open(folder),
             _ => SqliteStore.Open(Path.Combine(Directory.CreateDirectory(folder).FullName, "runs.db")),
         };
-        var client = new PawlClient(around?.Invoke(store) ?? store, new PawlOptions { LiveFolder = live = Directory.CreateTempSubdirectory("pawl-live-").FullName });
+        return OverAsync(around?.Invoke(store) ?? store, folder, readOnly, more);
+    }
+
+    /// <param name="store">Ends with the lab.</param>
+    /// <param name="folder">Its data, if any: goes with it.</param>
+    /// <param name="readOnly">Nothing can be changed from the page.</param>
+    /// <param name="more">Workflows besides the <see cref="Pipeline"/>.</param>
+    public static async Task<Lab> OverAsync(ICheckpointStore store, string? folder = null, bool readOnly = false, params Workflow[] more)
+    {
+        var live = Directory.CreateTempSubdirectory("pawl-live-").FullName;
+        var client = new PawlClient(store, new PawlOptions { LiveFolder = live });
         var server = await LocalDashboard.StartAsync(new DashboardOptions { Client = client, Workflows = [Pipeline, .. more], ReadOnly = readOnly, Actor = _ => "ann", RefreshEvery = TimeSpan.FromMilliseconds(50) });
         var http = new HttpClient(new Described(new HttpClientHandler { CookieContainer = new CookieContainer() })) { BaseAddress = new Uri(server.Address, "api/v1/") };
         (await http.GetAsync(server.Link)).EnsureSuccessStatusCode();

@@ -1,6 +1,6 @@
 // Who did what, when and why: out of the journals and messages of the runs.
-import { html, useState } from './vendor/preact-htm.js';
-import { ask, at, to, settle, useLive, Loaded, Nothing, Time, Trouble, runLink } from './lib.js';
+import { html } from './vendor/preact-htm.js';
+import { at, to, settle, useLive, Loaded, Nothing, Time, runLink } from './lib.js';
 
 const words = {
   started: 'started', enqueued: 'enqueued', forked: 'forked', resumed: 'resumed', requeued: 'put back into its queue', paused: 'paused', canceled: 'canceled', asked_to_pause: 'asked to pause',
@@ -14,24 +14,17 @@ const Acts = ({ items, whole }) => html`<div class="scroll" tabindex="0"><table>
 
 export function Audit({ query }) {
   const filter = new URLSearchParams([...query].filter(([name]) => ['who', 'what', 'workflow', 'text'].includes(name)));
-  const path = `/audit?${filter}`;
-  const [first, problem] = useLive(path);
-  const [more, setMore] = useState({ path, pages: [], problem: null });
-  const later = more.path === path ? more : { path, pages: [], problem: null };
-  const change = (name, value) => settle(to(['audit'], { ...Object.fromEntries(filter), [name]: value }));
+  // A page begins behind a place: what comes newer moves no run from one page to another.
+  const behind = query.get('behind'), chosen = Object.fromEntries(filter);
+  const [value, problem] = useLive(`/audit?${filter}${behind ? `&behind=${encodeURIComponent(behind)}` : ''}`);
+  const change = (name, value) => settle(to(['audit'], { ...chosen, behind, [name]: value }));
   return html`<h1>Audit</h1><p class="faint">What people did, as the runs themselves record it. What the engine did by itself is in each run's journal.</p>
-    <${Loaded} value=${first} problem=${problem}>${() => {
-      const pages = [first, ...later.pages], last = pages.at(-1), items = pages.flatMap(page => page.items), people = [...new Set(pages.flatMap(page => page.people))].sort();
-      const load = async () => {
-        try { setMore({ path, pages: [...later.pages, await ask(`${path}&behind=${encodeURIComponent(last.next)}`)], problem: null }); } catch (error) { setMore({ ...later, problem: error }); }
-      };
-      return html`<div class="bar"><label for="who">Who</label> <select id="who" value=${query.get('who') ?? ''} onChange=${event => change('who', event.target.value)}><option value="">anybody</option>${[...new Set([...people, ...(query.get('who') ? [query.get('who')] : [])])].map(one => html`<option value=${one}>${one}</option>`)}</select>
+    <${Loaded} value=${value} problem=${problem}>${() => html`<div class="bar"><label for="who">Who</label> <select id="who" value=${query.get('who') ?? ''} onChange=${event => change('who', event.target.value)}><option value="">anybody</option>${[...new Set([...value.people, ...(query.get('who') ? [query.get('who')] : [])])].map(one => html`<option value=${one}>${one}</option>`)}</select>
           <label for="what">Did</label> <select id="what" value=${query.get('what') ?? ''} onChange=${event => change('what', event.target.value)}><option value="">anything</option>${Object.entries(words).map(([name, word]) => html`<option value=${name}>${word}</option>`)}</select></div>
-        ${pages.flatMap(page => page.unreadable).map(id => html`<div class="note bad" key=${id}>The journal of ${runLink(id)} is damaged and tells nothing here.</div>`)}
-        ${items.length ? html`<${Acts} items=${items} whole />` : html`<${Nothing} title="Nobody did anything like that.">Steps that run by themselves are no acts of people.<//>`}
-        <p class="faint">Out of the ${pages.reduce((sum, page) => sum + page.runs, 0)} newest runs${last.since ? html`, back to <time datetime=${last.since}>${new Date(last.since).toLocaleString()}</time>` : ''}.</p>
-        ${last.next ? html`<div class="bar"><button onClick=${load}>Look at older runs</button></div>` : null}<${Trouble} problem=${later.problem} />`;
-    }}<//>`;
+        ${value.unreadable.map(id => html`<div class="note bad" key=${id}>The journal of ${runLink(id)} is damaged and tells nothing here.</div>`)}
+        ${value.items.length ? html`<${Acts} items=${value.items} whole />` : html`<${Nothing} title="Nobody did anything like that.">Steps that run by themselves are no acts of people.<//>`}
+        <p class="faint">Out of the ${value.runs} ${behind ? html`runs that are older than ${runLink(behind.slice(behind.indexOf('~') + 1))}` : 'newest runs'}${value.since ? html`, back to <time datetime=${value.since}>${new Date(value.since).toLocaleString()}</time>` : ''}.</p>
+        <div class="bar">${value.next ? html`<a class="button" href=${to(['audit'], { ...chosen, behind: value.next })}>Look at older runs</a>` : null}${behind ? html`<a class="button" href=${to(['audit'], chosen)}>Look at the newest runs</a>` : null}</div>`}<//>`;
 }
 
 export function RunAudit({ id, head }) {

@@ -29,8 +29,8 @@ export function Graph(props) {
   return dagre ? html`<${Picture} dagre=${dagre} ...${props} />` : html`<div class="graph-space">${failed ? html`<p class="empty" role="alert">The graph could not be read. Reload the page.</p>` : null}</div>`;
 }
 
-function Picture({ dagre, steps, passes, open }) {
-  const [opened, setOpened] = useState(new Set());
+function Picture({ dagre, steps, passes, open, opened: names, setOpened }) {
+  const opened = new Set(names);
   const shown = useMemo(() => top(steps), [steps]);
   const children = useMemo(() => below(steps), [steps]);
   const chain = useMemo(() => critical(shown), [shown]);
@@ -66,7 +66,7 @@ function Picture({ dagre, steps, passes, open }) {
   const toggle = box => {
     const next = new Set(opened);
     next.delete(box.path) || next.add(box.path);
-    setOpened(next);
+    setOpened([...next]);
   };
   const draw = ({ box, inner, width, height, x, y }) => html`<${Box} key=${box.path} ...${{ box, width, height, x, y, open, toggle }} step=${box.step && now.get(box.path)} isOpen=${opened.has(box.path)}
     below=${members(box).length} states=${statesOf(box)} critical=${stepsOf(box).some(step => onChain.has(step.path))}>${inner.map(draw)}<//>`;

@@ -72,9 +72,9 @@ export async function stream(path, body, each, signal) {
   }
 }
 
-/** The address of a place in the page. What is empty does not stand in it. */
+/** The address of a place in the page. What is empty does not stand in it; a list stands there value by value. */
 export function to(parts, query = {}) {
-  const filled = Object.entries(query).filter(([, value]) => value !== '' && value != null && value !== false);
+  const filled = Object.entries(query).flatMap(([name, value]) => [value].flat().map(one => [name, one])).filter(([, value]) => value !== '' && value != null && value !== false);
   return `#/${parts.map(encodeURIComponent).join('/')}${filled.length ? `?${new URLSearchParams(filled)}` : ''}`;
 }
 
@@ -215,8 +215,33 @@ export const State = ({ of }) => html`<span class="state ${of}">${of}</span>`;
 /** What stands where there is nothing, and what could be done about it. */
 export const Nothing = ({ title, children }) => html`<div class="empty"><b>${title}</b>${children ? html`<div>${children}</div>` : null}</div>`;
 
+// One clock for all that tells how long something takes; it stands still while nobody looks.
+const hands = new Set();
+const move = () => { if (!document.hidden) for (const hand of hands) hand(); };
+setInterval(move, 1000);
+document.addEventListener('visibilitychange', move);
+
+/** What `tell` says now; whoever shows it is rendered again when it says something else. */
+export function useClock(tell) {
+  const now = tell(), latest = useRef();
+  const [, show] = useState(now);
+  latest.current = tell;
+  useEffect(() => {
+    const hand = () => show(latest.current());
+    hands.add(hand);
+    return () => hands.delete(hand);
+  }, []);
+  return now;
+}
+
 // The browser's words for times are slow to load: only for whoever points at one.
-export const Time = ({ of }) => of ? html`<time datetime=${of} onPointerEnter=${event => { event.currentTarget.title = new Date(of).toLocaleString(); }}>${ago(of)}</time>` : null;
+export function Time({ of }) {
+  const text = useClock(() => of ? ago(of) : null);
+  return of ? html`<time datetime=${of} onPointerEnter=${event => { event.currentTarget.title = new Date(of).toLocaleString(); }}>${text}</time>` : null;
+}
+
+/** How long a run has taken: one that is executed, until now. */
+export const Took = ({ of: head }) => useClock(() => head.started_at ? duration((head.owner ? Date.now() : Date.parse(head.updated_at)) - Date.parse(head.started_at)) : '');
 
 export const Trouble = ({ problem }) => problem
   ? html`<div class="note bad" role="alert"><b>${problem.message}</b>${problem.hint ? html`<div>${problem.hint}</div>` : null}</div>` : null;

@@ -1,5 +1,5 @@
 import { html, useState } from './vendor/preact-htm.js';
-import { ask, kept, at, to, open, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, stateOf, duration } from './lib.js';
+import { ask, kept, at, to, open, settle, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, stateOf, duration } from './lib.js';
 import { Editor, parse } from './editor.js';
 import { RunTable } from './runs.js';
 
@@ -112,15 +112,15 @@ const schedule = {
 // More rows than anybody reads.
 const listed = 200;
 
-export function Storage({ info }) {
+export function Storage({ query, info }) {
+  const asked = { days: '30', keep: '', workflow: '', ...Object.fromEntries(query) }, { keep, workflow } = asked, days = asked.days === 'any' ? '' : asked.days, fields = query.toString();
+  const set = what => settle(to(['storage'], { ...asked, ...what }));
   const [size, noSize] = useLive('/size', null);
-  const [fields, setFields] = useState({ days: '30', keep: '0', workflow: '' });
   const [found, setFound] = useState(null);
   const [problem, setProblem] = useState(null);
   const [sure, setSure] = useState(null);
   const [gone, setGone] = useState(null);
-  const set = name => event => setFields({ ...fields, [name]: event.target.value });
-  const policy = { older_than_days: fields.days === '' ? null : Number(fields.days), keep_last: Number(fields.keep), ...(fields.workflow.trim() ? { workflow: fields.workflow.trim() } : {}) };
+  const policy = { older_than_days: days === '' ? null : Number(days), keep_last: Number(keep), ...(workflow.trim() ? { workflow: workflow.trim() } : {}) };
   // What was found for other fields is no preview of these.
   const preview = found?.fields === fields ? found : null, count = preview?.items.length;
   const look = async event => {
@@ -130,9 +130,9 @@ export function Storage({ info }) {
   return html`<h1>Storage</h1>
     <dl class="facts"><div><dt>Store</dt><dd class="path">${info?.store}</dd></div><div><dt>Size</dt><dd>${noSize ? noSize.message : !size ? 'Measuring …' : size.bytes === undefined ? 'not told by this store' : `${room(size.bytes)}: ${size.of}`}</dd></div><div><dt>Keeps through</dt><dd>${info ? { power: 'a loss of power', process: 'a killed process', none: 'nothing: memory only' }[info.durability] : ''}</dd></div>${info?.remark ? html`<div><dt>Remark</dt><dd>${info.remark}</dd></div>` : null}</dl>
     ${info?.read_only ? null : html`<h2>Remove finished runs</h2><p class="faint">What can still be resumed always stays.</p>
-      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${fields.days} onInput=${set('days')} /></label>
-        <label>Keep of each workflow <input type="number" min="0" value=${fields.keep} onInput=${set('keep')} /></label>
-        <label>Of the workflow <input value=${fields.workflow} placeholder="any" autocomplete="off" onInput=${set('workflow')} /></label><button>Show what would go</button></form>
+      <form class="bar" onSubmit=${look}><label>Older than days <input type="number" min="0" step="any" value=${days} onInput=${event => set({ days: event.target.value || 'any' })} /></label>
+        <label>Keep of each workflow <input type="number" min="0" value=${keep} placeholder="0" onInput=${event => set({ keep: event.target.value })} /></label>
+        <label>Of the workflow <input value=${workflow} placeholder="any" autocomplete="off" onInput=${event => set({ workflow: event.target.value })} /></label><button>Show what would go</button></form>
       <${Trouble} problem=${problem} />
       ${preview ? count === 0 ? html`<${Nothing} title="Nothing would go." />` : html`<p>${count} ${count === 1 ? 'run' : 'runs'} would go${count > listed ? `; the newest ${listed} are listed` : ''}.</p><${RunTable} items=${preview.items.slice(0, listed)} /><div class="bar"><button class="danger" onClick=${() => setSure(preview)}>Remove ${count} ${count === 1 ? 'run' : 'runs'} …</button></div>` : null}`}
     ${sure ? html`<${Ask} title="Remove ${sure.items.length} ${sure.items.length === 1 ? 'run' : 'runs'} for good?" say="Remove" danger act=${() => ask('/prune', { ...policy, runs: sure.items.map(head => head.run_id), dry_run: false })} close=${() => setSure(null)} done=${({ items, record }) => { setFound(null); setGone({ count: items.length, stay: sure.items.length - items.length, record }); }}><p>Their journals cannot be had back. Who asked is kept, as a run of its own.</p><//>` : null}

@@ -1,5 +1,5 @@
 import { html, useState, useEffect, useMemo } from './vendor/preact-htm.js';
-import { api, ask, kept, at, to, settle, runLink, useLive, Loaded, Nothing, State, Time, Text, Ask, Trouble, Problem, stateOf, ago, duration, money, number } from './lib.js';
+import { api, ask, kept, at, to, settle, runLink, useLive, useClock, Loaded, Nothing, State, Time, Took, Text, Ask, Trouble, Problem, stateOf, duration, money, number } from './lib.js';
 import { Decide } from './lists.js';
 import { Graph, took, tries, stateOfStep } from './graph.js';
 import { History, useSettled } from './history.js';
@@ -36,21 +36,23 @@ export function Run({ id, tab = 'steps', query, info }) {
       <dl class="facts">
         <div><dt>Workflow</dt><dd><a href=${to(['workflow', head.workflow])}>${head.workflow}</a>, version ${head.version}</dd></div>
         <div><dt>Started by</dt><dd>${value.by ?? 'not told'}, <${Time} of=${head.created_at} /></dd></div>
-        <div><dt>Took</dt><dd>${head.started_at ? duration((head.owner ? Date.now() : Date.parse(head.updated_at)) - Date.parse(head.started_at)) : 'has not begun'}</dd></div>
+        <div><dt>Took</dt><dd>${head.started_at ? html`<${Took} of=${head} />` : 'has not begun'}</dd></div>
         <div><dt>Executed by</dt><dd>${head.owner ? html`${head.owner.command ?? 'a program'}, process ${head.owner.pid} on ${head.owner.host}` : 'nobody now'}</dd></div>
-        <div><dt>Lease</dt><dd>${head.owner ? html`token ${head.token}, held since ${ago(head.owner.since)}${info?.lease ? `, renewed within ${duration(info.lease)}` : ''}` : `free; the last token was ${head.token}`}</dd></div>
+        <div><dt>Lease</dt><dd>${head.owner ? html`token ${head.token}, held since <${Time} of=${head.owner.since} />${info?.lease ? `, renewed within ${duration(info.lease)}` : ''}` : `free; the last token was ${head.token}`}</dd></div>
         <div><dt>Passes</dt><dd>${value.passes}${head.recoveries ? `, ${head.recoveries} of the last ended with their process` : ''}</dd></div>
-        ${head.queue ? html`<div><dt>Queue</dt><dd><a href="#/queues">${head.queue}</a>${head.priority ? `, priority ${head.priority}` : ''}${head.wake_at && !head.owner ? html`, due ${ago(head.wake_at)}` : ''}</dd></div>` : null}
+        ${head.queue ? html`<div><dt>Queue</dt><dd><a href="#/queues">${head.queue}</a>${head.priority ? `, priority ${head.priority}` : ''}${head.wake_at && !head.owner ? html`, due <${Time} of=${head.wake_at} />` : ''}</dd></div>` : null}
         ${head.parent_run_id ? html`<div><dt>Child of</dt><dd>${runLink(head.parent_run_id)}</dd></div>` : null}
         ${head.tags.forked_from ? html`<div><dt>Forked from</dt><dd>${runLink(head.tags.forked_from)} at <a href=${to(['run', head.tags.forked_from, 'checkpoints'], { seq: head.tags.forked_at })}>${head.tags.forked_at}</a></dd></div>` : null}
         ${head.tags.rerun_of ? html`<div><dt>Repeats</dt><dd>${runLink(head.tags.rerun_of)}</dd></div>` : null}
-        ${value.forks.length ? html`<div><dt>Forks</dt><dd>${value.forks.map(fork => html`${runLink(fork)} `)}</dd></div>` : null}
+        ${value.children.length ? html`<div><dt>Child runs</dt><dd><${Some} ids=${value.children.map(child => child.run_id)} most=${20} all=${{ text: `${id}.` }} /></dd></div>` : null}
+        ${value.forks.length ? html`<div><dt>Forks</dt><dd><${Some} ids=${value.forks} most=${value.at_most} all=${{ where: `forked_from=${id}` }} /></dd></div>` : null}
+        ${value.reruns.length ? html`<div><dt>Repeated by</dt><dd><${Some} ids=${value.reruns} most=${value.at_most} all=${{ where: `rerun_of=${id}` }} /></dd></div>` : null}
         ${Object.entries({ ...head.tags, ...head.partition }).filter(([key]) => !key.startsWith('forked_') && key !== 'rerun_of').map(([key, text]) => html`<div><dt>${key}</dt><dd><a href=${to(['runs'], { where: `${key}=${text}` })}>${text}</a></dd></div>`)}
       </dl>
       ${state === 'died' ? html`<div class="note careful"><b>The process that executed this run died.</b> What is done is kept; a resume goes on behind it.</div>` : null}
       ${head.dead_letter ? html`<div class="note bad"><b>It is a dead letter.</b> It ended its workers again and again; none takes it until it is put back into its queue.</div>` : null}
       ${head.error && head.status === 'failed' ? html`<div class="note bad"><b>${head.error_step ? html`Step <a class="path" href=${to(['run', id, 'steps'], { step: head.error_step })}>${head.error_step}</a> failed:` : 'It failed:'}</b><${Why} error=${head.error} step=${value.steps.find(step => step.path === head.error_step)} /></div>` : head.error ? html`<div class="note careful">It is ${head.status}: ${head.error.slice(0, 500)}</div>` : null}
-      ${head.waits.map(wait => html`<div class="note careful" key=${wait.path}>Waits at <span class="path">${wait.path}</span> for ${wait.message ? html`a decision: <b>${wait.message}</b>` : wait.is_child_run ? 'the end of its child run' : wait.signal ? html`the signal <code>${wait.signal}</code>` : 'its time'}${wait.due ? `, until ${new Date(wait.due).toLocaleString()}` : ''}.
+      ${head.waits.map(wait => html`<div class="note careful" key=${wait.path}>Waits at <span class="path">${wait.path}</span> for ${wait.message ? html`a decision: <b>${wait.message}</b>` : wait.is_child_run ? html`the end of its child run <${ChildLink} of=${value} step=${wait.path} />` : wait.signal ? html`the signal <code>${wait.signal}</code>` : 'its time'}${wait.due ? `, until ${new Date(wait.due).toLocaleString()}` : ''}.
         ${info?.read_only ? null : wait.message ? html`<div class="bar"><button class="main" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${true} close=${() => setDialog(null)} />`)}>Approve …</button>
           <button class="danger" onClick=${() => setDialog(html`<${Decide} item=${{ run_id: id, step: wait.path, message: wait.message }} approve=${false} close=${() => setDialog(null)} />`)}>Reject …</button></div>`
           : wait.signal && !wait.is_child_run ? html`<div class="bar"><button onClick=${() => setDialog(html`<${Signal} id=${id} name=${wait.signal} close=${() => setDialog(null)} />`)}>Send the signal …</button></div>` : null}</div>`)}
@@ -62,6 +64,14 @@ export function Run({ id, tab = 'steps', query, info }) {
           : tab === 'compare' ? html`<${Compare} ...${parts} />` : tab === 'audit' ? html`<${RunAudit} ...${parts} />` : tab === 'costs' ? html`<${Costs} ...${parts} />` : tab === 'definition' ? html`<${Definition} ...${parts} />` : html`<${Steps} ...${parts} />`}
       </div>`;
   }}<//>${dialog}`;
+}
+
+/** Runs that come of this one; when they are more, a list of all. */
+const Some = ({ ids, most, all }) => html`${ids.slice(0, most).map(id => html`${runLink(id)} `)}${ids.length >= most ? html`<a href=${to(['runs'], all)}>all of them</a>` : null}`;
+
+function ChildLink({ of, step }) {
+  const child = of.children.find(child => child.step === step);
+  return child ? runLink(child.run_id) : null;
 }
 
 // What a shell said last tells most; where a program was is for who looks for it.
@@ -105,26 +115,26 @@ function Again({ id, close, done }) {
 }
 
 function Steps({ id, value, query, said }) {
-  const open = query.get('step'), text = query.get('filter') ?? '';
-  const pick = path => { location.hash = to(['run', id, 'steps'], { step: path, filter: text }).slice(1); };
+  const open = query.get('step'), text = query.get('filter') ?? '', opened = query.getAll('opened');
+  const place = what => to(['run', id, 'steps'], { step: open, filter: text, opened, ...what });
+  const pick = path => { location.hash = place({ step: path }).slice(1); };
   const steps = text ? value.steps.filter(step => step.path.toLowerCase().includes(text.toLowerCase()) || stateOfStep(step) === text) : value.steps;
   const chosen = open && value.steps.find(step => step.path === open);
-  return html`<${Now} said=${said} pick=${pick} but=${open} /><${Graph} steps=${value.steps} passes=${value.passes} open=${pick} />
-    ${chosen ? html`<${StepView} key=${chosen.path} id=${id} step=${chosen} said=${said?.get(chosen.path)} close=${() => settle(to(['run', id, 'steps'], { filter: text }))} />` : open ? html`<p class="note">There is no step <span class="path">${open}</span>.</p>` : null}
-    <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => settle(to(['run', id, 'steps'], { step: open, filter: event.target.value }))} /> <span class="faint" role="status">${steps.length} steps</span></div>
-    <${Table} label="Steps" columns=${stepColumns} items=${steps} id=${step => step.path} row=${step => html`<td><a class="path" href=${to(['run', id, 'steps'], { step: step.path, filter: text })}>${step.path}</a> <span class="faint">${step.title ?? step.kind}</span></td>
+  return html`<${Now} said=${said} pick=${pick} but=${open} /><${Graph} steps=${value.steps} passes=${value.passes} open=${pick} opened=${opened} setOpened=${opened => settle(place({ opened, seq: query.get('seq') }))} />
+    ${chosen ? html`<${StepView} key=${chosen.path} id=${id} of=${value} step=${chosen} said=${said?.get(chosen.path)} asked=${Number(query.get('seq'))} pick=${seq => settle(place({ seq }))} close=${() => settle(place({ step: null }))} />` : open ? html`<p class="note">There is no step <span class="path">${open}</span>.</p>` : null}
+    <div class="bar"><input type="search" aria-label="Filter the steps" placeholder="filter: path or state" value=${text} onInput=${event => settle(place({ filter: event.target.value, seq: query.get('seq') }))} /> <span class="faint" role="status">${steps.length} steps</span></div>
+    <${Table} label="Steps" columns=${stepColumns} items=${steps} id=${step => step.path} row=${step => html`<td><a class="path" href=${place({ step: step.path })}>${step.path}</a> <span class="faint">${step.title ?? step.kind}</span></td>
       <td><${State} of=${stateOfStep(step)} /></td><td class="num">${tries(step).length || ''}</td><td class="num">${tries(step).length ? duration(took(step)) : ''}</td><td class="wide why">${step.error?.message?.slice(0, 200) ?? step.reason?.slice(0, 200) ?? ''}</td>`} />`;
 }
 
 const stepColumns = [['Step', ''], ['State', 'col-state'], ['Attempts', 'col-short num'], ['Took', 'col-short num'], ['Why', 'wide why']];
 
-function StepView({ id, step, said, close }) {
-  const [picked, setSeq] = useState(null);
+function StepView({ id, of, step, said, asked, pick, close }) {
   // While nothing was picked, the newest: it may have ended since.
-  const seq = picked ?? step.seq ?? step.attempts.at(-1)?.seq ?? null;
+  const seq = step.attempts.find(attempt => attempt.seq === asked)?.seq ?? step.seq ?? step.attempts.at(-1)?.seq ?? null;
   return html`<section class="note step"><div class="bar"><b class="path">${step.path}</b><${State} of=${stateOfStep(step)} />${step.reused.length ? html`<span class="faint">reused in pass ${step.reused.join(', ')}</span>` : null}<button onClick=${close}>Close</button></div>
-    ${step.reason ? html`<p>${step.reason}</p>` : null}
-    ${step.attempts.length > 1 ? html`<div class="bar" role="group" aria-label="Attempts">${step.attempts.map(attempt => html`<button aria-pressed=${attempt.seq === seq} onClick=${() => setSeq(attempt.seq)}>attempt ${attempt.attempt}: ${attempt.status}</button>`)}</div>` : null}
+    ${step.reason ? html`<p>${step.reason}</p>` : null}${of.children.some(child => child.step === step.path) ? html`<p>Its child run: <${ChildLink} of=${of} step=${step.path} /></p>` : null}
+    ${step.attempts.length > 1 ? html`<div class="bar" role="group" aria-label="Attempts">${step.attempts.map(attempt => html`<button aria-pressed=${attempt.seq === seq} onClick=${() => pick(attempt.seq)}>attempt ${attempt.attempt}: ${attempt.status}</button>`)}</div>` : null}
     ${said?.isRunning ? html`<h2>Output so far</h2><${Said} said=${said} />${said.lines.length ? null : html`<p class="faint">It has said nothing yet.</p>`}` : null}
     ${seq ? html`<${CheckpointView} key=${seq} id=${id} seq=${seq} />` : said?.isRunning ? null : html`<p class="faint">It has no checkpoint yet.</p>`}</section>`;
 }
@@ -143,14 +153,24 @@ function CheckpointView({ id, seq }) {
   }}<//>`;
 }
 
-function Timeline({ id, value }) {
-  const bars = useMemo(() => value.steps.flatMap(step => tries(step).map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration }))).sort((a, b) => a.begin - b.begin), [value]);
-  if (bars.length === 0) return html`<${Nothing} title="No attempt has ended yet." />`;
+function Timeline({ id, value, head }) {
+  const ended = useMemo(() => value.steps.flatMap(step => tries(step).map(attempt => ({ ...attempt, path: step.path, end: Date.parse(attempt.ended), begin: Date.parse(attempt.ended) - attempt.duration }))), [value.steps]);
+  const begun = useMemo(() => underWay(value.steps, head), [value.steps, head]);
+  const now = useClock(() => begun.length ? Date.now() : 0);
+  const bars = useMemo(() => [...ended, ...begun.map(bar => ({ ...bar, end: Math.max(now, bar.begin), duration: Math.max(0, now - bar.begin) }))].sort((a, b) => a.begin - b.begin), [ended, begun, now]);
+  if (bars.length === 0) return html`<${Nothing} title="No attempt has begun yet." />`;
   const begin = bars[0].begin, span = Math.max(1, bars.reduce((last, bar) => Math.max(last, bar.end), begin) - begin);
   return html`<p class="faint">${duration(span)} from the first attempt to the last, waits and pauses included.</p>
-    <${Table} label="Attempts" columns=${barColumns} items=${bars} id=${bar => bar.seq} row=${bar => html`<td><a class="path" href="#/run/${encodeURIComponent(id)}/steps?step=${encodeURIComponent(bar.path)}">${bar.path}</a>${bar.attempt > 1 ? ` (${bar.attempt})` : ''}</td>
+    <${Table} label="Attempts" columns=${barColumns} items=${bars} id=${bar => bar.seq ?? bar.path} row=${bar => html`<td><a class="path" href=${to(['run', id, 'steps'], { step: bar.path, seq: bar.seq })}>${bar.path}</a>${bar.attempt > 1 ? ` (${bar.attempt})` : ''}</td>
       <td><svg class="lane ${bar.status}" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=${`${bar.status}, begun ${duration(bar.begin - begin)} after the first`}><rect x=${(bar.begin - begin) / span * 1000} y="4" height="12" width=${Math.max(2, bar.duration / span * 1000)} /></svg></td>
       <td class="num">${duration(bar.duration)}</td>`} />`;
+}
+
+// The journal tells of an attempt when it has ended. One that runs began at the earliest when all before it, the attempts before and the pass let it.
+function underWay(steps, head) {
+  const running = head.owner ? steps.filter(step => step.status === 'running' || step.status === 'ready') : [], byPath = new Map(running.length ? steps.map(step => [step.path, step]) : []);
+  const end = step => step?.attempts.length ? Date.parse(step.attempts.at(-1).ended) : 0;
+  return running.map(step => ({ path: step.path, status: 'running', attempt: (step.attempts.at(-1)?.attempt ?? 0) + 1, begin: Math.max(Date.parse(head.owner.since), end(step), ...step.needs.map(need => end(byPath.get(need)))) }));
 }
 
 const barColumns = [['Attempt', 'col-path'], ['When', 'col-lane'], ['Took', 'col-short num']];

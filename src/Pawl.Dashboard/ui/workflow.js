@@ -1,6 +1,6 @@
 // One workflow: how its runs go, what its versions changed.
 import { html, useCallback } from './vendor/preact-htm.js';
-import { at, to, open, settle, useLive, Loaded, Nothing, State, Time, runLink, duration } from './lib.js';
+import { at, to, open, settle, useLive, Loaded, Nothing, State, Text, Time, runLink, duration } from './lib.js';
 import { Durations } from './chart.js';
 import { DefinitionDiff } from './compare.js';
 
@@ -27,10 +27,16 @@ export function WorkflowPage({ name, query, info }) {
 }
 
 function Versions({ name, versions, query }) {
-  if (versions.length < 2) return null;
   const find = (key, fallback) => versions.find(one => `${one.version}` === query.get(key)) ?? fallback;
-  const from = find('from', versions[1]), till = find('to', versions[0]);
-  const choose = (key, label, one) => html`<label for="version-${key}">${label}</label> <select id="version-${key}" value=${`${one.version}`} onChange=${event => settle(to(['workflow', name], { from: from.version, to: till.version, [key]: event.target.value }))}>${versions.map(each => html`<option value=${`${each.version}`}>version ${each.version}</option>`)}</select>`;
-  return html`<h2>What changed</h2><div class="bar">${choose('from', 'From', from)} ${choose('to', 'to', till)}</div>
-    ${from.version === till.version ? html`<p class="faint">Choose two versions.</p>` : !from.has_definition || !till.has_definition ? html`<p class="faint">The runs of a workflow in code do not carry its text.</p>` : html`<${DefinitionDiff} left=${from.run_id} right=${till.run_id} />`}`;
+  const shown = find('version', versions[0]), from = find('from', versions[1]), till = find('to', versions[0]);
+  const choose = (key, label, one) => html`<label for="version-${key}">${label}</label> <select id="version-${key}" value=${`${one.version}`} onChange=${event => settle(to(['workflow', name], { ...Object.fromEntries(query), [key]: event.target.value }))}>${versions.map(each => html`<option value=${`${each.version}`}>version ${each.version}</option>`)}</select>`;
+  return html`<h2>Definition</h2><div class="bar">${choose('version', 'Of', shown)}</div>
+    ${shown.has_definition ? html`<${Definition} key=${shown.run_id} id=${shown.run_id} />` : html`<p class="faint">A workflow in code is in the program that makes its runs: they do not carry its text.</p>`}
+    ${versions.length < 2 ? null : html`<h2>What changed</h2><div class="bar">${choose('from', 'From', from)} ${choose('to', 'to', till)}</div>
+    ${from.version === till.version ? html`<p class="faint">Choose two versions.</p>` : !from.has_definition || !till.has_definition ? html`<p class="faint">The runs of a workflow in code do not carry its text.</p>` : html`<${DefinitionDiff} left=${from.run_id} right=${till.run_id} />`}`}`;
+}
+
+function Definition({ id }) {
+  const [value, problem] = useLive(`/runs/${at([id])}/definition`, null);
+  return html`<${Loaded} value=${value} problem=${problem}>${() => value.definition ? html`<p class="faint path">${value.definition.path}</p><${Text} value=${value.definition.text} />` : html`<p class="faint">Run ${runLink(id)} does not carry its text.</p>`}<//>`;
 }
