@@ -22,6 +22,8 @@ sealed class Cli
     // A worker reads definitions side by side.
     readonly ConcurrentDictionary<string, Configuration> _configurations = [];
     ParseResult? _parsed;
+    List<string>? _gathered;
+    bool _isAnswered;
 
     public Option<string?> StoreOption { get; } = new("--store") { Description = "Where the runs live: file:DIR, sqlite:FILE, postgres://…, redis://… or memory:. Default: PAWL_STORE, else file:.checkpoints", HelpName = "URI", Recursive = true };
 
@@ -29,7 +31,7 @@ sealed class Cli
 
     public Cli(Caller caller)
     {
-        Caller = caller;
+        Caller = caller with { Out = new GuardedOutput(caller.Out), Error = new GuardedOutput(caller.Error) };
         Ink = new Ink(caller.OutIsTerminal && UsesColour(caller));
     }
 
@@ -154,22 +156,60 @@ sealed class Cli
         if (!IsJson) return;
         var buffer = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping })) write(writer);
-        Caller.Out.WriteLine(System.Text.Encoding.UTF8.GetString(buffer.WrittenSpan));
+        var text = System.Text.Encoding.UTF8.GetString(buffer.WrittenSpan);
+        if (_gathered is not null)
+        {
+            _gathered.Add(text);
+            return;
+        }
+        _isAnswered = true;
+        Caller.Out.WriteLine(text);
     }
+
+    /// <summary>Several answers as one document, in a list of this name; a stream has its lines.</summary>
+    public async Task<int> JsonListAsync(string name, Func<Task<int>> tell)
+    {
+        if (IsStream) return await tell();
+        var answers = _gathered = [];
+        try { return await tell(); }
+        catch (Exception)
+        {
+            // The error is the answer.
+            answers = null;
+            throw;
+        }
+        finally
+        {
+            _gathered = null;
+            if (answers is not null)
+                Json(w =>
+                {
+                    w.WriteStartObject();
+                    w.WriteStartArray(name);
+                    foreach (var answer in answers) w.WriteRawValue(answer, skipInputValidation: true);
+                    w.WriteEndArray();
+                    w.WriteEndObject();
+                });
+        }
+    }
+
+    /// <summary>The answer when there is none.</summary>
+    public void JsonProblem(string? error, string reason, int code, string? runId = null) => Json(w =>
+    {
+        w.WriteStartObject();
+        if (runId is not null) w.WriteString("run_id", runId);
+        w.WriteString("error", error);
+        w.WriteString("reason", reason);
+        w.WriteNumber("exit_code", code);
+        w.WriteEndObject();
+    });
 
     void Tell(Exception error)
     {
-        if (error is OperationCanceledException) return;
-        var message = ExitCode.Of(error) == ExitCode.Failed ? $"{error.Message} ({error.GetType().Name}; PAWL_DEBUG=1 shows where)" : error.Message;
-        Caller.Error.WriteLine($"pawl: {message}");
-        Json(w =>
-        {
-            w.WriteStartObject();
-            w.WriteString("error", error.Message);
-            w.WriteString("reason", ExitCode.Word(error));
-            w.WriteNumber("exit_code", ExitCode.Of(error));
-            w.WriteEndObject();
-        });
+        var isInterrupted = error is OperationCanceledException;
+        if (!isInterrupted) Caller.Error.WriteLine($"pawl: {(ExitCode.Of(error) == ExitCode.Failed && error is not OutputException ? $"{error.Message} ({error.GetType().Name}; PAWL_DEBUG=1 shows where)" : error.Message)}");
+        else if (_isAnswered) return;
+        JsonProblem(isInterrupted ? "interrupted" : error.Message, ExitCode.Word(error), ExitCode.Of(error));
     }
 
     static bool UsesColour(Caller caller) => string.IsNullOrEmpty(caller.Variable("NO_COLOR")) && caller.Variable("TERM") != "dumb";

@@ -19,6 +19,7 @@ static class ExitCode
         ResumeRefusedException { Refusal.Reason: RefusalReason.UnknownStep } => Usage,
         ResumeRefusedException { Refusal.Reason: RefusalReason.Waiting } => Waiting,
         ResumeRefusedException or RunExistsException or JournalCorruptException or IllegalTransitionException or LeaseLostException => Refused,
+        OutputException => Failed,
         // Whatever a command reads itself it reads through Files: what is left is the store's.
         CheckpointWriteException or IOException or UnauthorizedAccessException => NotWritten,
         OperationCanceledException => Interrupted,

@@ -199,7 +199,7 @@ public sealed record StartOptions
     /// <summary>The folder of the project the run works on; a resume from another one is refused. Null is not checked.</summary>
     public string? ProjectPath { get; init; }
 
-    /// <summary>Runs only these steps and what they need; null runs all.</summary>
+    /// <summary>Runs only these steps, and keeps to them when it is resumed; null runs all.</summary>
     public StepSelection? Select { get; init; }
 
     /// <summary>Limits over those of the workflow, for the whole run; null members leave the workflow's. A resume may set others.</summary>
@@ -236,43 +236,6 @@ public enum ExistingRun
     Refuse,
     /// <summary>Goes on with it, or returns its result when it is completed: an idempotent start.</summary>
     Join,
-}
-
-/// <summary>A part of the graph.</summary>
-public sealed record StepSelection
-{
-    /// <summary>Starts at this step; steps before it are not run and their recorded outputs are used.</summary>
-    public string? From { get; init; }
-
-    /// <summary>Ends with this step.</summary>
-    public string? Until { get; init; }
-
-    /// <summary>Runs these steps only, as if what they need were done.</summary>
-    public IReadOnlyList<string>? Only { get; init; }
-
-    /// <summary>The ids of the steps that it runs.</summary>
-    /// <exception cref="InvalidDefinitionException">It names a step that does not exist, or leaves out an approval before one that it runs.</exception>
-    internal HashSet<string> In(Workflow workflow)
-    {
-        var chosen = Chosen(workflow);
-        foreach (var id in chosen)
-            if (workflow.Steps.FirstOrDefault(step => !chosen.Contains(step.Id) && Asks(step) && Planning.ResumePlanner.Ancestors(workflow, id).Contains(step.Id)) is { } asks)
-                throw new InvalidDefinitionException($"To run '{id}' without '{asks.Id}' would go around an approval. Run '{asks.Id}' too.");
-        return chosen;
-
-        static bool Asks(Step step) => step.Kind == "approval" || step.Children.Any(Asks);
-    }
-
-    HashSet<string> Chosen(Workflow workflow)
-    {
-        var all = workflow.Steps.Select(step => step.Id).ToHashSet();
-        foreach (var name in (Only ?? []).Append(From).Append(Until).OfType<string>())
-            if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
-        if (Only is { } only) return [.. only];
-        if (From is { } from) all.IntersectWith(Planning.ResumePlanner.Descendants(workflow, from));
-        if (Until is { } until) all.IntersectWith([.. Planning.ResumePlanner.Ancestors(workflow, until), until]);
-        return all;
-    }
 }
 
 /// <summary>Where a fork begins, and what is different there.</summary>
@@ -312,6 +275,10 @@ public sealed record ResumeOptions
     /// <summary>Runs from this step on, also when it or a later one is done; earlier recorded outputs are used, and a failed
     /// earlier step is jumped over because it was asked for by name.</summary>
     public string? From { get; init; }
+
+    /// <summary>Runs this part only, instead of the one that the run was asked for, and keeps to it from here on; <c>new StepSelection()</c> is all of the workflow. Null keeps to the
+    /// run's own part, unless that is done or <see cref="From"/> names a step outside of it.</summary>
+    public StepSelection? Select { get; init; }
 
     /// <summary>Who asks for it, for the record; null is not told.</summary>
     public string? By { get; init; }

@@ -71,7 +71,7 @@ public sealed partial class PawlClient
         {
             if (record.Kind is not (CheckpointKind.Created or CheckpointKind.Resumed) || record.Data.IsEmpty) continue;
             using var data = JsonDocument.Parse(record.Data);
-            source = RunStory.SourceIn(data.RootElement) ?? source;
+            source = RunStory.SourceIn(data.RootElement, source);
         }
         return source;
     }

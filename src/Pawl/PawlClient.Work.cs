@@ -14,7 +14,7 @@ public sealed partial class PawlClient
     /// <param name="start">Run id, partition, tags. With a run id the same run is enqueued once, however often this is called.</param>
     /// <param name="cancellationToken">Stops before the run exists.</param>
     /// <returns>The head of the run: the new one, or the one that had the id already.</returns>
-    /// <exception cref="InvalidDefinitionException">The params do not fit their declarations.</exception>
+    /// <exception cref="InvalidDefinitionException">The params do not fit their declarations, or the part of the workflow that is asked for cannot be run.</exception>
     /// <exception cref="ArgumentException">The transaction is over, or of another database than the store's.</exception>
     public async Task<RunHead> EnqueueAsync(Workflow workflow, IReadOnlyDictionary<string, object?>? parameters = null, EnqueueOptions? enqueue = null, StartOptions? start = null, CancellationToken cancellationToken = default)
     {
@@ -23,6 +23,7 @@ public sealed partial class PawlClient
         RunIds.Check(enqueue.Queue);
         var given = Encode(parameters);
         ParamBinder.Bind(workflow, given);
+        start.Select?.In(workflow);
         for (var taken = 0; ; taken++)
         {
             var runId = RunIds.Check(start.RunId ?? _names.Next(workflow.Name, Time.GetUtcNow(), taken));
@@ -77,7 +78,7 @@ public sealed partial class PawlClient
         if (fitting.Count != 1)
         {
             var open = asked.Count == 0 ? $"run '{runId}' ({head.Status.ToString().ToLowerInvariant()}) asks for no approval at the moment" : $"run '{runId}' asks in {string.Join(", ", asked.Select(wait => $"'{wait.Path}'"))}";
-            throw new ArgumentException(fitting.Count == 0 ? $"Step '{RunIds.Printable(step)}' asks for no approval: {open}." : $"Several requests are below '{step}': {open}. Name one.", nameof(step));
+            throw new ArgumentException(fitting.Count == 0 ? $"Step '{RunIds.Printable(step)}' asks for no approval: {open}." : $"Several requests are below '{step}': {open}. Name one.");
         }
         var approval = new Approval(decision, by, reason, changes is null ? null : PawlJson.Encode(changes, Options.Json));
         return await Store.PostAsync(runId, new RunMessage(fitting[0].Signal!, PawlJson.Encode(approval, Options.Json), Time.GetUtcNow(), by), cancellationToken);

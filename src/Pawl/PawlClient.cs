@@ -116,12 +116,12 @@ public sealed partial class PawlClient : IAsyncDisposable
             bound["__resumed__"] = new RawJson("true"u8.ToArray());
             journal.Strategy = workflow.Options.Strategy;
             journal.Durability = StoredDurability(journal) ?? workflow.Options.Durability;
-            var record = PassRecords.Resumed(workflow, plan, resume, overrides, StoredFingerprint(journal), lease.Token, Time, resume.IsAutomatic ? AutoResume.Next(journal) : 0);
+            var record = PassRecords.Resumed(workflow, plan, resume, overrides, Stored(journal, "fingerprint"), lease.Token, Time, resume.IsAutomatic ? AutoResume.Next(journal) : 0, NewFolder(workflow, journal, parking));
             var migrated = plan.Migrated?.Records(journal, plan.Map, Time.GetUtcNow()).ToList() ?? [];
             var jumped = plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path).ToList();
             foreach (var warning in notice is null ? plan.Warnings : [notice, .. plan.Warnings]) resume.OnEvent?.Invoke(new RunEvent.Warning(Time.GetUtcNow(), warning));
             begun = true;
-            return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, null, record, migrated, jumped, parking, null, cancellationToken);
+            return await PassAsync(workflow, journal, lease, bound, resume.OnEvent, plan.Select, record, migrated, jumped, parking, null, cancellationToken);
         }
         finally
         {
@@ -135,7 +135,7 @@ public sealed partial class PawlClient : IAsyncDisposable
 
     /// <summary>What a resume would do. Reads only; nothing is claimed.</summary>
     /// <exception cref="RunNotFoundException">No such run.</exception>
-    /// <exception cref="InvalidDefinitionException">A param of <paramref name="resume"/> is unknown or has a wrong value.</exception>
+    /// <exception cref="InvalidDefinitionException">A param of <paramref name="resume"/> is unknown or has a wrong value, or the part that it selects cannot be run.</exception>
     public async Task<ResumePlan> PlanAsync(Workflow workflow, string runId, ResumeOptions? resume = null, CancellationToken cancellationToken = default)
     {
         var journal = await Journal.LoadAsync(Store, _commits, RunIds.Check(runId), cancellationToken);
@@ -258,13 +258,18 @@ public sealed partial class PawlClient : IAsyncDisposable
             ? values.EnumerateObject().ToDictionary(value => value.Name, value => RawJson.Parse(value.Value.GetRawText())) : [];
     }
 
-    static string? StoredFingerprint(Journal journal)
+    /// <summary>The folder of this pass, when it is another one than the run's until now. A worker's is its own, and not the run's.</summary>
+    static string? NewFolder(Workflow workflow, Journal journal, Parking parking) =>
+        parking.Executes is null && workflow.Source?.Folder is { } folder && folder != Stored(journal, "folder") ? folder : null;
+
+    /// <summary>What the last record tells of those that begin the run and its passes.</summary>
+    static string? Stored(Journal journal, string fact)
     {
-        var stored = journal.CreatedData!.RootElement.GetProperty("fingerprint").GetString();
+        var stored = journal.CreatedData!.RootElement.TryGetProperty(fact, out var first) ? first.GetString() : null;
         foreach (var pass in journal.Passes.Where(pass => !pass.Data.IsEmpty))
         {
             using var data = JsonDocument.Parse(pass.Data);
-            if (data.RootElement.TryGetProperty("fingerprint", out var print)) stored = print.GetString();
+            if (data.RootElement.TryGetProperty(fact, out var later)) stored = later.GetString();
         }
         return stored;
     }

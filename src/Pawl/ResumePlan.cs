@@ -15,6 +15,8 @@ public enum StepDecision
     Skip,
     /// <summary>It waits for a message or a time; when that has come it goes on.</summary>
     Wait,
+    /// <summary>It is no part of what the run was asked to do: it does not run, and nothing is recorded about it.</summary>
+    LeftOut,
 }
 
 /// <summary>A fact about the surroundings that is no longer what it was when the run began.</summary>
@@ -50,6 +52,12 @@ public sealed record ResumePlan
 
     /// <summary>What a person should know.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>The part of the workflow that the run keeps to; null is all.</summary>
+    public StepSelection? Select { get; init; }
+
+    /// <summary>It is another part than before, which is recorded.</summary>
+    internal bool IsNewPart { get; init; }
 
     /// <summary>Present step id → the id under which it finished: what was asked for, over what migrations say.</summary>
     internal IReadOnlyDictionary<string, string> Map { get; init; } = new Dictionary<string, string>();

@@ -12,7 +12,7 @@ public sealed record RunResult
     /// <summary>The workflow's name.</summary>
     public required string Workflow { get; init; }
 
-    /// <summary>Where the run stands now.</summary>
+    /// <summary>Where the run stands now. <see cref="RunStatus.Running"/> is one that another process took while this one executed it.</summary>
     public required RunStatus Status { get; init; }
 
     /// <summary>Every step that this pass met, in the order in which they ended.</summary>

@@ -136,7 +136,7 @@ public sealed class RunStory
     void Define(Checkpoint record)
     {
         using var data = JsonDocument.Parse(record.Data);
-        Source = SourceIn(data.RootElement) ?? Source;
+        Source = SourceIn(data.RootElement, Source);
         if (!data.RootElement.TryGetProperty("steps", out var steps)) return;
         _defined.Clear();
         foreach (var definition in steps.EnumerateArray())
@@ -149,8 +149,13 @@ public sealed class RunStory
         }
     }
 
-    internal static WorkflowSource? SourceIn(JsonElement data) => !data.TryGetProperty("definition", out var definition) ? null
-        : new WorkflowSource(definition.GetProperty("format").GetString()!, definition.TryGetProperty("path", out var path) ? path.GetString() : null, definition.GetProperty("text").GetString()!);
+    /// <summary>The definition as of a record that begins a run or a pass; what that one does not tell stays.</summary>
+    internal static WorkflowSource? SourceIn(JsonElement data, WorkflowSource? before)
+    {
+        var folder = data.TryGetProperty("folder", out var told) ? told.GetString() : before?.Folder;
+        if (!data.TryGetProperty("definition", out var definition)) return before is null ? null : before with { Folder = folder };
+        return new WorkflowSource(definition.GetProperty("format").GetString()!, definition.TryGetProperty("path", out var path) ? path.GetString() : null, definition.GetProperty("text").GetString()!) { Folder = folder };
+    }
 
     void Rename(string from, string to)
     {

@@ -24,7 +24,11 @@ public sealed record WorkflowParam(string Name, string Type = "string", RawJson?
 /// <param name="Format">For example <c>yaml</c>.</param>
 /// <param name="Path">Where it was read; null when it was not a file.</param>
 /// <param name="Text">The text itself.</param>
-public sealed record WorkflowSource(string Format, string? Path, string Text);
+public sealed record WorkflowSource(string Format, string? Path, string Text)
+{
+    /// <summary>The folder that its commands run in, whole: of a run's source the one the run was started in. Null is not told, and so it is for a run of a queue: a worker runs it in its own.</summary>
+    public string? Folder { get; init; }
+}
 
 /// <summary>What an author defines: a name, params and a graph of steps. Immutable and thread safe; one definition serves any number of runs.</summary>
 public sealed class Workflow

@@ -89,7 +89,7 @@ public sealed class TransactionTests(PostgresFixture postgres) : IDisposable
             .Also(builder => builder.Step("pay", async ctx => (await QueryAsync(ctx.Transaction, $"insert into {table} values ('x')"))?.ToString(), step => step.Transactional().Needs("table")))
             .Build();
         // The robbed pass ends without a word more; the next one does what is left.
-        Assert.Equal(RunStatus.Failed, (await client.RunAsync(workflow, null, new StartOptions { RunId = "r1" }, Token)).Status);
+        Assert.Equal(RunStatus.Running, (await client.RunAsync(workflow, null, new StartOptions { RunId = "r1" }, Token)).Status);
         (await client.ResumeAsync(workflow, "r1", null, Token)).EnsureCompleted();
         var count = Workflow.Create("count").Also(builder => builder.Step("count", async ctx => (await QueryAsync(ctx.Transaction, $"select count(*) from {table}"))?.ToString(), step => step.Transactional())).Build();
         Assert.Equal("1", (await client.RunAsync(count, cancellationToken: Token)).EnsureCompleted().Output<string>("count"));

@@ -8,7 +8,7 @@ static class DeleteCommand
 {
     public static Command Create(Cli cli)
     {
-        var runs = new Argument<string[]>("RUN") { Description = "The runs", Arity = ArgumentArity.OneOrMore };
+        var runs = new Argument<string[]>("RUN") { HelpName = "RUN", Description = "The runs", Arity = ArgumentArity.OneOrMore };
         runs.CompletionSources.Add(context => RunArgument.RunIdsOf(cli, context));
         var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask" };
         return Verbs.On(new Command("delete", "Remove runs whole, whatever their status") { runs, yes }, async () =>

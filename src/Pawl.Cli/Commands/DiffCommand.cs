@@ -26,7 +26,7 @@ static class DiffCommand
 
     static Argument<string?> Side(Cli cli, string name, string description)
     {
-        var argument = new Argument<string?>(name) { Description = description, Arity = ArgumentArity.ExactlyOne };
+        var argument = new Argument<string?>(name) { HelpName = name, Description = description, Arity = ArgumentArity.ExactlyOne };
         argument.CompletionSources.Add(context => RunArgument.RunIdsOf(cli, context));
         return argument;
     }

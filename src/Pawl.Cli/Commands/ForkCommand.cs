@@ -47,13 +47,16 @@ sealed class ForkCommand
         if (_cli.Get(_runId) is not null) throw new UsageException("--run-id names one fork, and --where may find many runs.");
         var heads = await RunFilter.Parse(new RunQuery(), where).ListAsync(client, _cli.Stop);
         if (heads.Count == 0) _cli.Say($"No such runs in {_cli.Store.Uri}.");
-        var code = ExitCode.Done;
-        foreach (var head in heads)
+        return await _cli.JsonListAsync("forks", async () =>
         {
-            var one = await TryAsync(client, head);
-            if (code == ExitCode.Done) code = one;
-        }
-        return code;
+            var code = ExitCode.Done;
+            foreach (var head in heads)
+            {
+                var one = await TryAsync(client, head);
+                if (code == ExitCode.Done) code = one;
+            }
+            return code;
+        });
     }
 
     /// <summary>Of many, one that cannot be forked does not keep the others from it.</summary>
@@ -63,6 +66,7 @@ sealed class ForkCommand
         catch (Exception error) when (error is PawlException or UsageException)
         {
             _cli.Warn($"{head.RunId}: {error.Message}");
+            _cli.JsonProblem(error.Message, ExitCode.Word(error), ExitCode.Of(error), head.RunId);
             return ExitCode.Refused;
         }
     }
@@ -112,6 +116,7 @@ sealed class ForkCommand
         else if (at is not null) fork = fork with { Before = at };
         if (_cli.Get(_set) is not { Length: > 0 } settings) return fork;
         var plan = await client.ForkPointAsync(head.RunId, fork, _cli.Stop);
-        return ForkSettings.Apply(fork, settings, await client.SnapshotAsync(head.RunId, plan, _cli.Stop));
+        var paths = (await client.HistoryAsync(head.RunId, _cli.Stop)).Where(record => record.Kind == CheckpointKind.Step).ToLookup(record => record.Seq <= plan, record => record.Path!);
+        return ForkSettings.Apply(fork, settings, await client.SnapshotAsync(head.RunId, plan, _cli.Stop), [.. paths[true]], [.. paths[false]]);
     }
 }

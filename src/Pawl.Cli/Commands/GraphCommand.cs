@@ -10,7 +10,7 @@ static class GraphCommand
 {
     public static Command Create(Cli cli)
     {
-        var what = new Argument<string?>("FILE|RUN") { Description = $"A workflow file or a run; default: {Definitions.DefaultFile}", Arity = ArgumentArity.ZeroOrOne };
+        var what = new Argument<string?>("FILE|RUN") { HelpName = "FILE|RUN", Description = $"A workflow file or a run; default: {Definitions.DefaultFile}", Arity = ArgumentArity.ZeroOrOne };
         what.CompletionSources.Add(context => RunArgument.RunIdsOf(cli, context));
         var format = new Option<string?>("--format") { Description = "ascii (default), mermaid or dot", HelpName = "FORMAT" };
         format.CompletionSources.Add("ascii", "mermaid", "dot");

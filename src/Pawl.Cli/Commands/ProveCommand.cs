@@ -51,6 +51,7 @@ sealed class ProveCommand
         if (run.Status != RunStatus.Completed)
         {
             _cli.Say("The proof was interrupted; what is done is kept. Go on with the same command.");
+            _cli.JsonProblem("interrupted", "interrupted", ExitCode.Interrupted);
             return ExitCode.Interrupted;
         }
         var proof = prover.Read(run);
@@ -64,14 +65,7 @@ sealed class ProveCommand
     int NothingToCompareWith(string? why)
     {
         _cli.Warn(why ?? "The proof failed.");
-        _cli.Json(w =>
-        {
-            w.WriteStartObject();
-            w.WriteString("error", why);
-            w.WriteString("reason", "failed");
-            w.WriteNumber("exit_code", ExitCode.Failed);
-            w.WriteEndObject();
-        });
+        _cli.JsonProblem(why, "failed", ExitCode.Failed);
         return ExitCode.Failed;
     }
 

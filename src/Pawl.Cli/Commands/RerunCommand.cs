@@ -21,7 +21,7 @@ static class RerunCommand
             var old = RunArgument.Check(cli.Get(run));
             var workflow = await Definitions.OfRunAsync(cli, client, old, cli.Get(file));
             var overrides = Params.Read(cli.Get(parameters), cli.Get(paramsFile), cli.Caller);
-            var facts = ProjectFacts.Gather(cli.Caller, workflow);
+            var facts = ProjectFacts.Gather(workflow.Source is { Folder: { } folder } ? cli.Caller with { Directory = folder } : cli.Caller, workflow);
             var start = new StartOptions { RunId = cli.Get(runId) is { } id ? RunArgument.Check(id) : null, Environment = facts.Environment, ProjectPath = facts.ProjectPath };
             var head = await client.FindAsync(old, cli.Stop) ?? throw new RunNotFoundException(old);
             if (head.Workflow != workflow.Name) throw new ResumeRefusedException(new Refusal(RefusalReason.OtherWorkflow, $"Run '{old}' is of workflow '{head.Workflow}', and '{workflow.Source?.Path}' is '{workflow.Name}' now.", "Start that one with 'pawl run', or name the run's own file with --file."));

@@ -17,6 +17,9 @@ sealed class ResumeCommand
     readonly Option<string[]> _params = new("--param", "-p") { Description = "A param, over the saved one; may be repeated", HelpName = "NAME=VALUE" };
     readonly Option<string?> _paramsFile = new("--params-file") { Description = "A JSON object with params", HelpName = "FILE" };
     readonly Option<string?> _from = new("--from") { Description = "Run from this step on, done or not", HelpName = "STEP" };
+    readonly Option<string?> _until = new("--until") { Description = "End with this step, this time and in later resumes", HelpName = "STEP" };
+    readonly Option<string[]> _only = new("--only") { Description = "Run these steps only, this time and in later resumes", HelpName = "A,B" };
+    readonly Option<bool> _all = new("--all") { Description = "Run everything, also what the run was asked to leave out" };
     readonly Option<bool> _plan = new("--plan") { Description = "Show what a resume would do; changes nothing" };
     readonly Option<string[]> _map = new("--map") { Description = "A finished step has a new name; may be repeated", HelpName = "OLD=NEW" };
     readonly Option<bool> _rerunChanged = new("--rerun-changed") { Description = "Run finished steps again that were edited since" };
@@ -40,7 +43,7 @@ sealed class ResumeCommand
         var verb = new ResumeCommand(cli);
         return Verbs.On(new Command("resume", "Go on with a run: what is done is reused, the rest runs")
         {
-            verb._run, verb._params, verb._paramsFile, verb._from, verb._plan, verb._map, verb._rerunChanged, verb._force, verb._file, verb._budget, verb._ageGuard, verb._envGuard, verb._auto, verb._verbose,
+            verb._run, verb._params, verb._paramsFile, verb._from, verb._until, verb._only, verb._all, verb._plan, verb._map, verb._rerunChanged, verb._force, verb._file, verb._budget, verb._ageGuard, verb._envGuard, verb._auto, verb._verbose,
         }, verb.RunAsync);
     }
 
@@ -48,11 +51,11 @@ sealed class ResumeCommand
     {
         await using var client = await _cli.Store.OpenAsync(_cli.Caller, live: true);
         var runId = await WhichAsync(client);
-        var workflow = await Definitions.OfRunAsync(_cli, client, runId, _cli.Get(_file));
+        var workflow = await Definitions.OfRunAsync(_cli, client, runId, _cli.Get(_file), moved: _cli.Get(_force));
         var resume = new ResumeOptions
         {
             Params = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller),
-            From = _cli.Get(_from), RerunChanged = _cli.Get(_rerunChanged), Force = _cli.Get(_force), Map = Map(), Budget = BudgetText.Parse(_cli.Get(_budget)),
+            From = _cli.Get(_from), Select = Part(workflow), RerunChanged = _cli.Get(_rerunChanged), Force = _cli.Get(_force), Map = Map(), Budget = BudgetText.Parse(_cli.Get(_budget)),
             AgeGuard = Guard(_ageGuard), EnvironmentGuard = Guard(_envGuard),
         };
         return _cli.Get(_plan)
@@ -67,7 +70,7 @@ sealed class ResumeCommand
         IEnumerable<(string Name, string? Value)> words =
         [
             .. (_cli.Get(_params) ?? []).Where(pair => !secrets.Contains(pair.Split('=')[0])).Select(pair => (_params.Name, (string?)pair)),
-            (_paramsFile.Name, _cli.Get(_paramsFile)), (_from.Name, _cli.Get(_from)), .. (_cli.Get(_map) ?? []).Select(pair => (_map.Name, (string?)pair)),
+            (_paramsFile.Name, _cli.Get(_paramsFile)), (_from.Name, _cli.Get(_from)), (_until.Name, _cli.Get(_until)), .. (_cli.Get(_only) ?? []).Select(list => (_only.Name, (string?)list)), .. (_cli.Get(_map) ?? []).Select(pair => (_map.Name, (string?)pair)),
             (_file.Name, _cli.Get(_file)), .. (_cli.Get(_budget) ?? []).Select(pair => (_budget.Name, (string?)pair)), (_ageGuard.Name, _cli.Get(_ageGuard)), (_envGuard.Name, _cli.Get(_envGuard)),
         ];
         foreach (var (name, value) in words)
@@ -76,6 +79,7 @@ sealed class ResumeCommand
             yield return name;
             yield return value;
         }
+        if (_cli.Get(_all)) yield return _all.Name;
         if (_cli.Get(_rerunChanged)) yield return _rerunChanged.Name;
         if (_cli.Get(_force)) yield return _force.Name;
     }
@@ -88,7 +92,7 @@ sealed class ResumeCommand
         foreach (var other in plan.Refusals.Skip(1)) cli.Warn(other.ToString());
         if (plan.Refusals.Count > 0) throw new ResumeRefusedException(plan.Refusals[0]);
         PlanView.Summarize(cli, plan);
-        return await new Pass(cli, client, workflow) { Verbose = verbose, MayAsk = mayAsk }
+        return await new Pass(cli, client, workflow) { Verbose = verbose, Select = plan.Select, MayAsk = mayAsk }
             .RunAsync(onEvent => client.ResumeAsync(workflow, runId, resume with { OnEvent = onEvent }, cli.Stop));
     }
 
@@ -140,6 +144,14 @@ sealed class ResumeCommand
         if (answer.Trim().Length == 0) return candidates[0].RunId;
         return int.TryParse(answer.Trim(), out var chosen) && chosen >= 1 && chosen <= candidates.Count ? candidates[chosen - 1].RunId
             : throw new UsageException($"'{answer.Trim()}' is not one of 1 to {candidates.Count}.");
+    }
+
+    /// <summary>Another part than the run keeps to; null leaves it.</summary>
+    StepSelection? Part(Workflow workflow)
+    {
+        var part = Selection.Of(workflow, null, _cli.Get(_until), _cli.Get(_only));
+        if (!_cli.Get(_all)) return part;
+        return part is null ? new StepSelection() : throw new UsageException("--all runs everything: leave out --until and --only.");
     }
 
     Dictionary<string, string>? Map()

@@ -57,14 +57,14 @@ static class RunArgument
         RunIds.IsValid(runId) ? runId! : throw new UsageException($"'{Human.Line(runId, 80)}' is not a run id. 'pawl list' shows what is there.");
 
     /// <summary>The newest run that no other run started, a schedule's next one aside; or null.</summary>
-    public static async Task<RunHead?> NewestAsync(PawlClient client, CancellationToken stop)
+    public static async Task<RunHead?> NewestAsync(PawlClient client, CancellationToken stop, string? workflow = null)
     {
-        await foreach (var head in client.ListAsync(new RunQuery(), stop))
+        await foreach (var head in client.ListAsync(new RunQuery { Workflow = workflow }, stop))
             if (head.ParentRunId is null && !Schedule.IsAhead(head)) return head;
         return null;
     }
 
     /// <summary>The run that is named, else the newest.</summary>
-    public static async Task<string> OrNewestAsync(Cli cli, PawlClient client, string? runId) =>
-        runId is not null ? Check(runId) : (await NewestAsync(client, cli.Stop))?.RunId ?? throw new UsageException($"There are no runs in {cli.Store.Uri}. 'pawl run' starts one.");
+    public static async Task<string> OrNewestAsync(Cli cli, PawlClient client, string? runId, string? workflow = null) =>
+        runId is not null ? Check(runId) : (await NewestAsync(client, cli.Stop, workflow))?.RunId ?? throw new UsageException($"There are no runs{(workflow is null ? "" : $" of '{workflow}'")} in {cli.Store.Uri}. 'pawl run' starts one.");
 }

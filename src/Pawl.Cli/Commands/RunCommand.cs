@@ -22,7 +22,7 @@ sealed class RunCommand
     readonly Option<bool> _auto = new("--auto") { Description = "Never ask anything" };
     readonly Option<string?> _durability = new("--durability") { Description = "When checkpoints must be durable: sync, async or exit", HelpName = "MODE" };
     readonly Option<bool> _noCheckpoint = new("--no-checkpoint") { Description = "Keep nothing; the run cannot be resumed" };
-    readonly Option<bool> _status = new("--checkpoint-status") { Description = "Do not run: show the status of the newest run (as 'pawl status')" };
+    readonly Option<bool> _status = new("--checkpoint-status") { Description = "Do not run: show the status of the newest run, of FILE if it is named (as 'pawl status')" };
     readonly Option<string[]> _tags = new("--tag") { Description = "A word to find the run by; may be repeated", HelpName = "NAME=VALUE" };
     readonly Option<string[]> _partition = new("--partition") { Description = "What part of the data the run works on; may be repeated", HelpName = "NAME=VALUE" };
     readonly Option<string[]> _budget = BudgetText.Option();
@@ -47,17 +47,16 @@ sealed class RunCommand
 
     async Task<int> RunAsync()
     {
-        if (_cli.Get(_status)) return await StatusCommand.ShowAsync(_cli, null);
+        var runId = _cli.Get(_runId) is { } id ? RunArgument.Check(id) : null;
+        if (_cli.Get(_status)) return await StatusCommand.ShowAsync(_cli, runId, _cli.Get(_file) is { } file ? Definitions.Load(file, _cli).Name : null);
         var loaded = Definitions.Load(_cli.Get(_file), _cli);
         var workflow = Definitions.With(loaded, Options(loaded.Options));
         var parameters = Params.Read(_cli.Get(_params), _cli.Get(_paramsFile), _cli.Caller);
         var select = Selection.Of(workflow, _cli.Get(_from), _cli.Get(_until), _cli.Get(_only));
-        if (_cli.Get(_dryRun)) return await DryRun.ShowAsync(_cli, workflow, select);
+        if (_cli.Get(_dryRun)) return await DryRun.ShowAsync(_cli, workflow, parameters, select);
 
-        var runId = _cli.Get(_runId) is { } id ? RunArgument.Check(id) : null;
         await using var client = await _cli.Store.OpenAsync(_cli.Caller, checkpointing: !_cli.Get(_noCheckpoint) && StoreChoice.IsEnabled(_cli.Caller), live: true);
-        if (_cli.Get(_resume) && await ResumableAsync(client, workflow, runId) is { } resumable)
-            return await ResumeCommand.ResumeAsync(_cli, client, workflow, resumable, new ResumeOptions { Params = parameters, From = _cli.Get(_from), Budget = BudgetText.Parse(_cli.Get(_budget)) }, _cli.Get(_verbose), MayAsk);
+        if (_cli.Get(_resume) && await ResumableAsync(client, workflow, runId) is { } resumable) return await GoOnAsync(client, resumable, parameters);
 
         var facts = ProjectFacts.Gather(_cli.Caller, workflow);
         var start = new StartOptions
@@ -72,6 +71,17 @@ sealed class RunCommand
         if (_cli.Get(_replay) is { } recorded) start = start with { Cassette = await Cassette.OfAsync(client, RunArgument.Check(recorded), Kinds(), _cli.Get(_replayStrict), _cli.Stop) };
         var pass = new Pass(_cli, client, workflow) { Verbose = _cli.Get(_verbose), Select = select, MayAsk = MayAsk };
         return await pass.RunAsync(onEvent => client.RunAsync(workflow, parameters, start with { OnEvent = onEvent }, _cli.Stop));
+    }
+
+    /// <summary>With a run that exists: what was settled when it began cannot be said again.</summary>
+    async Task<int> GoOnAsync(PawlClient client, string runId, Dictionary<string, object?> parameters)
+    {
+        if (((Option[])[_durability, _tags, _partition, _replay, _replayOnly, _replayStrict]).FirstOrDefault(_cli.Has) is { } settled)
+            throw new UsageException($"{settled.Name} is settled when a run begins, and run '{runId}' goes on. Leave it out, or start a new run without --resume.");
+        var loaded = await Definitions.OfRunAsync(_cli, client, runId, _cli.Get(_file) ?? Definitions.DefaultFile);
+        var workflow = Definitions.With(loaded, Options(loaded.Options));
+        var resume = new ResumeOptions { Params = parameters, From = _cli.Get(_from), Select = Selection.Of(workflow, null, _cli.Get(_until), _cli.Get(_only)), Budget = BudgetText.Parse(_cli.Get(_budget)) };
+        return await ResumeCommand.ResumeAsync(_cli, client, workflow, runId, resume, _cli.Get(_verbose), MayAsk);
     }
 
     WorkflowOptions Options(WorkflowOptions options)

@@ -13,10 +13,10 @@ static class StatusCommand
         return Verbs.On(new Command("status", "Where a run stands, and how to go on") { run }, () => ShowAsync(cli, cli.Get(run)));
     }
 
-    public static async Task<int> ShowAsync(Cli cli, string? runId)
+    public static async Task<int> ShowAsync(Cli cli, string? runId, string? workflow = null)
     {
         await using var client = await cli.Store.OpenAsync(cli.Caller);
-        var story = await Stories.ReadAsync(client, await RunArgument.OrNewestAsync(cli, client, runId), cli.Stop);
+        var story = await Stories.ReadAsync(client, await RunArgument.OrNewestAsync(cli, client, runId, workflow), cli.Stop);
         var head = story.Head;
         var next = head.Status is RunStatus.Completed or RunStatus.Canceled ? [] : story.Ready.ToList();
 

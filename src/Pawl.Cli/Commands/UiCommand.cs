@@ -23,7 +23,7 @@ static class UiCommand
                 // As 'pawl resume' does: the file as it is now, for it may have been mended; else the text that the run carries.
                 Definitions = source => Read(cli, source),
             };
-            await using var server = await LocalDashboard.StartAsync(options, cli.Get(port), cli.Stop);
+            await using var server = await StartAsync(cli, options, cli.Get(port));
             cli.Say($"The page over {cli.Store.Uri}{(options.ReadOnly ? ", read-only" : "")}:");
             cli.Say($"  {server.Link}");
             cli.Say(cli.Ink.Faint("The link holds a token: it is for you alone. Ctrl+C ends the page, and pauses what runs in it."));
@@ -38,6 +38,12 @@ static class UiCommand
         });
     }
 
+    static async Task<LocalDashboard> StartAsync(Cli cli, DashboardOptions options, int port)
+    {
+        try { return await LocalDashboard.StartAsync(options, port, cli.Stop); }
+        catch (IOException taken) { throw new UsageException($"--port {port} cannot be had: {taken.Message} Name another one, or leave it out for a free one."); }
+    }
+
     /// <summary>The files named, which must be right when the page opens; one that is broken later is told on it.</summary>
     static List<WorkflowSource> Sources(Cli cli, string[] files)
     {
@@ -47,7 +53,9 @@ static class UiCommand
 
     static Workflow Read(Cli cli, WorkflowSource source)
     {
-        try { return source.Path is { } path && File.Exists(path) ? Definitions.Parse(Files.Read("The workflow file", path, cli.Caller), path, cli) : Definitions.Parse(source.Text, source.Path, cli); }
+        // A run goes on where it was started, if that is here.
+        var folder = Directory.Exists(source.Folder) ? source.Folder : null;
+        try { return source.Path is { } path && File.Exists(path) ? Definitions.Parse(Files.Read("The workflow file", path, cli.Caller), path, cli, folder) : Definitions.Parse(source.Text, source.Path, cli, folder); }
         catch (UsageException error) { throw new InvalidDefinitionException(error.Message); }
     }
 }

@@ -6,7 +6,12 @@ namespace Pawl.Cli.Input;
 /// <summary>What <c>--set PATH=JSON</c> changes at a checkpoint: <c>outputs.STEP</c>, <c>state.KEY</c>, or a member inside one.</summary>
 static class ForkSettings
 {
-    public static ForkOptions Apply(ForkOptions fork, string[]? settings, Snapshot at)
+    /// <param name="fork">What is asked besides.</param>
+    /// <param name="settings">As the caller wrote them.</param>
+    /// <param name="at">What stands at the checkpoint.</param>
+    /// <param name="ended">Steps that have ended there.</param>
+    /// <param name="later">Steps that ended behind it.</param>
+    public static ForkOptions Apply(ForkOptions fork, string[]? settings, Snapshot at, HashSet<string> ended, HashSet<string> later)
     {
         var (outputs, state) = (new Dictionary<string, object?>(), new Dictionary<string, object?>());
         foreach (var (path, text) in Params.Pairs("--set", settings))
@@ -18,10 +23,16 @@ static class ForkSettings
                 "state" => (state, at.State),
                 _ => throw new UsageException($"--set '{path}': write outputs.STEP=JSON, state.KEY=JSON, or a member inside, such as outputs.load.rows=5. Params are set with --param."),
             };
-            Set(values, known, path[(dot + 1)..], Value(path, text), path);
+            var name = path[(dot + 1)..];
+            if (values == outputs && !ended.Any(step => IsIn(name, step)))
+                throw new UsageException(later.FirstOrDefault(step => IsIn(name, step)) is { } step ? $"--set '{path}': '{step}' has not ended at checkpoint {at.Head.Seq}."
+                    : $"--set '{path}': no step of this name has ended at checkpoint {at.Head.Seq}.{(Nearest.Hint(name, ended) is { Length: > 0 } hint ? hint : Nearest.Hint(name.Split('.')[0], ended))}");
+            Set(values, known, name, Value(path, text), path);
         }
         return fork with { Outputs = outputs, State = state };
     }
+
+    static bool IsIn(string name, string step) => name == step || name.StartsWith(step + ".", StringComparison.Ordinal);
 
     /// <summary>A value of its own, or, when the name goes on behind one that is there, a member inside it.</summary>
     static void Set(Dictionary<string, object?> values, IReadOnlyDictionary<string, RawJson> known, string name, JsonNode? value, string path)

@@ -29,6 +29,9 @@ sealed record ProjectFacts(string ProjectPath, IReadOnlyDictionary<string, strin
         return new ProjectFacts(git?.Top ?? caller.Directory, facts);
     }
 
+    /// <summary>The folder of the project that a folder belongs to.</summary>
+    public static string TopOf(string folder) => FindGit(folder)?.Top ?? folder;
+
     public static bool InPath(string program, Caller caller) => Find(program, caller) is not null;
 
     public static string? Find(string program, Caller caller)

@@ -36,8 +36,26 @@ sealed class RunFilter
     public static RunFilter Parse(RunQuery query, string[]? texts)
     {
         var filter = new RunFilter(query);
-        foreach (var condition in (texts ?? []).SelectMany(text => text.Split(" and ", StringSplitOptions.TrimEntries))) filter.Add(condition);
+        foreach (var condition in (texts ?? []).SelectMany(Conditions)) filter.Add(condition);
         return filter;
+    }
+
+    /// <summary>What stands between the 'and's; one in a quoted value is a part of it.</summary>
+    static IEnumerable<string> Conditions(string text)
+    {
+        const string and = " and ";
+        var start = 0;
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (text[i] is '"' or '\'' && text[..i].TrimEnd() is [.., '=' or '~'] && text.IndexOf(text[i], i + 1) is > 0 and var end) i = end;
+            else if (string.CompareOrdinal(text, i, and, 0, and.Length) == 0)
+            {
+                yield return text[start..i].Trim();
+                start = i + and.Length;
+                i = start - 1;
+            }
+        }
+        yield return text[start..].Trim();
     }
 
     /// <summary>One condition more.</summary>

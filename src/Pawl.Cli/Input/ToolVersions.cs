@@ -11,12 +11,12 @@ static class ToolVersions
     static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     const int MostText = 200;
 
-    /// <summary>Asks all of them at once, in the caller's folder, with bash.</summary>
+    /// <summary>Asks all of them at once, in the folder of the steps, with bash.</summary>
     public static void AddTo(Dictionary<string, string> facts, Workflow workflow, Caller caller)
     {
         if (workflow.Source is not { Format: "yaml" } source) return;
         var secrets = workflow.Params.Where(param => param.Type == "secret").Select(param => param.EnvironmentVariable is { } name ? caller.Variable(name) : null).OfType<string>().Where(value => value.Length > 0).ToList();
-        var asked = ToolSettings.Of(source.Text).Select(tool => (tool.Key, Answer: AskAsync(tool.Value, caller))).ToList();
+        var asked = ToolSettings.Of(source.Text).Select(tool => (tool.Key, Answer: AskAsync(tool.Value, source.Folder is { } folder ? caller with { Directory = folder } : caller))).ToList();
         foreach (var (name, answer) in asked)
         {
             var version = answer.GetAwaiter().GetResult();

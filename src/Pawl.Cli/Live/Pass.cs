@@ -49,7 +49,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
             SayWayOn(_runId);
             throw;
         }
-        var interrupted = cli.Stop.IsCancellationRequested && result.Status is RunStatus.Paused or RunStatus.Running;
+        var interrupted = cli.Stop.IsCancellationRequested && result.Status == RunStatus.Paused;
         Say(result, interrupted);
         if (MayAsk && Keeps && await Decisions.AskAsync(cli, client, result))
             return await RunAsync(onEvent => client.ResumeAsync(workflow, result.RunId, ResumeCommand.WithFacts(new ResumeOptions { OnEvent = onEvent }, cli.Caller, workflow), cli.Stop));
@@ -63,6 +63,8 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         { CheckpointWriteFailed: true } => ExitCode.NotWritten,
         { Status: RunStatus.Completed } => ExitCode.Done,
         { Status: RunStatus.Failed or RunStatus.Canceled } => ExitCode.Failed,
+        // Another process took it, and goes on with it.
+        { Status: RunStatus.Running } => ExitCode.Refused,
         _ when interrupted => ExitCode.Interrupted,
         { Status: RunStatus.Paused } when DidItsPart(result) => ExitCode.Done,
         _ => ExitCode.Waiting,
@@ -108,8 +110,10 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
             if (wait.Message is not null) cli.Say($"Decide with:  {cli.CommandLine("approve", result.RunId, wait.Path)}   or reject");
             else if (wait.Signal is { } signal && !wait.IsChildRun) cli.Say($"Send it with:  {cli.CommandLine("signal", result.RunId, signal)}");
         }
-        if (Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled)) SayWayOn(result.RunId);
+        if (HasWayOn(result)) SayWayOn(result.RunId);
     }
+
+    bool HasWayOn(RunResult result) => Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled or RunStatus.Running);
 
     void SayWayOn(string runId) => cli.Say($"Go on with:  {cli.CommandLine("resume", runId)}");
 
@@ -149,7 +153,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
         w.WriteEndArray();
         w.WriteBoolean("checkpoint_write_failed", result.CheckpointWriteFailed);
         w.WriteString("store", Keeps ? cli.Store.Uri : null);
-        w.WriteString("resume", Keeps && result.Status is not (RunStatus.Completed or RunStatus.Canceled) ? cli.CommandLine("resume", result.RunId) : null);
+        w.WriteString("resume", HasWayOn(result) ? cli.CommandLine("resume", result.RunId) : null);
         w.WriteEndObject();
     });
 

@@ -5,8 +5,9 @@ namespace Pawl.Cli.View;
 /// <summary>What a run would do: waves, estimates, the chain that decides. Writes nothing, not even the store's folder.</summary>
 static class DryRun
 {
-    public static async Task<int> ShowAsync(Cli cli, Workflow workflow, StepSelection? select)
+    public static async Task<int> ShowAsync(Cli cli, Workflow workflow, Dictionary<string, object?> parameters, StepSelection? select)
     {
+        await CheckAsync(workflow, parameters, select);
         var estimates = await EstimatesAsync(cli, workflow);
         var chosen = Selection.Ids(workflow, select);
         var edges = Definitions.Edges(workflow).Where(edge => chosen?.Contains(edge.Id) != false).ToList();
@@ -76,5 +77,13 @@ static class DryRun
         if (step.Options.Timeout is { } limit) remarks.Add($"at most {Human.Duration(limit)} each");
         if (step.Options.ContinueOnError) remarks.Add("a failure is tolerated");
         return string.Join("; ", remarks);
+    }
+
+    /// <summary>As a run would be refused, in a store that goes with this call; what is missing, such as a secret, may be there when the run is made.</summary>
+    static async Task CheckAsync(Workflow workflow, Dictionary<string, object?> parameters, StepSelection? select)
+    {
+        await using var draft = PawlClient.Open("memory:");
+        try { await draft.EnqueueAsync(workflow, parameters, start: new StartOptions { Select = select }); }
+        catch (InvalidDefinitionException wrong) when (wrong.Params.Count > 0 && !wrong.Params.Keys.Any(parameters.ContainsKey)) { }
     }
 }

@@ -30,11 +30,11 @@ static class PlanView
     /// <summary>One to three lines: what is reused, what runs.</summary>
     public static void Summarize(Cli cli, ResumePlan plan)
     {
-        var (reused, jumped) = (Named(plan, StepDecision.Reuse), Named(plan, StepDecision.Skip));
+        var (reused, jumped, left) = (Named(plan, StepDecision.Reuse), Named(plan, StepDecision.Skip), Named(plan, StepDecision.LeftOut));
         List<string> run = [.. plan.Steps.Where(step => step.Decision is StepDecision.Run or StepDecision.Rerun).Select(step => step.Decision == StepDecision.Rerun ? $"{step.Path} (again)" : step.Path)];
         cli.Say($"{plan.Head.RunId} ({HeadView.State(plan.Head)}, {plan.Head.Done} of {plan.Head.Total} done)");
         if (reused.Count > 0) cli.Say($"  reused: {List(reused)}{(Human.Cost(plan.Saves) is { Length: > 0 } saves ? $"  (saves {saves})" : "")}");
-        cli.Say($"  runs:   {(run.Count == 0 ? "nothing" : List(run))}{(jumped.Count > 0 ? $"; jumps over {List(jumped)}" : "")}");
+        cli.Say($"  runs:   {(run.Count == 0 ? "nothing" : List(run))}{(jumped.Count > 0 ? $"; jumps over {List(jumped)}" : "")}{(left.Count > 0 ? $"; leaves out {List(left)}" : "")}");
     }
 
     static List<string> Named(ResumePlan plan, StepDecision decision) => [.. plan.Steps.Where(step => step.Decision == decision).Select(step => step.Path)];

@@ -195,7 +195,7 @@ function SnapshotView({ id, seq }) {
 
 const planColumns = [['Step', ''], ['Decision', 'col-state'], ['Saves', 'col-short'], ['Why', '']];
 
-const decisions = { reuse: 'reuse', run: 'run', rerun: 'run again', skip: 'skip', wait: 'wait' };
+const decisions = { reuse: 'reuse', run: 'run', rerun: 'run again', skip: 'skip', wait: 'wait', left_out: 'leave out' };
 
 function Plan({ id, value, query: place, info }) {
   const asked = { from: place.get('from') ?? '', rerun: place.get('rerun') === 'true', force: place.get('force') === 'true' };

@@ -35,7 +35,7 @@ internal static class WorkflowReader
         var factory = new StepFactory(file);
         var builder = Workflow.Create(name, StepReader.Whole(node.FindScalar("version")) ?? 1)
             .Options(ReadOptions(node))
-            .Source(new WorkflowSource("yaml", file.Path, file.Text));
+            .Source(new WorkflowSource("yaml", file.Path, file.Text) { Folder = Path.GetFullPath(file.Directory) });
         if (node.FindScalar("description") is { } description) builder.Describe(description.Value);
         foreach (var (from, to, change) in migrations) builder.Migrate(from, to, change);
         foreach (var param in file.Params) builder.Param(param);

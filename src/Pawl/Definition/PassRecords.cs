@@ -23,6 +23,9 @@ static class PassRecords
             w.WriteString("strategy", JsonNamingPolicy.SnakeCaseLower.ConvertName(workflow.Options.Strategy.ToString()));
             w.WriteString("durability", JsonNamingPolicy.SnakeCaseLower.ConvertName(workflow.Options.Durability.ToString()));
             Definition(w, workflow);
+            // A worker runs it in its own folder.
+            if (queue is null && workflow.Source?.Folder is { } folder) w.WriteString("folder", folder);
+            start.Select?.Write(w);
             Values(w, "params", ParamBinder.Without(Secrets(workflow), given));
             List(w, "secrets", Secrets(workflow));
             Words(w, "partition", start.Partition);
@@ -52,8 +55,8 @@ static class PassRecords
         }),
     };
 
-    /// <summary>The beginning of a pass. <paramref name="plan"/> is null for the first.</summary>
-    public static Checkpoint Resumed(Workflow workflow, ResumePlan? plan, ResumeOptions? resume, IReadOnlyDictionary<string, RawJson>? overrides, string? storedFingerprint, long token, TimeProvider time, int autoResumes = 0) => new()
+    /// <summary>The beginning of a pass. <paramref name="plan"/> is null for the first, <paramref name="folder"/> unless it is another one than before.</summary>
+    public static Checkpoint Resumed(Workflow workflow, ResumePlan? plan, ResumeOptions? resume, IReadOnlyDictionary<string, RawJson>? overrides, string? storedFingerprint, long token, TimeProvider time, int autoResumes = 0, string? folder = null) => new()
     {
         Kind = CheckpointKind.Resumed,
         At = time.GetUtcNow(),
@@ -68,6 +71,8 @@ static class PassRecords
             List(w, "rerun", plan.Steps.Where(step => step.Decision == StepDecision.Rerun).Select(step => step.Path).Union(plan.AskedAgain));
             List(w, "jumped", plan.Steps.Where(step => step.Decision == StepDecision.Skip).Select(step => step.Path));
             Words(w, "map", plan.Map);
+            if (plan.IsNewPart) (plan.Select ?? new StepSelection()).Write(w);
+            if (folder is not null) w.WriteString("folder", folder);
             Words(w, "environment", resume!.Environment);
             if (overrides is { Count: > 0 }) Values(w, "params", ParamBinder.Without(Secrets(workflow), overrides));
             List(w, "secrets", Secrets(workflow));

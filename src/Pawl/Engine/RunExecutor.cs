@@ -24,10 +24,10 @@ static class RunExecutor
         run.Budget = Budget.InForce(run.Workflow.Options.Budget, run.Journal);
         Diagnostics.Log.Began(run.Log, run.Id, run.Workflow.Name, reused);
         run.Publish(new RunEvent.Started(run.Time.GetUtcNow(), run.Id, run.IsResumed, reused));
-        var selected = run.Select?.In(run.Workflow);
+        var selected = run.Select?.In(run.Workflow, run.Journal);
         var graph = run.Journal.Compensating is null ? await run.Graph.RunAsync(run.Workflow.Steps, "", null, run.Kill, null, selected) : new GraphScheduler.Result([], Stopped: false);
 
-        var (status, errorStep, error) = await EndAsync(run, graph, selected);
+        var (status, errorStep, error) = await EndAsync(run, graph);
         Diagnostics.Log.Ended(run.Log, run.Id, status);
         run.Publish(new RunEvent.Ended(run.Time.GetUtcNow(), status, error));
         var reports = run.Reports;
@@ -40,7 +40,7 @@ static class RunExecutor
         };
     }
 
-    static async Task<(RunStatus, string? Step, string? Error)> EndAsync(Run run, GraphScheduler.Result graph, HashSet<string>? selected)
+    static async Task<(RunStatus, string? Step, string? Error)> EndAsync(Run run, GraphScheduler.Result graph)
     {
         // A pause or an interruption that came when everything was done already has nothing left to stop.
         var allDone = graph.Failures.Count == 0 && run.Workflow.Steps.All(step => run.Journal.Find(step.Id) is { IsDone: true });
@@ -54,8 +54,9 @@ static class RunExecutor
             return await RecordAsync(run, CheckpointKind.Failed, RunStatus.Failed, path, error, null);
         }
         var open = run.Workflow.Steps.Where(step => run.Journal.Find(step.Id) is not { IsDone: true }).Select(step => step.Id).ToList();
-        if (selected is not null && run.Select?.From is null && open.Count > 0)
-            return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, $"only a part was asked for; not yet run: {string.Join(", ", open)}");
+        List<string> behind = run.Select is { } part && part != part.Behind ? [.. open.Intersect(part.Behind.Chosen(run.Workflow))] : [];
+        if (behind.Count > 0)
+            return await RecordAsync(run, CheckpointKind.Paused, RunStatus.Paused, null, null, $"only a part was asked for; not yet run: {string.Join(", ", behind)}");
         return await RecordAsync(run, CheckpointKind.Completed, RunStatus.Completed, null, null, open.Count > 0 ? $"left out by request: {string.Join(", ", open)}" : null);
     }
 
@@ -103,7 +104,8 @@ static class RunExecutor
         await run.Steps.AppendAsync(draft, marked: true, null) ? (RunStatus.Waiting, null, null) : Unwritten(run, null);
 
     static (RunStatus, string?, string?) Unwritten(Run run, string? step) =>
-        (RunStatus.Failed, step, run.Stop == StopReason.LeaseLost ? run.StopCause?.Message : $"checkpoint_write_failed: {run.StopCause?.Message}");
+        // Who took the lease goes on with the run.
+        run.Stop == StopReason.LeaseLost ? (RunStatus.Running, null, run.StopCause?.Message) : (RunStatus.Failed, step, $"checkpoint_write_failed: {run.StopCause?.Message}");
 
     /// <summary>Undoes finished steps, the last one first. Each undo is recorded, so a run that dies here goes on undoing.</summary>
     static async Task<(RunStatus, string?, string?)> CompensateAsync(Run run, string? failedStep, StepError error)

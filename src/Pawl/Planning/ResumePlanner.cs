@@ -22,11 +22,15 @@ static class ResumePlanner
         CheckFinished(workflow, journal, map, refusals, warnings);
         if (Budget.InForce(workflow.Options.Budget, journal, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
             refusals.Add(new(RefusalReason.OverBudget, $"Run '{head.RunId}' is over its budget: {over.What}.", over.Mend));
-        var steps = Decide(workflow, journal, options, map, migrated);
+        var kept = StepSelection.Kept(journal);
+        var (part, chosen) = Part(kept, workflow, journal, options, map, refusals);
+        var again = Descendants(workflow, options.From);
+        if (chosen is not null) again.IntersectWith(chosen);
+        var steps = Decide(workflow, journal, options, map, migrated, again, id => chosen?.Contains(id) == false ? part!.Words : null);
         CheckApprovals(workflow, journal, steps, options, map, refusals);
         return new ResumePlan
         {
-            Head = head, Steps = steps, Map = map, Migrated = migrated, AskedAgain = Decisions.StartedOver(journal, Descendants(workflow, options.From)), Refusals = refusals, Warnings = warnings,
+            Head = head, Steps = steps, Map = map, Migrated = migrated, Select = part, IsNewPart = part != kept, AskedAgain = Decisions.StartedOver(journal, again), Refusals = refusals, Warnings = warnings,
             Surroundings = Surroundings(journal, options), Definition = DefinitionChange(workflow, journal),
         };
     }
@@ -178,9 +182,26 @@ static class ResumePlanner
         }
     }
 
-    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, Migrated? migrated)
+    /// <summary>What this pass keeps to: what is asked for now, else what was. When that is done, what its end held back is wanted; and a step that is named to start from is wanted, whatever the part was.</summary>
+    static (StepSelection? Part, HashSet<string>? Ids) Part(StepSelection? kept, Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, List<Refusal> refusals)
     {
-        var rerun = Descendants(workflow, options.From);
+        if (options.Select is { } asked) return asked.IsAll ? default : (asked, asked.In(workflow, journal));
+        if (kept is null) return default;
+        try
+        {
+            var ids = kept.In(workflow, journal);
+            if (journal.Head.Status == RunStatus.Paused && ids.All(id => journal.Find(map.GetValueOrDefault(id, id)) is { IsDone: true })) (kept, ids) = (kept.Behind, kept.Behind.In(workflow, journal));
+            return kept.IsAll || (options.From is { } from && !ids.Contains(from)) ? default : (kept, ids);
+        }
+        catch (InvalidDefinitionException wrong)
+        {
+            refusals.Add(new(RefusalReason.Incompatible, $"Run '{journal.Head.RunId}' was asked for a part of the workflow: {wrong.Message}", "Name another part with --until or --only, or run all of it with --all."));
+            return default;
+        }
+    }
+
+    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, Migrated? migrated, HashSet<string> rerun, Func<string, string?> whyOut)
+    {
         var jumped = options.From is { } from ? Ancestors(workflow, from) : [];
         var changed = options.RerunChanged ? Changed(workflow, journal, map).Select(pair => pair.Item1.Id).ToHashSet() : [];
         var kept = CostLedger.Kept(journal.Entries);
@@ -190,9 +211,11 @@ static class ResumePlanner
             var path = map.GetValueOrDefault(step.Id, step.Id);
             var entry = journal.Find(path);
             StepPlan plan;
-            if (rerun.Contains(step.Id))
+            if (whyOut(step.Id) is { } why && entry is not { IsDone: true, AfterFailure: false })
+                plan = new(step.Id, StepDecision.LeftOut, why, default);
+            else if (rerun.Contains(step.Id))
                 plan = new(step.Id, entry is { IsDone: true } ? StepDecision.Rerun : StepDecision.Run, $"from '{options.From}' on", default);
-            else if (changed.Contains(step.Id))
+            else if (changed.Contains(step.Id) && whyOut(step.Id) is null)
                 plan = new(step.Id, StepDecision.Rerun, "changed since it finished", default);
             else if (entry is { IsDone: true, AfterFailure: true })
                 plan = new(step.Id, StepDecision.Run, "it ran because of a failure: decided anew", default);

@@ -92,7 +92,7 @@ public sealed record RunMessage(string Name, RawJson? Body, DateTimeOffset At, s
     /// <exception cref="ArgumentException">It is not, or it is the engine's.</exception>
     internal static string CheckName(string name) => name is { Length: > 0 and <= 128 } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
         ? name
-        : throw new ArgumentException($"'{RunIds.Printable(name)}' is not a signal's name: use letters, digits, '.', '_' and '-', at most 128.", nameof(name));
+        : throw new ArgumentException($"'{RunIds.Printable(name)}' is not a signal's name: use letters, digits, '.', '_' and '-', at most 128.");
 
     /// <summary>Asks the pass with this fencing token to pause.</summary>
     public static string Pause(long token) => $"pawl:pause:{token}";

@@ -23,6 +23,9 @@ sealed class CommandLab : IDisposable
 
     public string Folder { get; }
 
+    /// <summary>Where the command is called; the folder itself unless it is said.</summary>
+    public string? Here { get; set; }
+
     public string Checkpoints => Path.Combine(Folder, ".checkpoints");
 
     public TextReader In { get; set; } = TextReader.Null;
@@ -88,7 +91,7 @@ sealed class CommandLab : IDisposable
         using var error = new StringWriter();
         var code = await Pawl.Cli.Cli.RunAsync(args, new Caller
         {
-            Out = output, Error = error, In = In, CanAsk = CanAsk, Time = Time, Directory = Folder, Stop = Stop,
+            Out = output, Error = error, In = In, CanAsk = CanAsk, Time = Time, Directory = Here ?? Folder, Stop = Stop,
             Variable = name => _variables.GetValueOrDefault(name),
         });
         return new Answer(code, output.ToString(), error.ToString());

@@ -108,7 +108,24 @@ public sealed class ForkCommandLaws
         Assert.Equal(2, (await lab.RunAsync("list", "--status", "failed", "--json")).Json.GetProperty("runs").GetArrayLength());
     }
 
+    [Fact]
+    public async Task Forks_of_many_runs_are_one_json_document()
+    {
+        using var lab = Prices();
+        foreach (var id in (string[])["r1", "r2"]) await lab.RunAsync("run", "--run-id", id);
+        Assert.Equal(0, (await lab.RunAsync("fork", "--where", "status=failed", "--json")).Json.GetProperty("forks").GetArrayLength());
+        var forks = await lab.RunAsync("fork", "--where", "status=completed", "--at", "save", "--json");
+        Assert.True(forks.Code == 0, forks.All);
+        Assert.Equal(["completed", "completed"], forks.Json.GetProperty("forks").EnumerateArray().Select(fork => fork.GetProperty("status").GetString()));
+        var some = await lab.RunAsync("fork", "--where", "run=r2", "--at", "failed", "--json");
+        Assert.Equal((3, "r2"), (some.Code, some.Json.GetProperty("forks")[0].GetProperty("run_id").GetString()));
+        Assert.Equal("usage", some.Json.GetProperty("forks")[0].GetProperty("reason").GetString());
+    }
+
     [Theory]
+    [InlineData("fork r1 --set outputs.lod.rows=1", "Did you mean 'load'?")]
+    [InlineData("fork r1 --set outputs.sav=1 --plan", "Did you mean 'save'?")]
+    [InlineData("fork r1 --at check --set outputs.save=1 --plan", "'save' has not ended")]
     [InlineData("fork r1 --at chek", "Did you mean 'check'?")]
     [InlineData("fork r1 --at 99", "checkpoints 1 to")]
     [InlineData("fork r1 --at failed", "has not failed")]

@@ -98,6 +98,19 @@ public sealed class LookLaws
     }
 
     [Fact]
+    public async Task Conditions_are_joined_by_and_and_a_quoted_value_may_hold_the_word()
+    {
+        using var lab = new CommandLab().WithThreeGoodSteps();
+        await lab.RunAsync("run", "--run-id", "both", "--tag", "team=read and write");
+        foreach (var (where, found) in ((string, int)[])[("team=\"read and write\" and workflow~'e'", 1), ("error~'read and write'", 0), ("error~can't and team='read and write'", 0)])
+        {
+            var list = await lab.RunAsync("list", "--json", "--where", where);
+            Assert.True(list.Code == 0, list.All);
+            Assert.Equal(found, list.Json.GetProperty("runs").GetArrayLength());
+        }
+    }
+
+    [Fact]
     public async Task Logs_that_are_followed_show_what_a_step_says_while_it_runs_and_nothing_twice()
     {
         using var lab = new CommandLab();

@@ -77,12 +77,13 @@ public sealed class ProveLaws : IDisposable
               - id: b
                 run: sleep 0.3; echo b > b.txt
             """);
-        using var first = Start("workflow.yaml", "--points", "6", "--parallel", "1");
-        while (await first.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line && !line.StartsWith("2/6", StringComparison.Ordinal)) { }
+        using var first = Start("workflow.yaml", "--points", "6", "--parallel", "1", "--json");
+        while (await first.StandardError.ReadLineAsync(TestContext.Current.CancellationToken) is { } line && !line.StartsWith("2/6", StringComparison.Ordinal)) { }
         Assert.Equal(0, Kill(first.Id, 2));
         var interrupted = await EndAsync(first);
         Assert.True(interrupted.Code == 130, interrupted.All);
-        Assert.Contains("Go on with the same command", interrupted.Out, StringComparison.Ordinal);
+        Assert.Contains("Go on with the same command", interrupted.Error, StringComparison.Ordinal);
+        Assert.Equal("interrupted", interrupted.Json.GetProperty("reason").GetString());
 
         var done = await ProveAsync("workflow.yaml", "--points", "6", "--parallel", "1", "--json");
         Assert.True(done.Code == 0, done.All);

@@ -135,6 +135,8 @@ public sealed class RunLaws
     [InlineData("run", "-p", "who")]
     [InlineData("run", "-p", "nobody=1")]
     [InlineData("run", "-p", "count=many")]
+    [InlineData("run", "--dry-run", "-p", "nobody=1")]
+    [InlineData("run", "--dry-run", "-p", "count=many")]
     [InlineData("run", "--params-file", "missing.json")]
     [InlineData("run", "missing.yaml")]
     [InlineData("run", "--parallel", "0")]
@@ -265,6 +267,50 @@ public sealed class RunLaws
     }
 
     [Fact]
+    public async Task The_status_that_run_shows_is_that_of_the_file_it_names()
+    {
+        using var lab = new CommandLab().WithThreeGoodSteps();
+        await lab.RunAsync("run", "--run-id", "r1");
+        lab.Write("other.yaml", "name: other\nsteps:\n  - { id: a, run: echo a }\n");
+        Assert.Equal(2, (await lab.RunAsync("run", "other.yaml", "--checkpoint-status")).Code);
+        await lab.RunAsync("run", "other.yaml", "--run-id", "r2");
+        Assert.Equal("r1", Text((await lab.RunAsync("run", "workflow.yaml", "--checkpoint-status", "--json")).Json, "run_id"));
+        Assert.Equal("r2", Text((await lab.RunAsync("run", "--checkpoint-status", "--json")).Json, "run_id"));
+        Assert.Equal("r1", Text((await lab.RunAsync("run", "--checkpoint-status", "--run-id", "r1", "--json")).Json, "run_id"));
+    }
+
+    [Fact]
+    public async Task An_output_that_cannot_be_written_is_no_trouble_of_the_store()
+    {
+        using var lab = new CommandLab().WithThreeGoodSteps();
+        await lab.RunAsync("run", "--run-id", "r1");
+        var full = await lab.RunAsync(new FullOutput(), "list");
+        Assert.True(full.Code == 1, $"{full.Code}: {full.Error}");
+        Assert.Contains("No space left", full.Error, StringComparison.Ordinal);
+    }
+
+    sealed class FullOutput : StringWriter
+    {
+        public override void Write(char value) => throw new IOException("No space left on device");
+        public override void Write(char[] buffer, int index, int count) => throw new IOException("No space left on device");
+        public override void Write(string? value) => throw new IOException("No space left on device");
+    }
+
+    [Fact]
+    public async Task A_run_that_another_process_took_is_exit_3_and_not_said_to_have_failed()
+    {
+        using var lab = new CommandLab();
+        // A file store's claim is its lock file: without it the run is no longer this process's.
+        lab.Write("workflow.yaml", "name: w\nsteps:\n  - { id: a, run: rm .checkpoints/r1/lock }\n  - { id: b, run: echo b >> ran }\n");
+        var lost = await lab.RunAsync("run", "--run-id", "r1", "--json");
+        Assert.True(lost.Code == 3, lost.All);
+        Assert.Equal("running", Text(lost.Json, "status"));
+        Assert.Contains("taken over", Text(lost.Json, "error"), StringComparison.Ordinal);
+        Assert.DoesNotContain("Go on with", lost.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(lab.Path_("ran")));
+    }
+
+    [Fact]
     public async Task A_store_that_cannot_be_written_is_exit_5()
     {
         using var lab = new CommandLab().WithThreeSteps();
@@ -313,6 +359,29 @@ public sealed class RunLaws
         Assert.Equal(lab.Folder, Text(created, "project_path"));
         Assert.False(created.GetProperty("mode").GetProperty("parallel").GetBoolean());
         Assert.Equal("red", Text(created.GetProperty("tags"), "team"));
+    }
+
+    [Fact]
+    public async Task The_help_of_no_verb_shows_what_is_in_the_store()
+    {
+        using var lab = new CommandLab().WithThreeGoodSteps();
+        await lab.RunAsync("run", "--run-id", "the-only-run");
+        foreach (var args in (string[][])[[], .. Pawl.Cli.Verbs.Names.Select(verb => (string[])[verb])])
+            Assert.DoesNotContain("the-only-run", (await lab.RunAsync([.. args, "--help"])).All, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_interrupted_command_gives_a_json_document_too()
+    {
+        using var lab = new CommandLab();
+        await lab.CompletedRunAsync();
+        lab.Stop = new CancellationToken(canceled: true);
+        foreach (var args in (string[][])[["list"], ["status"]])
+        {
+            var interrupted = await lab.RunAsync([.. args, "--json"]);
+            Assert.True(interrupted.Code == 130, interrupted.All);
+            Assert.Equal(("interrupted", 130), (Text(interrupted.Json, "reason"), interrupted.Json.GetProperty("exit_code").GetInt32()));
+        }
     }
 
     [Fact]

@@ -50,6 +50,18 @@ public sealed class UiLaws
         }
     }
 
+    [Fact]
+    public async Task A_port_that_is_taken_is_a_wrong_call()
+    {
+        using var lab = new CommandLab();
+        using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((System.Net.IPEndPoint)taken.LocalEndpoint).Port;
+        var refused = await lab.RunAsync("ui", "--port", $"{port}");
+        Assert.True(refused.Code == 2, refused.All);
+        Assert.Contains($"--port {port}", refused.Error, StringComparison.Ordinal);
+    }
+
     [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
     static extern int Kill(int process, int signal);
 }

@@ -64,6 +64,7 @@ public sealed class WaitLaws
         Assert.Equal(2, status.Json.GetProperty("runs")[0].GetProperty("waits").GetArrayLength());
         Assert.Contains("Nothing", (await lab.RunAsync("approve", "nothing")).All + "Nothing", StringComparison.Ordinal);
         var wrong = await lab.RunAsync("approve", "r1", "build");
+        Assert.DoesNotContain("(Parameter", wrong.Error, StringComparison.Ordinal);
         Assert.Equal(2, wrong.Code);
         Assert.Contains("'gate/approval'", wrong.Error, StringComparison.Ordinal);
         Assert.Equal(2, (await lab.RunAsync("signal", "r1", "a b")).Code);

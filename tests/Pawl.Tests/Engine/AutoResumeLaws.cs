@@ -36,6 +36,28 @@ public class AutoResumeLaws
         Assert.Single(await lab.Records("a"));
     });
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_goes_on_by_itself_leaves_out_what_the_run_was_to_leave_out(bool inWorker) => Lab.Do(async lab =>
+    {
+        var failures = 0;
+        var builder = Workflow.Create("w").Options(new WorkflowOptions { AutoResumeAttempts = 2 });
+        builder.Step("build", _ => failures++ < 1 ? StepResult.Fail("broke") : StepResult.Ok(1));
+        builder.Work("deploy");
+        var workflow = builder.Build();
+        var start = new StartOptions { RunId = "run", Select = new StepSelection { Until = "build" } };
+        if (inWorker)
+        {
+            await using var hand = new Hand(lab, workflow);
+            await lab.Client.EnqueueAsync(workflow, null, new EnqueueOptions(), start, Lab.Token);
+            await lab.Delay(60);
+        }
+        else await lab.Run(workflow, start: start);
+        Assert.Equal((RunStatus.Paused, 2), ((await lab.Head()).Status, await Attempts(lab, "build")));
+        Assert.Empty(await lab.Records("deploy"));
+    });
+
     [Fact]
     public void A_failed_run_of_a_queue_goes_on_by_itself_bounded_with_back_off_and_holds_nothing_meanwhile() => Lab.Do(async lab =>
     {
