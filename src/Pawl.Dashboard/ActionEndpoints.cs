@@ -108,9 +108,9 @@ static class ActionEndpoints
                     await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, new ResumeOptions { OnEvent = onEvent }, stop));
                 return null;
             }
-            catch (ResumeRefusedException)
+            catch (ResumeRefusedException refused) when (refused.Refusal.Reason is RefusalReason.Held or RefusalReason.Waiting or RefusalReason.Completed or RefusalReason.Canceled)
             {
-                // Another process goes on with it, or it waits for more.
+                // Another process goes on with it, or has ended it, or it waits for more.
                 return null;
             }
             catch (Exception error) when (error is PawlException or IOException or BadRequestException)

@@ -41,17 +41,19 @@ public sealed class HostedLaws
         return workflow.Build();
     }
 
-    [Fact]
-    public async Task A_decision_is_kept_when_the_run_cannot_go_on_here_and_said_again_it_goes_on()
+    [Theory, InlineData(false, "line 3 is wrong"), InlineData(true, "pipeline")]
+    public async Task A_decision_is_kept_when_the_run_cannot_go_on_here_and_said_again_it_goes_on(bool isRefused, string why)
     {
         var broken = true;
         var built = OfAFile();
         var client = new PawlClient(new MemoryStore());
         await client.RunAsync(built, null, new StartOptions { RunId = "r" }, Lab.Stop);
-        await using var server = await LocalDashboard.StartAsync(new DashboardOptions { Client = client, Definitions = _ => broken ? throw new InvalidDefinitionException("line 3 is wrong") : built }, cancellationToken: Lab.Stop);
+        await using var server = await LocalDashboard.StartAsync(new DashboardOptions { Client = client, Definitions = _ => !broken ? built : isRefused ? Lab.Pipeline : throw new InvalidDefinitionException("line 3 is wrong") }, cancellationToken: Lab.Stop);
         using var http = new HttpClient { BaseAddress = new Uri(server.Address, "api/v1/") };
         (await http.GetAsync(server.Link, Lab.Stop)).EnsureSuccessStatusCode();
-        Assert.Equal((true, "line 3 is wrong"), await DecideAsync());
+        var (isFirst, problem) = await DecideAsync();
+        Assert.True(isFirst);
+        Assert.Contains(why, problem, StringComparison.Ordinal);
         Assert.Equal(RunStatus.Waiting, (await client.FindAsync("r", Lab.Stop))!.Status);
         broken = false;
         Assert.Equal((false, null), await DecideAsync());
@@ -62,7 +64,7 @@ public sealed class HostedLaws
         {
             using var answer = await http.PostAsync("runs/r/decide", new StringContent("""{"step":"gate/approval","approve":true}""", Encoding.UTF8, "application/json"), Lab.Stop);
             var said = JsonElement.Parse(await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync(Lab.Stop));
-            return (said.GetProperty("is_first").GetBoolean(), said.TryGetProperty("problem", out var problem) ? problem.GetString() : null);
+            return (said.GetProperty("is_first").GetBoolean(), said.TryGetProperty("problem", out var told) ? told.GetString() : null);
         }
     }
 }
