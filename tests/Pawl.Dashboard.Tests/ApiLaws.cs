@@ -157,6 +157,16 @@ public sealed class ApiLaws(Servers servers)
     }
 
     [Fact]
+    public async Task A_plan_tells_the_part_that_its_run_keeps_to()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, new Dictionary<string, object?> { ["fail"] = true }, new StartOptions { RunId = "r", Select = new StepSelection { Until = "right" } }, Lab.Stop);
+        var plan = await lab.GetAsync("runs/r/plan");
+        Assert.Equal(["reuse", "reuse", "run", "left_out", "left_out"], plan.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("decision").GetString()));
+        Assert.Equal("right", plan.GetProperty("select").GetProperty("until").GetString());
+    }
+
+    [Fact]
     public async Task A_failed_run_is_planned_with_a_changed_param_and_resumed()
     {
         await using var lab = await Lab.StartAsync();

@@ -19,7 +19,8 @@ public sealed class UiLaws
         Assert.Equal(1, (await lab.RunAsync("run", "--run-id", "r1")).Code);
         lab.Write("workflow.yaml", "name: mend\nsteps:\n  - id: a\n    run: echo a >> effects\n  - id: b\n    run: echo b >> effects\n");
 
-        var start = new ProcessStartInfo(PawlCommand.Path, ["ui", "--json"]) { WorkingDirectory = lab.Folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        // From another folder: the run goes on in its own.
+        var start = new ProcessStartInfo(PawlCommand.Path, ["ui", "--json", "--store", $"file:{lab.Checkpoints}"]) { WorkingDirectory = Directory.CreateDirectory(lab.Path_("sub")).FullName, RedirectStandardOutput = true, RedirectStandardError = true };
         using var server = Process.Start(start)!;
         try
         {
