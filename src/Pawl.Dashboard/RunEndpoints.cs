@@ -57,7 +57,7 @@ static class RunEndpoints
                 status = step.Current?.Status, cause = step.Current?.Cause, reason = step.Current?.Reason, error = step.Current?.Error, seq = step.Current?.Seq,
                 attempts = step.Records.Select(told => new { told.Pass, told.Record.Seq, told.Record.Attempt, told.Record.Status, ended = told.Record.At, told.Record.Duration }),
             }),
-        }, $"{ListEndpoints.Mark(head)}.{last.Seq}.{last.Hash}.{had}.{forks.Count}.{reruns.Count}");
+        }, $"{ListEndpoints.Mark(head)}.{last.Seq}.{last.Hash}.{had}.{forks.Count}.{forks.FirstOrDefault()}.{reruns.Count}.{reruns.FirstOrDefault()}");
 
         ValueTask<List<string>> OfRunAsync(string tag) => client.ListAsync(new RunQuery { Where = new Dictionary<string, string> { [tag] = id }, Limit = MostOfRun }, context.RequestAborted).Select(run => run.RunId).ToListAsync(context.RequestAborted);
     }

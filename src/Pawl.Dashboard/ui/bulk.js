@@ -14,7 +14,7 @@ const actions = {
 export function BulkBar({ chosen, filter, found, clear, begin }) {
   const many = chosen.length > 0;
   return html`<div class="bar bulk" role="group" aria-label="Actions for many runs">
-    <b>${many ? `${chosen.length} chosen` : 'All that are listed'}</b>
+    <b>${many ? `${chosen.length} chosen` : 'All that the filter finds'}</b>
     ${Object.entries(actions).map(([name, action]) => html`<button class=${action.danger ? 'danger' : ''} onClick=${() => begin(name, many ? chosen : null)}>${action.verb} …</button>`)}
     ${many ? html`<button onClick=${clear}>Choose none</button>` : html`<span class="faint">Tick runs to choose some of them.</span>`}</div>`;
 }
