@@ -69,10 +69,18 @@ public sealed partial class PawlClient
     public Task<bool> RejectAsync(string runId, string step, string? by = null, string? reason = null, CancellationToken cancellationToken = default) =>
         DecideAsync(runId, step, Decision.Rejected, by, reason, null, cancellationToken);
 
+    /// <summary>What a run asks of people now. Of one that waits its head tells; of one whose steps go on beside the question the journal does, which is read for it.</summary>
+    /// <param name="head">The run, as <see cref="FindAsync"/> or a list told it just now.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    /// <exception cref="RunNotFoundException">It was removed meanwhile.</exception>
+    public async Task<IReadOnlyList<Wait>> QuestionsAsync(RunHead head, CancellationToken cancellationToken = default) => head.Status == RunStatus.Running
+        ? [.. new RunStory(head, await HistoryAsync(head.RunId, cancellationToken)).Questions]
+        : [.. head.Waits.Where(wait => wait.Message is not null)];
+
     async Task<bool> DecideAsync(string runId, string step, Decision decision, string? by, string? reason, object? changes, CancellationToken cancellationToken)
     {
         var head = await FindAsync(runId, cancellationToken) ?? throw new RunNotFoundException(runId);
-        var asked = head.Waits.Where(wait => wait.Message is not null).ToList();
+        var asked = await QuestionsAsync(head, cancellationToken);
         var fitting = asked.Where(wait => Journal.IsUnder(wait.Path, step)).ToList();
         if (fitting.Count != 1)
         {

@@ -88,6 +88,32 @@ public sealed class WaitLaws
         Assert.Contains("serves default", ended.Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_run_is_approved_while_another_of_its_steps_runs()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", """
+            name: w
+            steps:
+              - id: long
+                run: for i in $(seq 150); do test -f published && exit 0; sleep 0.02; done; exit 1
+              - id: gate
+                needs: []
+                approval: { message: "Publish?" }
+              - id: publish
+                needs: gate
+                run: touch published
+            """);
+        var run = lab.RunAsync("run", "--run-id", "r1");
+        while (!(await lab.RunAsync("status", "r1")).Out.Contains("asks      gate/approval: Publish?", StringComparison.Ordinal) && !run.IsCompleted) await Task.Yield();
+        Assert.Equal("gate/approval", (await lab.RunAsync("status", "r1", "--json")).Json.GetProperty("waits")[0].GetProperty("step").GetString());
+        var approved = await lab.RunAsync("approve", "r1", "--by", "ann");
+        Assert.True(approved.Code == 0, approved.All);
+        Assert.Contains("'gate/approval' is approved by ann", approved.Out, StringComparison.Ordinal);
+        var done = await run;
+        Assert.True(done.Code == 0, done.All);
+    }
+
     [Theory]
     [InlineData("mail:speed=3", "'speed=3' is not understood")]
     [InlineData("../x", "a queue's name has letters")]
