@@ -191,6 +191,7 @@ static class PassRecords
             if (step.Options.Title is { } title) w.WriteString("title", title);
             if (step.Options.Fingerprint is { } print) w.WriteString("fingerprint", print);
             List(w, "needs", step.Needs.Concat(step.After));
+            List(w, "reads", step.Reads.Select(use => use.ToString()));
             w.WriteEndObject();
         }
         w.WriteEndArray();
