@@ -156,4 +156,40 @@ public sealed class WaitLaws
             _error.Dispose();
         }
     }
+
+    [Theory]
+    [InlineData("--no-checkpoint", false)]
+    [InlineData(null, true)]
+    [InlineData(null, false)]
+    public async Task A_run_that_is_kept_nowhere_and_would_ask_is_refused_before_its_first_step(string? option, bool variable)
+    {
+        using var lab = new CommandLab();
+        lab.Stop = new CancellationTokenSource(TimeSpan.FromSeconds(5)).Token;
+        if (variable) lab["CHECKPOINT_ENABLED"] = "false";
+        var off = option is null && !variable ? "checkpointing: { strategy: off }\n" : "";
+        lab.Write("workflow.yaml", $"name: w\n{off}steps:\n  - {{ id: first, run: touch first }}\n  - {{ id: all, group: [{{ id: gate, approval: {{ message: Publish? }} }}] }}\n");
+        var refused = await lab.RunAsync(option is null ? ["run"] : ["run", option]);
+        Assert.True(refused.Code == 2, refused.All);
+        Assert.Contains("'all/gate'", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("checkpoints are off", refused.Error, StringComparison.OrdinalIgnoreCase);
+        Assert.False(File.Exists(lab.Path_("first")));
+        // Without that step it may run.
+        Assert.Equal(0, (await lab.RunAsync([.. option is null ? ["run"] : new[] { "run", option }, "--only", "first"])).Code);
+    }
+
+    [Fact]
+    public async Task An_interrupted_run_that_is_kept_nowhere_does_not_say_that_something_is_kept()
+    {
+        using var lab = new CommandLab();
+        using var stop = new CancellationTokenSource();
+        lab.Stop = stop.Token;
+        lab.Write("workflow.yaml", "name: w\nsteps:\n  - { id: long, run: 'touch began; for i in $(seq 250); do sleep 0.02; done' }\n");
+        var run = lab.RunAsync("run", "--no-checkpoint");
+        while (!File.Exists(lab.Path_("began")) && !run.IsCompleted) await Task.Yield();
+        await stop.CancelAsync();
+        var ended = await run;
+        Assert.Equal(130, ended.Code);
+        Assert.Contains("nothing of it is kept", ended.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("is kept\n", ended.Out.Replace("nothing of it is kept", "", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
 }
