@@ -119,21 +119,23 @@ public sealed partial class PawlClient
     }
 
     /// <summary>A pass of a worker over a run that it took.</summary>
-    internal async Task ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, Func<Workflow, bool> executes, CancellationToken handOver)
+    /// <returns>The definition of a run that ended for good.</returns>
+    internal async Task<Workflow?> ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, Func<Workflow, bool> executes, CancellationToken handOver)
     {
         var (lease, head) = taken;
-        if (head.Tags.ContainsKey(Occurrence.Tag) && await SettleAsync(lease, head)) return;
+        if (head.Tags.ContainsKey(Occurrence.Tag) && await SettleAsync(lease, head)) return null;
         if (head.Status == RunStatus.Running && head.Recoveries >= worker.MaxRecoveries)
         {
             await FailAsync(lease, new StepError(RunHead.DeadLetterType, $"its process died {head.Recoveries + 1} times in a row without a step finished in between", ErrorClass.Critical));
-            return;
+            return null;
         }
         // No guard of a person's resume applies: age and surroundings differ between workers as a matter of course.
         var resume = new ResumeOptions { AgeGuard = GuardPolicy.Ignore, EnvironmentGuard = GuardPolicy.Ignore, IsAutomatic = true };
         try
         {
             workflow ??= Load(worker, await DefinitionAsync(lease.RunId, CancellationToken.None) ?? throw new JournalCorruptException(lease.RunId, 1, "it should hold its definition"));
-            await GoOnAsync(workflow, lease, null, resume, Parking.InWorker(executes), handOver);
+            var result = await GoOnAsync(workflow, lease, null, resume, Parking.InWorker(executes), handOver);
+            return Transitions.IsFinal(result.Status) ? workflow : null;
         }
         catch (Exception error) when (error is ResumeRefusedException or InvalidDefinitionException)
         {
