@@ -56,7 +56,7 @@ public sealed class Step
     /// <summary>The work.</summary>
     public required Func<StepContext, Task<StepResult>> Body { get; init; }
 
-    /// <summary>Undoes the work when the run is compensated.</summary>
+    /// <summary>Undoes the work when the run is compensated. One that returns a <see cref="StepResult"/> tells its log with it, and fails when that is a failure.</summary>
     public Func<StepContext, Task>? Compensate { get; init; }
 
     /// <summary>The body only runs other steps: it takes no place under <see cref="WorkflowOptions.Concurrency"/>.</summary>
