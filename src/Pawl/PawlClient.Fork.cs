@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Pawl.Engine;
 using Pawl.Planning;
 using Pawl.Storage;
@@ -82,26 +81,15 @@ public sealed partial class PawlClient
     async Task<List<Payload>> PayloadsAsync(string runId, Checkpoint[] records, CancellationToken cancellationToken)
     {
         var found = new Dictionary<string, Payload>();
-        foreach (var record in records)
+        foreach (var named in records.SelectMany(PassRecords.Named))
         {
-            if (record.OutputRef is { } output && !found.ContainsKey(output.Sha256)) found[output.Sha256] = new Payload(output, await Store.ReadPayloadAsync(runId, output, cancellationToken));
-            if (record.Kind != CheckpointKind.Step || record.Data.Span.IndexOf("\"sha256\""u8) < 0) continue;
-            using var data = JsonDocument.Parse(record.Data);
-            foreach (var named in Named(data.RootElement))
+            if (found.ContainsKey(named.Sha256)) continue;
+            try { found[named.Sha256] = new Payload(named, await Store.ReadPayloadAsync(runId, named, cancellationToken)); }
+            catch (JournalCorruptException) when (records.All(record => record.OutputRef != named))
             {
-                if (found.ContainsKey(named.Sha256)) continue;
-                try { found[named.Sha256] = new Payload(named, await Store.ReadPayloadAsync(runId, named, cancellationToken)); }
-                catch (JournalCorruptException)
-                {
-                    // A hash in a step's own facts need not be that of a payload.
-                }
+                // A log that the parent lacks is no reason to do without the fork.
             }
         }
         return [.. found.Values];
     }
-
-    static IEnumerable<PayloadRef> Named(JsonElement data) => data.EnumerateObject()
-        .Where(fact => fact.Value.ValueKind == JsonValueKind.Object && fact.Value.TryGetProperty("sha256", out var hash) && hash.ValueKind == JsonValueKind.String && hash.GetString()!.Length == 64
-            && hash.GetString()!.All(char.IsAsciiHexDigitLower) && fact.Value.TryGetProperty("bytes", out var bytes) && bytes.TryGetInt64(out _))
-        .Select(fact => new PayloadRef(fact.Value.GetProperty("sha256").GetString()!, fact.Value.GetProperty("bytes").GetInt64()));
 }

@@ -200,7 +200,7 @@ public sealed partial class PawlClient
         catch (JournalCorruptException) { return true; }
     }
 
-    /// <summary>Checks a run's journal from end to end, with every payload it refers to.</summary>
+    /// <summary>Checks a run's journal from end to end, with every payload it refers to, and its messages.</summary>
     /// <returns>What is wrong; empty when all is well.</returns>
     public async Task<IReadOnlyList<string>> VerifyAsync(string runId, CancellationToken cancellationToken = default)
     {
@@ -215,9 +215,11 @@ public sealed partial class PawlClient
                 if (!CheckpointCodec.TryDecode(record.Line, hash, out _, out var error)) throw new JournalCorruptException(runId, seq, error);
                 hash = record.Hash;
                 head = Transitions.Apply(head, record);
-                if (record.OutputRef is not { } payload) continue;
-                try { await Store.ReadPayloadAsync(runId, payload, cancellationToken); }
-                catch (JournalCorruptException corrupt) { problems.Add($"line {seq}: {corrupt.Reason}"); }
+                foreach (var payload in PassRecords.Named(record))
+                {
+                    try { await Store.ReadPayloadAsync(runId, payload, cancellationToken); }
+                    catch (JournalCorruptException corrupt) { problems.Add($"line {seq}: {corrupt.Reason}"); }
+                }
             }
             if (seq == 0) throw new RunNotFoundException(runId);
         }
@@ -229,6 +231,7 @@ public sealed partial class PawlClient
         {
             problems.Add(illegal.Message);
         }
+        problems.AddRange((await Store.InboxAsync(runId, cancellationToken)).Select(message => message.Damage).OfType<string>());
         return problems;
     }
 

@@ -70,10 +70,18 @@ public sealed partial class PawlClient
     public Task<bool> RejectAsync(string runId, string step, string? by = null, string? reason = null, CancellationToken cancellationToken = default) =>
         DecideAsync(runId, step, Decision.Rejected, by, reason, null, cancellationToken);
 
+    /// <summary>What a run asks of people now. Of one that waits its head tells; of one whose steps go on beside the question the journal does, which is read for it.</summary>
+    /// <param name="head">The run, as <see cref="FindAsync"/> or a list told it just now.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    /// <exception cref="RunNotFoundException">It was removed meanwhile.</exception>
+    public async Task<IReadOnlyList<Wait>> QuestionsAsync(RunHead head, CancellationToken cancellationToken = default) => head.Status == RunStatus.Running
+        ? [.. new RunStory(head, await HistoryAsync(head.RunId, cancellationToken)).Questions]
+        : [.. head.Waits.Where(wait => wait.Message is not null)];
+
     async Task<bool> DecideAsync(string runId, string step, Decision decision, string? by, string? reason, object? changes, CancellationToken cancellationToken)
     {
         var head = await FindAsync(runId, cancellationToken) ?? throw new RunNotFoundException(runId);
-        var asked = head.Waits.Where(wait => wait.Message is not null).ToList();
+        var asked = await QuestionsAsync(head, cancellationToken);
         var fitting = asked.Where(wait => Journal.IsUnder(wait.Path, step)).ToList();
         if (fitting.Count != 1)
         {
@@ -112,21 +120,23 @@ public sealed partial class PawlClient
     }
 
     /// <summary>A pass of a worker over a run that it took.</summary>
-    internal async Task ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, Func<Workflow, bool> executes, CancellationToken handOver)
+    /// <returns>The definition of a run that ended for good.</returns>
+    internal async Task<Workflow?> ExecuteAsync(TakenRun taken, Workflow? workflow, WorkerOptions worker, Func<Workflow, bool> executes, CancellationToken handOver)
     {
         var (lease, head) = taken;
-        if (head.Tags.ContainsKey(Occurrence.Tag) && await SettleAsync(lease, head)) return;
+        if (head.Tags.ContainsKey(Occurrence.Tag) && await SettleAsync(lease, head)) return null;
         if (head.Status == RunStatus.Running && head.Recoveries >= worker.MaxRecoveries)
         {
             await FailAsync(lease, new StepError(RunHead.DeadLetterType, $"its process died {head.Recoveries + 1} times in a row without a step finished in between", ErrorClass.Critical));
-            return;
+            return null;
         }
         // No guard of a person's resume applies: age and surroundings differ between workers as a matter of course.
         var resume = new ResumeOptions { AgeGuard = GuardPolicy.Ignore, EnvironmentGuard = GuardPolicy.Ignore, IsAutomatic = true };
         try
         {
             workflow ??= Load(worker, await DefinitionAsync(lease.RunId, CancellationToken.None) ?? throw new JournalCorruptException(lease.RunId, 1, "it should hold its definition"));
-            await GoOnAsync(workflow, lease, null, resume, Parking.InWorker(executes), handOver);
+            var result = await GoOnAsync(workflow, lease, null, resume, Parking.InWorker(executes), handOver);
+            return Transitions.IsFinal(result.Status) ? workflow : null;
         }
         catch (Exception error) when (error is ResumeRefusedException or InvalidDefinitionException)
         {

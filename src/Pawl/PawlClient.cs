@@ -183,12 +183,30 @@ public sealed partial class PawlClient : IAsyncDisposable
 
     async Task<RunResult> RunWithoutStoreAsync(Workflow workflow, Dictionary<string, RawJson> given, Dictionary<string, RawJson> bound, StartOptions start, CancellationToken cancellationToken)
     {
+        if (start.Cassette is null && Asking(workflow, start.Select) is { } asks)
+            throw new InvalidDefinitionException($"Step '{asks}' asks a person, and checkpoints are off: nobody could answer a run that is kept nowhere. Switch them on, or leave the step out.");
         var journal = new Journal(Store, _commits, keep: false);
         var runId = RunIds.Check(start.RunId ?? _names.Next(workflow.Name, Time.GetUtcNow(), taken: 0));
         journal.Begin(PassRecords.Created(runId, workflow, given, start, Time));
         var run = new Run(this, workflow, journal, new RunParams(bound, Options.Json), isResumed: false, start.OnEvent, start.Select, Parking.Never) { Cassette = start.Cassette };
         await journal.AppendAsync(PassRecords.Resumed(workflow, null, null, null, null, 1, Time));
         return await RunExecutor.ExecuteAsync(run, null, cancellationToken);
+    }
+
+    /// <summary>The first step that certainly asks a person; whether one behind a condition does is seen when it comes to it.</summary>
+    string? Asking(Workflow workflow, StepSelection? select)
+    {
+        var selected = select?.In(workflow);
+        return In([.. workflow.Steps.Where(step => selected?.Contains(step.Id) != false)], "");
+
+        string? In(IReadOnlyList<Step> steps, string prefix)
+        {
+            var byId = steps.ToDictionary(step => step.Id);
+            return steps.Where(step => step.Kind is "approval" or "group" && IsCertain(step)).Select(step => step.Kind == "group" ? In(step.Children, $"{prefix}{step.Id}/")
+                : Options.Approvals.Decide(new ApprovalRequest("") { Operation = step.Operation }) is null ? prefix + step.Id : null).FirstOrDefault(found => found is not null);
+
+            bool IsCertain(Step step) => step.Condition is null && ResumePlanner.Ancestors(steps, step.Id).All(id => !byId.TryGetValue(id, out var before) || before.Condition is null);
+        }
     }
 
     /// <summary>A run that goes on by itself does so here, while this process lives. The time and the count are the journal's: see <see cref="AutoResume"/>.</summary>

@@ -44,6 +44,7 @@ public sealed class RunStory
 {
     readonly Dictionary<string, StepStory> _steps = [];
     readonly List<string> _defined = [];
+    readonly Dictionary<string, Wait> _questions = [];
 
     /// <summary>Reads a journal.</summary>
     /// <param name="head">The run.</param>
@@ -84,6 +85,9 @@ public sealed class RunStory
     /// <summary>Steps that are not done and that nothing holds back.</summary>
     public IEnumerable<StepStory> Ready => Defined.Where(step => !step.IsDone && step.Before.All(id => !_steps.TryGetValue(id, out var before) || before.IsDone));
 
+    /// <summary>What people are asked while other steps of a run go on: its head tells that only of one that waits. Meant for a run that is <see cref="RunStatus.Running"/>.</summary>
+    public IReadOnlyCollection<Wait> Questions => _questions.Values;
+
     /// <summary>Every path that the journal or the definition names.</summary>
     public IEnumerable<string> Paths => _steps.Keys;
 
@@ -109,6 +113,10 @@ public sealed class RunStory
                 var step = Step(record.Path!);
                 step.Told.Add((Passes, record));
                 step.Current = record;
+                _questions.Remove(step.Path);
+                break;
+            case CheckpointKind.Timer when Engine.PassRecords.WaitIn(record) is { Message: not null } asked:
+                _questions[asked.Path] = asked;
                 break;
             case CheckpointKind.Compensated when record.Status == StepStatus.Completed:
                 Step(record.Path!).Told.Add((Passes, record));
@@ -128,7 +136,11 @@ public sealed class RunStory
             if (data.RootElement.TryGetProperty("map", out var map))
                 foreach (var pair in map.EnumerateObject()) Rename(pair.Value.GetString()!, pair.Name);
             if (data.RootElement.TryGetProperty("rerun", out var rerun))
-                foreach (var step in rerun.EnumerateArray().SelectMany(path => Under(path.GetString()!))) step.Current = null;
+                foreach (var path in rerun.EnumerateArray().Select(path => path.GetString()!))
+                {
+                    foreach (var step in Under(path)) step.Current = null;
+                    EndQuestions(path);
+                }
         }
         if (Passes > 1) foreach (var step in _steps.Values.Where(step => step.IsDone)) step.Reused.Add(Passes);
     }
@@ -157,8 +169,14 @@ public sealed class RunStory
         return new WorkflowSource(definition.GetProperty("format").GetString()!, definition.TryGetProperty("path", out var path) ? path.GetString() : null, definition.GetProperty("text").GetString()!) { Folder = folder };
     }
 
+    void EndQuestions(string path)
+    {
+        foreach (var asked in _questions.Keys.Where(asked => IsUnder(asked, path)).ToList()) _questions.Remove(asked);
+    }
+
     void Rename(string from, string to)
     {
+        EndQuestions(from);
         foreach (var old in Under(from))
         {
             var step = Step(to + old.Path[from.Length..]);

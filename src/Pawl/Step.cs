@@ -8,6 +8,15 @@ namespace Pawl;
 /// <param name="Reason">The condition with its values, for <c>explain</c>.</param>
 public readonly record struct Verdict(bool Run, string? Reason = null);
 
+/// <summary>An output as another step names it.</summary>
+/// <param name="Step">Whose.</param>
+/// <param name="Output">The member of its output.</param>
+public readonly record struct OutputUse(string Step, string Output)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Step}.{Output}";
+}
+
 /// <summary>A handle to a step's typed output.</summary>
 /// <typeparam name="T">What the step returns.</typeparam>
 /// <param name="Path">Its path.</param>
@@ -47,7 +56,7 @@ public sealed class Step
     /// <summary>The work.</summary>
     public required Func<StepContext, Task<StepResult>> Body { get; init; }
 
-    /// <summary>Undoes the work when the run is compensated.</summary>
+    /// <summary>Undoes the work when the run is compensated. One that returns a <see cref="StepResult"/> tells its log with it, and fails when that is a failure.</summary>
     public Func<StepContext, Task>? Compensate { get; init; }
 
     /// <summary>The body only runs other steps: it takes no place under <see cref="WorkflowOptions.Concurrency"/>.</summary>
@@ -55,6 +64,12 @@ public sealed class Step
 
     /// <summary>Steps known beforehand that the body runs, for graphs and validation.</summary>
     public IReadOnlyList<Step> Children { get; init; } = [];
+
+    /// <summary>Of an approval: what kind of thing is to be done (<see cref="ApprovalRequest.Operation"/>).</summary>
+    public string? Operation { get; init; }
+
+    /// <summary>Outputs that it, or a step inside, reads by name from steps beside it: a resume refuses when a finished step left none of that name.</summary>
+    public IReadOnlyList<OutputUse> Reads { get; init; } = [];
 
     /// <summary>The workflow that the body runs as a run of its own, where that is known beforehand.</summary>
     internal Workflow? ChildWorkflow { get; init; }

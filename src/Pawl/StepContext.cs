@@ -147,20 +147,32 @@ public sealed class StepContext
     /// <param name="timeout">Longest wait, counted from the first time that the run came here; null waits for ever.</param>
     /// <returns>The signal; <see cref="Signal.TimedOut"/> tells that none came.</returns>
     /// <remarks>When nothing else is left to do the run is parked: it holds no thread, no memory and no lease until the signal, or the time, comes.</remarks>
-    public async Task<Signal> WaitForSignalAsync(string name, TimeSpan? timeout = null) =>
-        Read<Signal>(await _run.Steps.WaitAsync(_attempt, name, RunMessage.CheckName(name), timeout, null, message => StepResult.Ok(message is null
+    /// <exception cref="InvalidDefinitionException">Checkpoints are off, and the wait would never end: nobody could send the signal.</exception>
+    public async Task<Signal> WaitForSignalAsync(string name, TimeSpan? timeout = null)
+    {
+        if (timeout is null) MustBeKept(name, $"waits for the signal '{name}'");
+        return Read<Signal>(await _run.Steps.WaitAsync(_attempt, name, RunMessage.CheckName(name), timeout, null, message => StepResult.Ok(message is null
             ? new Signal(name, null, null, _run.Time.GetUtcNow(), TimedOut: true)
             : new Signal(name, message.Body, message.By, message.At, TimedOut: false))));
+    }
+
+    void MustBeKept(string name, string what)
+    {
+        if (_run.Lease is null && _run.Cassette?.Find($"{Path}/{name}") is null)
+            throw new InvalidDefinitionException($"Step '{Path}' {what}, and checkpoints are off: nobody could answer a run that is kept nowhere. Switch them on, or leave the step out.");
+    }
 
     /// <summary>Asks a person (<see cref="PawlClient.ApproveAsync"/>, <see cref="PawlClient.RejectAsync"/>), and waits as <see cref="WaitForSignalAsync"/> does.</summary>
     /// <param name="request">What is asked, and what a time-out means.</param>
     /// <param name="name">The name of the sub-step that keeps the decision. Default <c>approval</c>.</param>
     /// <exception cref="StepFailedException">The time ran out and <see cref="ApprovalRequest.OnTimeout"/> is <see cref="TimeoutAction.Fail"/>.</exception>
+    /// <exception cref="InvalidDefinitionException">Checkpoints are off: nobody could decide.</exception>
     public async Task<Approval> RequestApprovalAsync(ApprovalRequest request, string name = "approval")
     {
         var path = $"{Path}/{name}";
         if (_run.Options.Approvals.Decide(request) is { } rule)
             return Read<Approval>(await _run.Steps.RunSubStepAsync(_attempt, name, _ => Task.FromResult(StepResult.Ok(rule)), StepOptions.Default));
+        MustBeKept(name, "asks a person");
         var earlier = _run.Journal.Find(path);
         if (earlier is { IsDone: true, Reason: Planning.ForkPlanner.SetByFork })
             throw new InvalidDefinitionException($"The decision '{path}' was set by a fork. A person decides: fork again without it.");

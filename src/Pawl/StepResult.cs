@@ -41,7 +41,7 @@ public sealed record StepResult
     /// <summary>Facts about the execution (exit code, log reference), any JSON object.</summary>
     public RawJson? Info { get; init; }
 
-    /// <summary>Bytes kept beside the record, content-addressed (captured output). <see cref="Info"/> may name them by hash.</summary>
+    /// <summary>Bytes kept beside the record, content-addressed (captured output). The record names each of them.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>>? Attachments { get; init; }
 
     /// <summary>Success.</summary>

@@ -35,7 +35,7 @@ public sealed record StepSelection
     {
         var chosen = Chosen(workflow);
         foreach (var id in chosen)
-            if (workflow.Steps.FirstOrDefault(step => !chosen.Contains(step.Id) && Asks(step) && journal?.Find(step.Id) is not { IsDone: true, AfterFailure: false } && ResumePlanner.Ancestors(workflow, id).Contains(step.Id)) is { } asks)
+            if (workflow.Steps.FirstOrDefault(step => !chosen.Contains(step.Id) && Asks(step) && journal?.Find(step.Id) is not { IsDone: true, AfterFailure: false } && ResumePlanner.Ancestors(workflow.Steps, id).Contains(step.Id)) is { } asks)
                 throw new InvalidDefinitionException($"To run '{id}' without '{asks.Id}' would go around an approval. Run '{asks.Id}' too.");
         return chosen;
 
@@ -49,7 +49,7 @@ public sealed record StepSelection
             if (!all.Contains(name)) throw new InvalidDefinitionException($"There is no step '{RunIds.Printable(name)}' in '{workflow.Name}'.{Nearest.Hint(name, all)}");
         if (Only is { } only) return [.. only];
         if (From is { } from) all.IntersectWith(ResumePlanner.Descendants(workflow, from));
-        if (Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(workflow, until), until]);
+        if (Until is { } until) all.IntersectWith([.. ResumePlanner.Ancestors(workflow.Steps, until), until]);
         return all;
     }
 

@@ -27,7 +27,7 @@ static class DecideCommand
             await using var client = await cli.Store.OpenAsync(cli.Caller);
             var runId = RunArgument.Check(cli.Get(run));
             var head = await client.FindAsync(runId, cli.Stop) ?? throw new RunNotFoundException(runId);
-            var path = cli.Get(step) ?? Only(head);
+            var path = cli.Get(step) ?? Only(head, await client.QuestionsAsync(head, cli.Stop));
             var who = cli.Get(by) ?? CancelCommand.By();
             bool isFirst;
             try
@@ -53,9 +53,8 @@ static class DecideCommand
         });
     }
 
-    static string Only(RunHead head)
+    static string Only(RunHead head, IReadOnlyList<Wait> asked)
     {
-        var asked = head.Waits.Where(wait => wait.Message is not null).ToList();
         return asked.Count == 1 ? asked[0].Path : throw new UsageException(asked.Count == 0
             ? $"Run '{head.RunId}' ({Words.Of(head.Status)}) asks for no approval at the moment. 'pawl list --status waiting' shows what waits."
             : $"Run '{head.RunId}' asks several things; name the step: {string.Join(", ", asked.Select(wait => wait.Path))}.");

@@ -16,7 +16,7 @@ static class DeleteCommand
             var ids = (cli.Get(runs) ?? []).Select(RunArgument.Check).Distinct().ToList();
             await using var client = await cli.Store.OpenAsync(cli.Caller);
             foreach (var id in ids)
-                if (await client.FindAsync(id, cli.Stop) is null) throw new RunNotFoundException(id);
+                if (!await ExistsAsync(client, id, cli.Stop)) throw new RunNotFoundException(id);
             if (!cli.Get(yes) && !Confirm(cli, ids)) return ExitCode.Refused;
             var deleted = new List<string>();
             foreach (var id in ids)
@@ -33,6 +33,13 @@ static class DeleteCommand
             });
             return ExitCode.Done;
         });
+    }
+
+    static async Task<bool> ExistsAsync(PawlClient client, string id, CancellationToken stop)
+    {
+        try { return await client.FindAsync(id, stop) is not null; }
+        // One that nobody can read any more can still go.
+        catch (JournalCorruptException) { return true; }
     }
 
     static bool Confirm(Cli cli, List<string> ids)

@@ -90,16 +90,18 @@ static class LogsCommand
         await foreach (var record in client.Store.ReadAsync(runId, seq, cli.Stop))
         {
             seq = record.Seq + 1;
-            if (record.Kind != CheckpointKind.Step || (step is not null && !IsUnder(record.Path!, step)) || await ReadAsync(client, runId, record, cli.Stop) is not { } log) continue;
+            if (record.Kind is not (CheckpointKind.Step or CheckpointKind.Compensated) || (step is not null && !IsUnder(record.Path!, step)) || await ReadAsync(client, runId, record, cli.Stop) is not { } log) continue;
             logs.Add(log);
             if (cli.IsJson) continue;
-            cli.Say(cli.Ink.Strong($"── {record.Path}, attempt {record.Attempt}: {Words.Of(record.Status ?? default)}{(log.ExitCode is { } code ? $", exit code {code}" : "")}, {Human.Duration(record.Duration)}"));
-            var text = Encoding.UTF8.GetString(spoken.Rest(log));
+            cli.Say(cli.Ink.Strong($"── {record.Path}, {(IsUndo(record) ? "undone" : $"attempt {record.Attempt}")}: {Words.Of(record.Status ?? default)}{(log.ExitCode is { } code ? $", exit code {code}" : "")}, {Human.Duration(record.Duration)}"));
+            var text = Encoding.UTF8.GetString(IsUndo(record) ? log.Bytes : spoken.Rest(log));
             cli.Caller.Out.Write(text);
             if (text.Length > 0 && text[^1] != '\n') cli.Say();
         }
         return seq;
     }
+
+    static bool IsUndo(Checkpoint record) => record.Kind == CheckpointKind.Compensated;
 
     public static async Task<Log?> ReadAsync(PawlClient client, string runId, Checkpoint record, CancellationToken stop)
     {
@@ -124,6 +126,7 @@ static class LogsCommand
             w.WriteString("step", record.Path);
             w.WriteNumber("seq", record.Seq);
             w.WriteNumber("attempt", record.Attempt);
+            w.WriteBoolean("undo", IsUndo(record));
             w.WriteString("status", Words.Of(record.Status ?? default));
             if (code is { } exit) w.WriteNumber("exit_code", exit);
             else w.WriteNull("exit_code");

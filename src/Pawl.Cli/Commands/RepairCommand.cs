@@ -31,11 +31,13 @@ static class RepairCommand
             cli.Say($"Start anew, and remove it with:  {cli.CommandLine("delete", report.RunId)}");
             return;
         }
+        foreach (var message in report.Messages)
+            cli.Say($"{cli.Ink.Good("✓")} {report.RunId}: message file '{message}' was damaged, and is kept beside the others as '{message}.damaged'. What it said is lost: send it again.");
         cli.Say(report.Quarantined is { } file
             ? $"{cli.Ink.Good("✓")} {report.RunId}: line {report.Line} was damaged ({report.Reason}). The journal was cut back to checkpoint {left.Seq}; the damaged one is kept beside it as {file}."
-            : $"The journal of {report.RunId} is whole; nothing was changed.");
+            : $"The journal of {report.RunId} is whole{(report.Messages.Count > 0 ? "" : "; nothing was changed")}.");
         foreach (var problem in problems) cli.Say($"{cli.Ink.Bad("✗")} {Human.Line(problem)}");
-        if (problems.Count > 0) cli.Say($"A missing output cannot be made up. Run its step again:  {cli.CommandLine("resume", report.RunId, "--from", "STEP")}");
+        if (problems.Count > 0) cli.Say($"What is missing cannot be made up. For an output run its step again:  {cli.CommandLine("resume", report.RunId, "--from", "STEP")}");
         else if (HeadView.HowToGoOn(left, cli) is { } command) cli.Say($"{left.Done} of {left.Total} steps are done. Go on with:  {command}");
     }
 
@@ -43,10 +45,11 @@ static class RepairCommand
     {
         w.WriteStartObject();
         w.WriteString("run_id", report.RunId);
-        w.WriteBoolean("damaged", report.Line > 0);
+        w.WriteBoolean("damaged", report.Line > 0 || report.Messages.Count > 0);
         w.WriteNumber("line", report.Line);
         w.WriteString("reason", report.Reason);
         w.WriteString("quarantined", report.Quarantined);
+        HeadView.List(w, "messages", report.Messages);
         w.WriteBoolean("saved", report.Left is not null);
         HeadView.List(w, "problems_left", problems);
         w.WriteString("resume", report.Left is { } left ? HeadView.HowToGoOn(left, cli) : null);

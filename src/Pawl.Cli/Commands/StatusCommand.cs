@@ -26,6 +26,7 @@ static class StatusCommand
         cli.Say($"  started   {Human.Date(head.CreatedAt, cli.Caller)}, last checkpoint {Human.Ago(head.UpdatedAt, cli.Now)} (number {head.Seq}, pass {story.Passes})");
         if (head.Owner is { } owner) cli.Say($"  held by   {owner}");
         if (next.Count > 0) cli.Say($"  {(head.Owner is null ? "next   " : "current")}   {string.Join(", ", next.Select(step => step.Path))}");
+        foreach (var wait in Asked(story)) cli.Say($"  asks      {wait.Path}: {Human.Line(wait.Message)}");
         if (head.Error is { } error) cli.Say($"  {(head.Status == RunStatus.Failed ? "error " : "reason")}    {(head.ErrorStep is { } at ? $"step '{at}': " : "")}{Human.Line(error)}");
         if (head is { Status: RunStatus.Failed, WakeAt: { } again }) cli.Say($"  resumes   by itself at {Human.Date(again, cli.Caller)}");
         foreach (var step in story.Defined) cli.Say($"    {Mark(cli, head, step, next)}");
@@ -33,6 +34,8 @@ static class StatusCommand
         Write(cli, story, next);
         return ExitCode.Done;
     }
+
+    static IEnumerable<Wait> Asked(RunStory story) => story.Head.Status == RunStatus.Running ? story.Questions : story.Head.Waits.Where(wait => wait.Message is not null);
 
     static string State(RunHead head) => HeadView.Died(head) ? "running, but its process died" : Words.Of(head.Status);
 
@@ -54,7 +57,7 @@ static class StatusCommand
     static void Write(Cli cli, RunStory story, List<StepStory> next) => cli.Json(w =>
     {
         w.WriteStartObject();
-        HeadView.Write(w, story.Head);
+        HeadView.Write(w, story.Head.Status == RunStatus.Running ? story.Head with { Waits = [.. story.Questions] } : story.Head);
         w.WriteNumber("passes", story.Passes);
         HeadView.List(w, "next", next.Select(step => step.Path));
         w.WriteStartArray("steps");

@@ -19,7 +19,7 @@ static class WorkerCommand
         return Verbs.On(new Command("worker", "Execute the runs of a queue until asked to stop; what a dead worker left is taken over") { queues, concurrency, drain, health }, async () =>
         {
             if (cli.Get(concurrency) is < 1) throw new UsageException($"--concurrency '{cli.Get(concurrency)}': write a whole number from 1.");
-            var options = new WorkerOptions { Definitions = source => Input.Definitions.Parse(source.Text, source.Path, cli) };
+            var options = new WorkerOptions { Definitions = source => Input.Definitions.Parse(source.Text, source.Path, cli), Retention = Input.Retention.Of(null, cli) };
             if (cli.Get(queues) is { Length: > 0 } given) options = options with { Queues = [.. given.Select(QueueText.Parse)] };
             if (cli.Get(concurrency) is { } places) options = options with { Concurrency = places };
             if (cli.Get(drain) is { } time) options = options with { DrainTime = Spans.Parse("--drain", time) };

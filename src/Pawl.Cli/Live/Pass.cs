@@ -101,7 +101,7 @@ sealed class Pass(Cli cli, PawlClient client, Workflow workflow)
             { Status: RunStatus.Failed } => ("failed", $"✗ {result.RunId} failed: {Human.Line(result.Error)}"),
             { Status: RunStatus.Canceled } => ("canceled", $"■ {result.RunId} was canceled ({counts})"),
             { Waits.Count: > 0 } => ("waiting", $"‖ {result.RunId} waits: {string.Join("; ", result.Waits.Select(wait => $"'{wait.Path}' for {HeadView.Describe(wait, cli)}"))} ({counts})"),
-            _ when interrupted => ("paused", $"■ {result.RunId} was interrupted ({counts}); what is done is kept"),
+            _ when interrupted => ("paused", $"■ {result.RunId} was interrupted ({counts}); {(Keeps ? "what is done is kept" : "nothing of it is kept")}"),
             _ => (Words.Of(result.Status), $"‖ {result.RunId} is {Words.Of(result.Status)}: {Human.Line(result.Error)} ({counts})"),
         };
         cli.Say(cli.Ink.Of(state, what));

@@ -29,6 +29,14 @@ internal sealed class NameRules
         }
     }
 
+    /// <summary>Outputs of steps beside this one that it names, or a step inside, and that have to be there.</summary>
+    public static IReadOnlyList<OutputUse> OutputsOf(StepDefinition step)
+    {
+        var own = All([step]).Select(one => one.Id).ToHashSet();
+        return [.. All([step]).SelectMany(one => one.Expressions).SelectMany(used => used.Expression.Names).Where(path => !path.IsOptional)
+            .Select(path => path.Segments is ["steps", var name, "outputs", var output, ..] && !own.Contains(name.Split('/')[0]) ? new OutputUse(name, output) : default).Where(use => use != default).Distinct()];
+    }
+
     static IEnumerable<StepDefinition> All(IEnumerable<StepDefinition> steps) => steps.SelectMany(step =>
         All(step.Work is Work.Choose choose ? choose.Cases.SelectMany(one => one.Steps) : step.Children).Prepend(step));
 

@@ -12,12 +12,8 @@ internal sealed class ShellStep(FileContext file, StepDefinition step, Work.Shel
         return look is null ? result : await look.FinishAsync(context, result);
     }
 
-    public static async Task UndoAsync(StepContext context, FileContext file, CommandDefinition command, string id, Surroundings around)
-    {
-        var scope = new StepScope(context, file, around, command.Env) { Undoing = id };
-        var result = (await ExecuteAsync(context, file, command, scope, " undo")).ToResult();
-        if (result.Error is { } error) throw new StepException(error.Message, error.Class);
-    }
+    public static async Task<StepResult> UndoAsync(StepContext context, FileContext file, CommandDefinition command, string id, Surroundings around) =>
+        (await ExecuteAsync(context, file, command, new StepScope(context, file, around, command.Env) { Undoing = id }, " undo")).ToResult();
 
     /// <summary>Asks the probe of <c>on_unknown</c>: exit code 0 says that the work was done, and what it writes to $PAWL_OUTPUT are the outputs.</summary>
     public async Task<StepResult?> ProbeAsync(StepContext context, CommandDefinition probe)

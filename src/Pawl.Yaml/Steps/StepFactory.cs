@@ -14,7 +14,7 @@ internal sealed class StepFactory(FileContext file)
     /// <summary>The steps of one level; those of a fan-out are made anew for each item.</summary>
     public IReadOnlyList<Step> MakeLevel(IReadOnlyList<StepDefinition> steps, Surroundings around)
     {
-        var inside = around with { Ids = [.. steps.Select(step => step.Id).Concat(around.Ids).Distinct()] };
+        var inside = around with { IsTop = around.Ids.Count == 0, Ids = [.. steps.Select(step => step.Id).Concat(around.Ids).Distinct()] };
         return [.. steps.Select(step => Make(step, inside))];
     }
 
@@ -34,6 +34,9 @@ internal sealed class StepFactory(FileContext file)
             Compensate = step.FanOut is null ? UndoOf(step, around) : null,
             IsCompound = step.FanOut is not null || !step.Work.IsOwn,
             Children = children,
+            Operation = (step.Work as Work.Approve)?.Operation,
+            // What stands inside is read at the top as well.
+            Reads = around.IsTop ? NameRules.OutputsOf(step) : [],
             // Of a fan-out each item has these for itself.
             Options = (step.FanOut is null ? OptionsOf(step, around) : new StepOptions { Checkpoint = step.Checkpoint, Title = step.Title }) with
             {

@@ -121,8 +121,8 @@ internal sealed class StepScope(StepContext context, FileContext file, Surroundi
     }
 }
 
-/// <summary>Where a step stands: the items around it, and the ids it can see.</summary>
-internal sealed record Surroundings(Items Items, IReadOnlyList<string> Ids)
+/// <summary>Where a step stands: the items around it, the ids it can see, and whether it is inside of no other step.</summary>
+internal sealed record Surroundings(Items Items, IReadOnlyList<string> Ids, bool IsTop = false)
 {
     public static Surroundings Nothing { get; } = new(Items.None, []);
 }

@@ -110,8 +110,7 @@ static class PassRecords
                 w.WriteStartObject();
                 w.WriteString("path", wait.Path);
                 if (wait.Signal is not null) w.WriteString("signal", wait.Signal);
-                if (wait.Due is { } due) w.WriteString("due", due.UtcDateTime);
-                if (wait.Message is not null) w.WriteString("message", wait.Message);
+                Rest(w, wait);
                 w.WriteEndObject();
             }
             w.WriteEndArray();
@@ -134,6 +133,74 @@ static class PassRecords
         return names;
     }
 
+    /// <summary>A step begins to wait: the end of the waiting, and what a person is asked, are known before it does.</summary>
+    public static Checkpoint Begun(Wait wait, DateTimeOffset now) => new()
+    {
+        Kind = CheckpointKind.Timer,
+        At = now,
+        Path = wait.Path,
+        Data = Write(w =>
+        {
+            if (wait.Message is not null) w.WriteString("signal", wait.Signal);
+            Rest(w, wait);
+        }),
+    };
+
+    static void Rest(Utf8JsonWriter w, Wait wait)
+    {
+        if (wait.Due is { } due) w.WriteString("due", due.UtcDateTime);
+        if (wait.Message is not null) w.WriteString("message", wait.Message);
+    }
+
+    public static Wait WaitIn(Checkpoint begun)
+    {
+        using var data = JsonDocument.Parse(begun.Data);
+        return WaitIn(data.RootElement, begun.Path);
+    }
+
+    /// <summary>Reads what <see cref="Waiting"/> and <see cref="Begun"/> wrote.</summary>
+    public static Wait WaitIn(JsonElement data, string? path = null)
+    {
+        return new Wait(path ?? data.GetProperty("path").GetString()!, Text("signal"), data.TryGetProperty("due", out var due) ? due.GetDateTimeOffset() : null, Text("message"));
+        string? Text(string name) => data.TryGetProperty(name, out var text) ? text.GetString() : null;
+    }
+
+    const string Log = "log", Attached = "attachments";
+
+    /// <summary>What a record refers to: its output, its log, and what else was attached.</summary>
+    public static List<PayloadRef> Named(Checkpoint record)
+    {
+        List<PayloadRef> named = record.OutputRef is { } output ? [output] : [];
+        if (record.Kind is not (CheckpointKind.Step or CheckpointKind.Compensated) || record.Data.Span.IndexOf("\"sha256\""u8) < 0) return named;
+        using var data = JsonDocument.Parse(record.Data);
+        if (data.RootElement.TryGetProperty(Log, out var log) && Name(log) is { } ofLog) named.Add(ofLog);
+        if (data.RootElement.TryGetProperty(Attached, out var more) && more.ValueKind == JsonValueKind.Array) named.AddRange(more.EnumerateArray().Select(Name).OfType<PayloadRef>());
+        return named;
+
+        static PayloadRef? Name(JsonElement fact) => fact.ValueKind == JsonValueKind.Object && fact.TryGetProperty("sha256", out var hash) && hash.ValueKind == JsonValueKind.String && hash.GetString() is { Length: 64 } name
+            && name.All(char.IsAsciiHexDigitLower) && fact.TryGetProperty("bytes", out var bytes) && bytes.TryGetInt64(out var length) ? new PayloadRef(name, length) : null;
+    }
+
+    /// <summary>The facts of a record with the names of its attachments; that of a log is there already.</summary>
+    public static ReadOnlyMemory<byte> WithAttached(ReadOnlyMemory<byte> data, IEnumerable<PayloadRef> attached)
+    {
+        var more = attached.Where(one => data.Span.IndexOf(System.Text.Encoding.ASCII.GetBytes($"\"{Log}\":{{\"sha256\":\"{one.Sha256}\"")) < 0).ToList();
+        if (more.Count == 0) return data;
+        var names = Write(w =>
+        {
+            w.WriteStartArray(Attached);
+            foreach (var one in more)
+            {
+                w.WriteStartObject();
+                w.WriteString("sha256", one.Sha256);
+                w.WriteNumber("bytes", one.Bytes);
+                w.WriteEndObject();
+            }
+            w.WriteEndArray();
+        });
+        return StepExecutor.With(data, names);
+    }
+
     static void Definition(Utf8JsonWriter w, Workflow workflow)
     {
         w.WriteString("fingerprint", workflow.Fingerprint);
@@ -146,6 +213,7 @@ static class PassRecords
             if (step.Options.Title is { } title) w.WriteString("title", title);
             if (step.Options.Fingerprint is { } print) w.WriteString("fingerprint", print);
             List(w, "needs", step.Needs.Concat(step.After));
+            List(w, "reads", step.Reads.Select(use => use.ToString()));
             w.WriteEndObject();
         }
         w.WriteEndArray();

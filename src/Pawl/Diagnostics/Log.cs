@@ -27,4 +27,7 @@ static partial class Log
 
     [LoggerMessage(7, LogLevel.Error, "Run {RunId} cannot be executed by this worker: {Message}")]
     public static partial void NotExecuted(ILogger logger, string runId, string message);
+
+    [LoggerMessage(9, LogLevel.Warning, "Old runs of '{Workflow}' could not be removed: {Message}")]
+    public static partial void NotPruned(ILogger logger, string workflow, string message);
 }

@@ -5,7 +5,7 @@ namespace Pawl.Engine;
 
 sealed partial class Journal
 {
-    /// <summary>The decisions that the run was parked for the last time, as of a loaded journal; whoever asked for one that was made has a result.</summary>
+    /// <summary>What people were asked, when the run was parked the last time and since then; whoever asked for a decision that was made has a result.</summary>
     public IReadOnlyList<Wait> Asked { get; private set; } = [];
 
     /// <summary>Appends a step's record in the transaction that holds the step's own rows: both last, or neither.</summary>

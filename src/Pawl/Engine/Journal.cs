@@ -99,8 +99,9 @@ sealed partial class Journal(ICheckpointStore store, CommitQueue commits, bool k
                 Put(record);
                 break;
             case CheckpointKind.Timer:
-                using (var data = JsonDocument.Parse(record.Data))
-                    _entries[record.Path!] = new JournalEntry(record.Path!, record) { Results = _entries.GetValueOrDefault(record.Path!)?.Results ?? 0, TimerDue = data.RootElement.GetProperty("due").GetDateTimeOffset() };
+                var wait = PassRecords.WaitIn(record);
+                _entries[wait.Path] = new JournalEntry(wait.Path, record) { Results = _entries.GetValueOrDefault(wait.Path)?.Results ?? 0, TimerDue = wait.Due };
+                if (wait.Message is not null) Asked = [.. Asked.Where(other => other.Path != wait.Path), wait];
                 break;
             case CheckpointKind.Compensating: Compensating = record; break;
             case CheckpointKind.Waiting: Asked = [.. Head.Waits.Where(wait => wait.Message is not null)]; break;

@@ -16,7 +16,7 @@ sealed class Run
     readonly Dictionary<string, StepAttempt> _claims = [];
     readonly CancellationTokenSource _kill = new();
     readonly List<StepReport> _reports = [];
-    readonly HashSet<string> _unpriced = [];
+    readonly HashSet<string> _told = [];
     int _stop;
 
     public Run(PawlClient client, Workflow workflow, Journal journal, RunParams parameters, bool isResumed, Action<RunEvent>? onEvent, StepSelection? select, Parking parking)
@@ -133,12 +133,13 @@ sealed class Run
         if (IsWatched) Publish(new RunEvent.StepEnded(Time.GetUtcNow(), report, retryIn));
     }
 
-    /// <summary>Told once for each model: a figure of nothing that should be one of money would be believed.</summary>
-    void Unpriced(string model)
+    /// <summary>A figure of nothing that should be one of money would be believed.</summary>
+    void Unpriced(string model) => WarnOnce($"The model '{model}' has no price in 'prices': its tokens are counted, and cost nothing.");
+
+    public void WarnOnce(string message)
     {
-        lock (_unpriced)
-            if (!_unpriced.Add(model)) return;
-        Warn($"The model '{model}' has no price in 'prices': its tokens are counted, and cost nothing.");
+        lock (_told) { if (!_told.Add(message)) return; }
+        Warn(message);
     }
 
     public void Warn(string message)

@@ -113,7 +113,7 @@ static class RunExecutor
         if (run.Journal.Compensating is null && !await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensating, At = run.Time.GetUtcNow(), Path = failedStep, Error = error }, marked: true, null))
             return Unwritten(run, failedStep);
         var problems = new List<string>();
-        foreach (var entry in run.Journal.Order.Where(entry => entry.Status == StepStatus.Completed).Reverse())
+        foreach (var entry in Planning.UndoOrder.Of(run.Workflow, run.Journal.Order))
         {
             if (run.IsStopping) break;
             if ((run.Workflow.Find(entry.Path) ?? run.Seen.GetValueOrDefault(entry.Path)) is not { Compensate: { } undo } step) continue;
@@ -129,11 +129,13 @@ static class RunExecutor
         for (var attempt = 1; ; attempt++)
         {
             var began = run.Time.GetTimestamp();
-            StepError? failure = null;
+            var (failure, told) = (default(StepError), default(StepResult));
             run.Waits.Enter(null);
             try
             {
-                await undo(new StepContext(run, new StepAttempt(path, attempt, "compensation", run.Kill, failedBefore: true, null)));
+                var undone = undo(new StepContext(run, new StepAttempt(path, attempt, "compensation", run.Kill, failedBefore: true, null)));
+                await undone;
+                failure = (told = (undone as Task<StepResult>)?.Result)?.Error;
             }
             catch (Exception error)
             {
@@ -147,7 +149,7 @@ static class RunExecutor
                 continue;
             }
             var status = failure is null ? StepStatus.Completed : StepStatus.Failed;
-            await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensated, At = run.Time.GetUtcNow(), Path = path, Status = status, Attempt = attempt, Duration = run.Time.GetElapsedTime(began), Error = failure, Reason = "compensation" }, marked: true, null);
+            await run.Steps.AppendAsync(new Checkpoint { Kind = CheckpointKind.Compensated, At = run.Time.GetUtcNow(), Path = path, Status = status, Attempt = attempt, Duration = run.Time.GetElapsedTime(began), Error = failure, Reason = "compensation", Data = told?.Info?.Utf8 ?? default }, marked: true, told?.Attachments?.Select(content => new Storage.Payload(StepExecutor.Address(content), content)).ToList());
             run.StepEnded(new StepReport(path, status, attempt, run.Time.GetElapsedTime(began), Restored: false, "compensation", failure));
             return failure is null ? null : $"'{path}': {failure.Message}";
         }

@@ -226,7 +226,7 @@ sealed class StepExecutor(Run run)
             output = default;
         }
         if (result.Attachments is { } attachments) foreach (var content in attachments) (payloads ??= []).Add(new Payload(Address(content), content));
-        var data = result.Info?.Utf8 ?? default;
+        var data = PassRecords.WithAttached(result.Info?.Utf8 ?? default, payloads?.Select(one => one.Ref).Where(one => one != reference) ?? []);
         if (attempt.ChildRuns is { Count: > 0 } children) data = With(data, ChildRuns.Written(children));
         if (failedBefore) data = WithFlag(data);
         return (new Checkpoint
@@ -241,12 +241,12 @@ sealed class StepExecutor(Run run)
         }, payloads);
     }
 
-    static PayloadRef Address(ReadOnlyMemory<byte> content) => new(Convert.ToHexStringLower(SHA256.HashData(content.Span)), content.Length);
+    public static PayloadRef Address(ReadOnlyMemory<byte> content) => new(Convert.ToHexStringLower(SHA256.HashData(content.Span)), content.Length);
 
     static byte[] WithFlag(ReadOnlyMemory<byte> data) => With(data, "{\"after_failure\":true}"u8);
 
     /// <summary>The members of both objects.</summary>
-    static byte[] With(ReadOnlyMemory<byte> data, ReadOnlySpan<byte> more) => data.Length <= 2 ? more.ToArray() : [.. more[..^1], (byte)',', .. data.Span[1..]];
+    public static byte[] With(ReadOnlyMemory<byte> data, ReadOnlySpan<byte> more) => data.Length <= 2 ? more.ToArray() : [.. more[..^1], (byte)',', .. data.Span[1..]];
 
     /// <summary>Records something about a step that no attempt made: a skip, or a stop.</summary>
     public async Task<StepOutcome> RecordAsync(string path, StepStatus status, SkipCause cause, string reason, bool failedBefore, StepError? error = null, int attempt = 0)
@@ -330,13 +330,11 @@ sealed class StepExecutor(Run run)
     public async ValueTask<StepOutcome> WaitAsync(StepAttempt parent, string name, string? signal, TimeSpan? timeout, string? message, Func<RunMessage?, StepResult> resultOf)
     {
         var path = $"{parent.Path}/{name}";
-        if (timeout is { } limit && (run.Journal.Find(path) is not { } known || (known.TimerDue is null && !known.IsDone)))
-        {
-            var due = run.Time.GetUtcNow() + limit;
-            var draft = new Checkpoint { Kind = CheckpointKind.Timer, At = run.Time.GetUtcNow(), Path = path, Data = Encoding.UTF8.GetBytes($"{{\"due\":\"{due.UtcDateTime:O}\"}}") };
-            if (!await AppendAsync(draft, marked: true, null)) { parent.Interrupt(); throw new OperationCanceledException(); }
-        }
-        var wait = new Wait(path, signal, run.Journal.Find(path)?.TimerDue, message);
+        var (known, now) = (run.Journal.Find(path), run.Time.GetUtcNow());
+        var wait = new Wait(path, signal, known?.TimerDue ?? now + timeout, message);
+        // Nobody could answer what only this process knows.
+        if (known is not { IsDone: true } && (wait.Due != known?.TimerDue || (message is not null && known is not { Status: null, IsForgotten: false })))
+            if (!await AppendAsync(PassRecords.Begun(wait, now), marked: true, null, durable: message is not null)) { parent.Interrupt(); throw new OperationCanceledException(); }
         return await RunSubStepAsync(parent, name, async ctx => resultOf(await run.Waits.ForAsync(ctx.Attempted, wait, ctx.CancellationToken)), StepOptions.Default);
     }
 

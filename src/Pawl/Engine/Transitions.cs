@@ -109,11 +109,8 @@ static class Transitions
     static RunHead Waiting(RunHead next, Checkpoint record)
     {
         using var data = JsonDocument.Parse(record.Data);
-        var waits = data.RootElement.GetProperty("waits").EnumerateArray().Select(wait => new Wait(
-            wait.GetProperty("path").GetString()!, Text(wait, "signal"), wait.TryGetProperty("due", out var due) ? due.GetDateTimeOffset() : null, Text(wait, "message"))).ToList();
+        var waits = data.RootElement.GetProperty("waits").EnumerateArray().Select(wait => PassRecords.WaitIn(wait)).ToList();
         return next with { Status = RunStatus.Waiting, Waits = waits, WakeAt = waits.Min(wait => wait.Due), Seen = data.RootElement.GetProperty("seen").GetInt32() };
-
-        static string? Text(JsonElement wait, string name) => wait.TryGetProperty(name, out var text) ? text.GetString() : null;
     }
 
     static DateTimeOffset? Time(Checkpoint record, string name)

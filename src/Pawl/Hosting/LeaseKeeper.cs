@@ -112,6 +112,7 @@ sealed class LeaseKeeper(ICheckpointStore store, PawlOptions options, Diagnostic
         {
             foreach (var message in await run.Waits.LookAsync(stop))
             {
+                if (message.Damage is { } why) run.WarnOnce($"A message to this run cannot be heard; others are: {why}. 'pawl repair {run.Id}' sets it aside, and then it can be sent again.");
                 if (message.Name != cancel && message.Name != pause) continue;
                 run.StoppedBy = message.By;
                 run.RequestStop(message.Name == cancel ? StopReason.Cancel : StopReason.Pause);

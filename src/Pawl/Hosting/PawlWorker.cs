@@ -32,6 +32,10 @@ public sealed record WorkerOptions
     /// <summary>A run whose process died more often than this, without a step finished in between, becomes a dead letter. Default 5.</summary>
     public int MaxRecoveries { get; init; } = 5;
 
+    /// <summary>How long finished runs stay whose workflow does not say it (<see cref="WorkflowOptions.Retention"/>). Default 30 days. A worker looks for older ones when a run of the
+    /// workflow has ended, at most once a minute.</summary>
+    public RetentionPolicy Retention { get; init; } = new();
+
     /// <summary>Its name in logs. Default: machine and process.</summary>
     public string Name { get; init; } = $"{Environment.MachineName}-{Environment.ProcessId}";
 }
@@ -46,8 +50,11 @@ public sealed record WorkerHealth(IReadOnlyCollection<string> Running, DateTimeO
 /// <remarks>Waiting runs are parked: they hold nothing here. Thread safe.</remarks>
 public sealed class PawlWorker(PawlClient client, WorkerOptions options)
 {
+    static readonly TimeSpan s_pruneInterval = TimeSpan.FromMinutes(1);
+
     readonly Lock _lock = new();
     readonly Dictionary<string, (string Queue, Task Task)> _running = [];
+    readonly Dictionary<string, DateTimeOffset> _pruneNext = [];
     readonly ILogger _log = client.Options.Logging.CreateLogger("Pawl.Worker");
     readonly Dictionary<WorkflowKey, Workflow> _workflows = WithChildren(options.Workflows.Union(options.Schedules.Select(schedule => schedule.Workflow)).ToList());
     readonly Queue<Schedule> _schedules = new(options.Schedules);
@@ -145,7 +152,8 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         var runId = taken.Lease.RunId;
         try
         {
-            await client.ExecuteAsync(taken, _workflows.GetValueOrDefault(new WorkflowKey(taken.Head.Workflow, taken.Head.Version)), options, Executes, handOver);
+            var ended = await client.ExecuteAsync(taken, _workflows.GetValueOrDefault(new WorkflowKey(taken.Head.Workflow, taken.Head.Version)), options, Executes, handOver);
+            if (ended is not null) await PruneAsync(ended, handOver);
         }
         catch (OperationCanceledException)
         {
@@ -159,6 +167,27 @@ public sealed class PawlWorker(PawlClient client, WorkerOptions options)
         {
             lock (_lock) _running.Remove(runId);
             Tell();
+        }
+    }
+
+    /// <summary>Old finished runs of a workflow go; trouble with that is no trouble of the run that has ended.</summary>
+    async Task PruneAsync(Workflow workflow, CancellationToken handOver)
+    {
+        var began = Time.GetUtcNow();
+        lock (_lock)
+        {
+            if (_draining || _pruneNext.GetValueOrDefault(workflow.Name) > began) return;
+            _pruneNext[workflow.Name] = began + s_pruneInterval;
+        }
+        try
+        {
+            await client.PruneAsync(workflow.Options.Retention ?? options.Retention, workflow.Name, cancellationToken: handOver);
+            // A look at very many runs takes its time, and must not be all that is done.
+            lock (_lock) _pruneNext[workflow.Name] = began + s_pruneInterval + ((Time.GetUtcNow() - began) * 100);
+        }
+        catch (Exception error) when (error is PawlException or IOException or UnauthorizedAccessException)
+        {
+            Diagnostics.Log.NotPruned(_log, workflow.Name, error.Message);
         }
     }
 

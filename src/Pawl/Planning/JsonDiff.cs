@@ -10,7 +10,10 @@ static class JsonDiff
     // A person reads the first ones; the whole values are one 'pawl show' away.
     const int Most = 1000;
 
-    public static List<ValueDiff> Compare(RawJson? left, RawJson? right)
+    /// <param name="left">Before.</param>
+    /// <param name="right">After.</param>
+    /// <param name="same">Texts that count as the same although they are not.</param>
+    public static List<ValueDiff> Compare(RawJson? left, RawJson? right, Func<string, string, bool>? same = null)
     {
         var differences = new List<ValueDiff>();
         if (left is { } a && right is { } b)
@@ -18,19 +21,19 @@ static class JsonDiff
             if (a.Utf8.Span.SequenceEqual(b.Utf8.Span)) return differences;
             using var first = JsonDocument.Parse(a.Utf8, s_deep);
             using var second = JsonDocument.Parse(b.Utf8, s_deep);
-            Compare("", first.RootElement, second.RootElement, differences);
+            Compare("", first.RootElement, second.RootElement, differences, same);
         }
         else if (left is not null || right is not null) differences.Add(new ValueDiff("", left, right));
         return differences;
     }
 
     /// <summary>Values by name, each below its name.</summary>
-    public static List<ValueDiff> Compare(IReadOnlyDictionary<string, RawJson> left, IReadOnlyDictionary<string, RawJson> right)
+    public static List<ValueDiff> Compare(IReadOnlyDictionary<string, RawJson> left, IReadOnlyDictionary<string, RawJson> right, Func<string, string, bool>? same = null)
     {
         var differences = new List<ValueDiff>();
         foreach (var name in left.Keys.Union(right.Keys).Order(StringComparer.Ordinal))
         {
-            var inside = Compare(left.TryGetValue(name, out var a) ? a : null, right.TryGetValue(name, out var b) ? b : null);
+            var inside = Compare(left.TryGetValue(name, out var a) ? a : null, right.TryGetValue(name, out var b) ? b : null, same);
             differences.AddRange(inside.Select(one => one with { Path = one.Path.Length == 0 || one.Path[0] == '[' ? Name(name) + one.Path : $"{Name(name)}.{one.Path}" }));
         }
         return differences;
@@ -38,7 +41,7 @@ static class JsonDiff
 
     static readonly JsonDocumentOptions s_deep = new() { MaxDepth = 128 };
 
-    static void Compare(string path, JsonElement left, JsonElement right, List<ValueDiff> differences)
+    static void Compare(string path, JsonElement left, JsonElement right, List<ValueDiff> differences, Func<string, string, bool>? same)
     {
         if (differences.Count >= Most) return;
         if (left.ValueKind == JsonValueKind.Object && right.ValueKind == JsonValueKind.Object)
@@ -46,7 +49,7 @@ static class JsonDiff
             foreach (var member in left.EnumerateObject())
             {
                 var inside = Join(path, member.Name);
-                if (right.TryGetProperty(member.Name, out var other)) Compare(inside, member.Value, other, differences);
+                if (right.TryGetProperty(member.Name, out var other)) Compare(inside, member.Value, other, differences, same);
                 else differences.Add(new ValueDiff(inside, Raw(member.Value), null));
             }
             foreach (var member in right.EnumerateObject())
@@ -58,16 +61,16 @@ static class JsonDiff
             for (var i = 0; i < Math.Max(before, after); i++)
             {
                 var inside = $"{path}[{i}]";
-                if (i < before && i < after) Compare(inside, left[i], right[i], differences);
+                if (i < before && i < after) Compare(inside, left[i], right[i], differences, same);
                 else differences.Add(i < before ? new ValueDiff(inside, Raw(left[i]), null) : new ValueDiff(inside, null, Raw(right[i])));
             }
         }
-        else if (left.ValueKind != right.ValueKind || !SameText(left, right)) differences.Add(new ValueDiff(path, Raw(left), Raw(right)));
+        else if (left.ValueKind != right.ValueKind || !SameText(left, right, same)) differences.Add(new ValueDiff(path, Raw(left), Raw(right)));
     }
 
-    static bool SameText(JsonElement left, JsonElement right) => left.ValueKind switch
+    static bool SameText(JsonElement left, JsonElement right, Func<string, string, bool>? same) => left.ValueKind switch
     {
-        JsonValueKind.String => left.ValueEquals(right.GetString()),
+        JsonValueKind.String => left.ValueEquals(right.GetString()) || same?.Invoke(left.GetString()!, right.GetString()!) == true,
         JsonValueKind.Number => left.GetRawText() == right.GetRawText(),
         _ => true,
     };

@@ -19,14 +19,17 @@ static class ResumePlanner
         CheckNames(workflow, options, refusals);
         var migrated = Migrated.Of(workflow, journal, refusals);
         var map = Merged(migrated?.Map, options.Map, journal);
-        CheckFinished(workflow, journal, map, refusals, warnings);
+        var then = StepsThen(journal);
+        var changed = options.RerunChanged ? Changed(workflow, journal, map, then).Select(pair => pair.Step.Id).ToHashSet() : [];
+        CheckFinished(workflow, journal, map, then, [.. changed, .. Descendants(workflow, options.From), .. migrated?.Outputs.Keys ?? []], refusals, warnings);
         if (Budget.InForce(workflow.Options.Budget, journal, options.Budget)?.Exceeded(journal.Spent, head.RunId) is { } over)
             refusals.Add(new(RefusalReason.OverBudget, $"Run '{head.RunId}' is over its budget: {over.What}.", over.Mend));
         var kept = StepSelection.Kept(journal);
         var (part, chosen) = Part(kept, workflow, journal, options, map, refusals);
         var again = Descendants(workflow, options.From);
         if (chosen is not null) again.IntersectWith(chosen);
-        var steps = Decide(workflow, journal, options, map, migrated, again, id => chosen?.Contains(id) == false ? part!.Words : null);
+        var steps = Decide(workflow, journal, options, map, migrated, again, changed, id => chosen?.Contains(id) == false ? part!.Words : null);
+        CheckReads(workflow, journal, map, migrated, then, steps, refusals);
         CheckApprovals(workflow, journal, steps, options, map, refusals);
         return new ResumePlan
         {
@@ -132,38 +135,74 @@ static class ResumePlanner
     }
 
     /// <summary>By path and by what finished steps depend on, not by one hash: a later step may come, an unfinished one may change.</summary>
-    static void CheckFinished(Workflow workflow, Journal journal, IReadOnlyDictionary<string, string> map, List<Refusal> refusals, List<string> warnings)
+    static void CheckFinished(Workflow workflow, Journal journal, IReadOnlyDictionary<string, string> map, Dictionary<string, StepThen> then, HashSet<string> remade, List<Refusal> refusals, List<string> warnings)
     {
         var known = workflow.Steps.Select(step => step.Id).ToHashSet();
-        var then = StepsThen(journal);
         foreach (var entry in journal.Entries.Where(entry => entry.IsDone && Transitions.IsTopLevel(entry.Path) && !known.Contains(entry.Path)).OrderBy(entry => entry.Seq))
         {
             if (map.Values.Contains(entry.Path)) continue;
             var candidates = workflow.Steps.Where(step => journal.Find(step.Id) is null && !map.ContainsKey(step.Id)).ToList();
-            var near = candidates.FirstOrDefault(step => step.Options.Fingerprint is { } print && then.TryGetValue(entry.Path, out var old) && old == print)?.Id
+            var near = candidates.FirstOrDefault(step => step.Options.Fingerprint is { } print && then.TryGetValue(entry.Path, out var old) && old.Print == print)?.Id
                 ?? Nearest.Find(entry.Path, candidates.Select(step => step.Id));
             refusals.Add(new(RefusalReason.Incompatible, $"Step '{entry.Path}' is finished in this run (checkpoint {entry.Seq}) and no longer in the workflow.",
                 near is null ? $"Bring it back, or name its successor with --map {entry.Path}=NEW." : $"If it is now called '{near}', use --map {entry.Path}={near}; otherwise bring it back."));
         }
-        foreach (var (step, old) in Changed(workflow, journal, map))
-            warnings.Add($"Step '{step.Id}' was changed since it finished (checkpoint {old.Seq}); its recorded result is used. --rerun-changed runs it again.");
-    }
-
-    static IEnumerable<(Step, JournalEntry)> Changed(Workflow workflow, Journal journal, IReadOnlyDictionary<string, string> map)
-    {
-        var then = StepsThen(journal);
-        foreach (var step in workflow.Steps)
+        foreach (var (step, old, kind) in Changed(workflow, journal, map, then))
         {
-            var path = map.GetValueOrDefault(step.Id, step.Id);
-            if (journal.Find(path) is { IsDone: true } entry && step.Options.Fingerprint is { } now && then.TryGetValue(path, out var before) && before is not null && before != now)
-                yield return (step, entry);
+            if (kind == step.Kind)
+                warnings.Add($"Step '{step.Id}' was changed since it finished (checkpoint {old.Seq}); its recorded result is used. --rerun-changed runs it again.");
+            // What stands for an approval under another name has a rule of its own.
+            else if (!remade.Contains(step.Id) && !(step.Kind == "approval" && map.ContainsKey(step.Id)))
+                refusals.Add(new(RefusalReason.Incompatible, $"Step '{step.Id}' is finished in this run (checkpoint {old.Seq}) as '{kind}', and is '{step.Kind}' now.", $"Bring it back, give the new one another id, or run it again with --rerun-changed or --from {step.Id}."));
         }
     }
 
-    /// <summary>Fingerprints as of the last pass that wrote them: each pass stores the definition it ran.</summary>
-    static Dictionary<string, string?> StepsThen(Journal journal)
+    /// <summary>What a finished step left is read by name. A step that read it under the same name before knows what it does.</summary>
+    static void CheckReads(Workflow workflow, Journal journal, IReadOnlyDictionary<string, string> map, Migrated? migrated, Dictionary<string, StepThen> then, List<StepPlan> steps, List<Refusal> refusals)
     {
-        var prints = new Dictionary<string, string?>();
+        var reused = steps.Where(step => step.Decision == StepDecision.Reuse).Select(step => step.Path).ToHashSet();
+        foreach (var step in steps.Where(step => step.Decision is StepDecision.Run or StepDecision.Rerun or StepDecision.Wait).Select(step => workflow.Find(step.Path)!))
+        {
+            var before = then.GetValueOrDefault(map.GetValueOrDefault(step.Id, step.Id))?.Reads ?? [];
+            foreach (var use in step.Reads)
+            {
+                var top = use.Step.Split('/')[0];
+                var old = new OutputUse(map.GetValueOrDefault(top, top) + use.Step[top.Length..], use.Output);
+                if (!reused.Contains(top) || migrated?.Outputs.ContainsKey(top) == true || before.Contains(old.ToString())) continue;
+                if (journal.Find(old.Step) is not { Status: StepStatus.Completed } entry || MembersOf(journal, entry) is not { } has || has.Contains(use.Output)) continue;
+                refusals.Add(new(RefusalReason.Incompatible, $"Step '{step.Id}' uses the output '{use.Output}' of '{use.Step}', which finished without it (checkpoint {entry.Seq}); it has: {(has.Count == 0 ? "none" : string.Join(", ", has.Take(10)))}.",
+                    $"Use the name that it has.{Nearest.Hint(use.Output, has)} Or run '{top}' again with --from {top}, or give the workflow a version with a migration."));
+            }
+        }
+    }
+
+    /// <summary>Null when the output is no object.</summary>
+    static List<string>? MembersOf(Journal journal, JournalEntry entry)
+    {
+        if (!entry.HasOutput) return [];
+        using var output = JsonDocument.Parse(journal.Output(entry), new JsonDocumentOptions { MaxDepth = 128 });
+        return output.RootElement.ValueKind == JsonValueKind.Object ? [.. output.RootElement.EnumerateObject().Select(member => member.Name)] : null;
+    }
+
+    /// <summary>Finished steps that are not what they were, with the kind that they had.</summary>
+    static IEnumerable<(Step Step, JournalEntry Entry, string Kind)> Changed(Workflow workflow, Journal journal, IReadOnlyDictionary<string, string> map, Dictionary<string, StepThen> then)
+    {
+        foreach (var step in workflow.Steps)
+        {
+            var path = map.GetValueOrDefault(step.Id, step.Id);
+            if (journal.Find(path) is not { IsDone: true } entry || !then.TryGetValue(path, out var before)) continue;
+            var isOther = before.Kind != step.Kind && entry.Status == StepStatus.Completed;
+            if (isOther || (step.Options.Fingerprint is { } now && before.Print is { } print && print != now)) yield return (step, entry, isOther ? before.Kind : step.Kind);
+        }
+    }
+
+    /// <summary>A step as a pass stored it.</summary>
+    sealed record StepThen(string Kind, string? Print, IReadOnlyList<string> Reads);
+
+    /// <summary>Steps as of the last pass that wrote them: each pass stores the definition it ran.</summary>
+    static Dictionary<string, StepThen> StepsThen(Journal journal)
+    {
+        var then = new Dictionary<string, StepThen>();
         Read(journal.CreatedData!.RootElement, _ => true);
         foreach (var pass in journal.Passes)
         {
@@ -172,13 +211,15 @@ static class ResumePlanner
             // A finished step keeps the print it finished with; a later pass only re-defines what it still had to run.
             Read(data.RootElement, id => journal.Find(id) is not { IsDone: true } entry || entry.Seq > pass.Seq);
         }
-        return prints;
+        return then;
 
         void Read(JsonElement data, Func<string, bool> take)
         {
             if (!data.TryGetProperty("steps", out var steps)) return;
             foreach (var step in steps.EnumerateArray())
-                if (step.GetProperty("id").GetString() is { } id && take(id)) prints[id] = step.TryGetProperty("fingerprint", out var print) ? print.GetString() : null;
+                if (step.GetProperty("id").GetString() is { } id && take(id))
+                    then[id] = new StepThen(step.TryGetProperty("kind", out var kind) ? kind.GetString()! : "code", step.TryGetProperty("fingerprint", out var print) ? print.GetString() : null,
+                        step.TryGetProperty("reads", out var reads) ? [.. reads.EnumerateArray().Select(use => use.GetString()!)] : []);
         }
     }
 
@@ -200,10 +241,9 @@ static class ResumePlanner
         }
     }
 
-    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, Migrated? migrated, HashSet<string> rerun, Func<string, string?> whyOut)
+    static List<StepPlan> Decide(Workflow workflow, Journal journal, ResumeOptions options, IReadOnlyDictionary<string, string> map, Migrated? migrated, HashSet<string> rerun, HashSet<string> changed, Func<string, string?> whyOut)
     {
-        var jumped = options.From is { } from ? Ancestors(workflow, from) : [];
-        var changed = options.RerunChanged ? Changed(workflow, journal, map).Select(pair => pair.Item1.Id).ToHashSet() : [];
+        var jumped = options.From is { } from ? Ancestors(workflow.Steps, from) : [];
         var kept = CostLedger.Kept(journal.Entries);
         var plans = new List<StepPlan>();
         foreach (var step in workflow.Steps)
@@ -259,10 +299,10 @@ static class ResumePlanner
     }
 
     /// <summary>All that come before a step.</summary>
-    public static HashSet<string> Ancestors(Workflow workflow, string step)
+    public static HashSet<string> Ancestors(IReadOnlyList<Step> steps, string step)
     {
         var found = new HashSet<string>();
-        var byId = workflow.Steps.ToDictionary(one => one.Id);
+        var byId = steps.ToDictionary(one => one.Id);
         var open = new Stack<string>([step]);
         while (open.TryPop(out var id))
             foreach (var need in byId.TryGetValue(id, out var at) ? at.Needs.Concat(at.After) : [])

@@ -52,12 +52,13 @@ static class RunDiffer
     {
         var parameters = JsonDiff.Compare(left.Params, right.Params);
         var environment = JsonDiff.Compare(left.Environment, right.Environment);
-        var steps = Align(left.Steps(), right.Steps());
+        var kin = new Kin(left.Journal.Head.RunId, right.Journal.Head.RunId, [.. left.Journal.Entries.Select(entry => entry.Path).Where(Transitions.IsTopLevel)]);
+        var steps = Align(left.Steps(), right.Steps(), kin);
         var first = steps.FirstOrDefault(step => step.What.Count > 0);
         return new RunDiff
         {
             Left = left.Journal.Head, Right = right.Journal.Head, Steps = steps, Params = parameters, Environment = environment,
-            State = JsonDiff.Compare(left.Journal.State, right.Journal.State),
+            State = JsonDiff.Compare(left.Journal.State, right.Journal.State, kin.AreSame),
             Definition = left.Definition is { } before && right.Definition is { } after ? TextDiff.Unified(before, after) : [],
             LeftCost = left.Journal.Spent, RightCost = right.Journal.Spent,
             First = first is null ? null : new Divergence(first.Path, first.What, Causes(first, left, right, parameters, environment)),
@@ -65,7 +66,7 @@ static class RunDiffer
     }
 
     /// <summary>In the order of the left side; what only the right one has comes behind the step it came behind there.</summary>
-    static List<StepDiff> Align(List<(string Path, Checkpoint Record)> left, List<(string Path, Checkpoint Record)> right)
+    static List<StepDiff> Align(List<(string Path, Checkpoint Record)> left, List<(string Path, Checkpoint Record)> right, Kin kin)
     {
         var there = right.ToDictionary(step => step.Path, step => step.Record);
         var here = left.Select(step => step.Path).ToHashSet();
@@ -74,29 +75,29 @@ static class RunDiffer
         foreach (var (path, record) in right)
         {
             if (here.Contains(path)) last = path;
-            else if (behind.TryGetValue(last, out var others)) others.Add(Compare(path, null, record));
-            else behind[last] = [Compare(path, null, record)];
+            else if (behind.TryGetValue(last, out var others)) others.Add(Compare(path, null, record, kin));
+            else behind[last] = [Compare(path, null, record, kin)];
         }
         var steps = new List<StepDiff>(behind.GetValueOrDefault("") ?? []);
         foreach (var (path, record) in left)
         {
-            steps.Add(Compare(path, record, there.GetValueOrDefault(path)));
+            steps.Add(Compare(path, record, there.GetValueOrDefault(path), kin));
             steps.AddRange(behind.GetValueOrDefault(path) ?? []);
         }
         return steps;
     }
 
-    static StepDiff Compare(string path, Checkpoint? left, Checkpoint? right)
+    static StepDiff Compare(string path, Checkpoint? left, Checkpoint? right, Kin kin)
     {
         if (left is null || right is null) return new StepDiff(path, left, right) { What = ["missing"] };
         // Records that are copies of each other, as those of a fork and its parent.
         if (left.Hash == right.Hash) return new StepDiff(path, left, right);
-        var (output, inputs) = (JsonDiff.Compare(Output(left), Output(right)), JsonDiff.Compare(Value(left.Inputs), Value(right.Inputs)));
+        var (output, inputs) = (JsonDiff.Compare(Output(left), Output(right), kin.AreSame), JsonDiff.Compare(Value(left.Inputs), Value(right.Inputs), kin.AreSame));
         List<string> what = [];
         if (left.Status != right.Status || left.Cause != right.Cause) what.Add("status");
         if (output.Count > 0) what.Add("output");
         if (inputs.Count > 0) what.Add("inputs");
-        if (left.Error?.Message != right.Error?.Message) what.Add("error");
+        if (kin.ToRight(left.Error?.Message) != right.Error?.Message) what.Add("error");
         if (left.Reason != right.Reason) what.Add("reason");
         return new StepDiff(path, left, right) { What = what, Output = output, Inputs = inputs };
     }
@@ -131,4 +132,22 @@ static class RunDiffer
         return $"{(value.Path.Length == 0 ? "its input" : value.Path)}: {Text(value.Left)} → {Text(value.Right)}";
         string Text(RawJson? json) => json is { } given ? StepExecutor.Shorten(given.ToString()) : none;
     }
+}
+
+/// <summary>Ids of child runs follow from their parent's: those that follow in the same way are the same to a comparison.</summary>
+sealed class Kin(string left, string right, IReadOnlyList<string> steps)
+{
+    // As RunIds.Child makes them of paths that are no part of an id.
+    const int HashLength = 9;
+
+    public bool AreSame(string one, string other) => left != right && Rest(one, left) is { } mine && Rest(other, right) is { } theirs && (mine == theirs || WithoutHash(mine) == WithoutHash(theirs));
+
+    /// <summary>A text of the left run as the right one would have it.</summary>
+    public string? ToRight(string? text) => text?.Replace($"{left}.", $"{right}.", StringComparison.Ordinal);
+
+    string? Rest(string id, string parent) =>
+        id.Length > parent.Length + 1 && id.StartsWith(parent, StringComparison.Ordinal) && id[parent.Length] == '.' && RunIds.IsValid(id)
+            && id[(parent.Length + 1)..] is var rest && steps.Any(step => rest.StartsWith(step, StringComparison.Ordinal) && (rest.Length == step.Length || rest[step.Length] is '-' or '.')) ? rest : null;
+
+    static string WithoutHash(string rest) => rest.Length > HashLength && rest[^HashLength] == '-' && rest[^(HashLength - 1)..].All(char.IsAsciiHexDigitLower) ? rest[..^HashLength] : rest;
 }

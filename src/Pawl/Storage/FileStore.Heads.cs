@@ -72,7 +72,8 @@ public sealed partial class FileStore
             var path = Path.Join(_root, runId);
             // Deleted meanwhile.
             if (!Directory.Exists(path)) return null;
-            var head = read?.Head ?? new RunHead { RunId = runId, Workflow = "", CreatedAt = Directory.GetLastWriteTimeUtc(path) };
+            var touched = Directory.GetLastWriteTimeUtc(path);
+            var head = read?.Head ?? new RunHead { RunId = runId, Workflow = "", CreatedAt = touched, UpdatedAt = touched };
             return head with { Status = RunStatus.Failed, Error = e is JournalCorruptException corrupt ? $"journal corrupt at line {corrupt.Line}: {corrupt.Reason}" : e.Message };
         }
     }
@@ -80,7 +81,7 @@ public sealed partial class FileStore
     /// <summary>Null when the run is gone, or was never created whole.</summary>
     RunHead? ReadHead(string runId, FileStoreLayout files, Action<FileStoreJournal>? reading = null)
     {
-        if (Durable.FactsOf(files.Journal) is not { } facts) return null;
+        if (Durable.FactsOf(files.Journal) is not { } facts) return WasRun(files) ? throw new JournalCorruptException(runId, 1, Gone) : null;
         var owner = OwnerOf(runId, files);
         var known = _known.GetValueOrDefault(runId);
         var head = known?.Journal == facts ? known.Head : Fold(runId, files, known, reading);

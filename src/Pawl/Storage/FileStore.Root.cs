@@ -79,6 +79,12 @@ public sealed partial class FileStore
     /// <summary>A directory without a journal is a creation that crashed: no run.</summary>
     static bool IsRun(FileStoreLayout files) => Durable.FactsOf(files.Journal) is not null;
 
+    const string Gone = "its journal is gone";
+
+    /// <summary>A run, or what is left of one: these come behind the first line of its journal.</summary>
+    static bool WasRun(FileStoreLayout files) => IsRun(files)
+        || new[] { files.Inbox, files.Payloads, files.Master }.Any(path => Durable.FactsOf(path) is not null);
+
     /// <summary>Null when another has it, or when the run vanished.</summary>
     DurableFile? TryLock(FileStoreLayout files)
     {

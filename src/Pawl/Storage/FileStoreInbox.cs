@@ -32,7 +32,28 @@ static class FileStoreInbox
         return true;
     }
 
-    public static IReadOnlyList<RunMessage> Read(FileStoreLayout run, string runId) => [.. Files(run).Select(file => Decode(run, runId, file))];
+    /// <summary>In the order of arrival. One that is damaged keeps its place, and hides none behind it.</summary>
+    public static IReadOnlyList<RunMessage> Read(FileStoreLayout run) => [.. Files(run).Select(file => Decode(run, file))];
+
+    /// <summary>Sets damaged ones aside. Each leaves a message that says nothing in its place: whoever waits counts them.</summary>
+    /// <returns>Their files.</returns>
+    public static IReadOnlyList<string> Repair(FileStoreLayout run)
+    {
+        if (Files(run).TrueForAll(file => Decode(run, file).Damage is null)) return [];
+        using var alone = Alone(run);
+        var damaged = Files(run).FindAll(file => Decode(run, file).Damage is not null);
+        foreach (var file in damaged)
+        {
+            var path = Path.Join(run.Inbox, file);
+            using (var bytes = Durable.TryOpenRead(path)) Durable.Replace(run.Inbox, $"{file}.damaged", bytes?.ReadAll() ?? []);
+            // Durable: the copy.
+            Durable.Replace(run.Inbox, $"{file[..8]}.pawl~lost~{file[..8]}{Extension}", Encode(new RunMessage($"pawl:lost:{file[..8]}", null, default)));
+            // Durable: what keeps the place. A crash here leaves both, and the next repair goes on.
+            File.Delete(path);
+            Durable.FlushDirectory(run.Inbox);
+        }
+        return damaged;
+    }
 
     public static int Count(FileStoreLayout run) => Files(run).Count;
 
@@ -77,14 +98,14 @@ static class FileStoreInbox
         return stream.ToArray();
     }
 
-    static RunMessage Decode(FileStoreLayout run, string runId, string name)
+    static RunMessage Decode(FileStoreLayout run, string name)
     {
-        var path = Path.Join(run.Inbox, name);
-        using var file = Durable.TryOpenRead(path) ?? throw Damaged("it is gone");
+        using var file = Durable.TryOpenRead(Path.Join(run.Inbox, name));
+        if (file is null) return Damaged("it is gone");
         var bytes = file.ReadAll();
         // The body may hold line breaks of its own.
         var end = bytes.Length - 66;
-        if (end < 0 || bytes[end] != '\n' || Convert.ToHexStringLower(SHA256.HashData(bytes.AsSpan(0, end))) != Encoding.ASCII.GetString(bytes, end + 1, 64)) throw Damaged("its hash does not fit");
+        if (end < 0 || bytes[end] != '\n' || Convert.ToHexStringLower(SHA256.HashData(bytes.AsSpan(0, end))) != Encoding.ASCII.GetString(bytes, end + 1, 64)) return Damaged("its hash does not fit");
         try
         {
             using var document = JsonDocument.Parse(bytes.AsMemory(0, end), new JsonDocumentOptions { MaxDepth = 128 });
@@ -95,10 +116,10 @@ static class FileStoreInbox
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw Damaged(e.Message);
+            return Damaged(e.Message);
         }
 
-        JournalCorruptException Damaged(string why) => new(runId, 0, $"message file '{name}' is damaged: {why}");
+        RunMessage Damaged(string why) => RunMessage.Damaged(name[..8], $"message file '{name}' is damaged: {why}");
     }
 
     static string NameOf(string file) => file[9..^Extension.Length].Replace('~', ':');

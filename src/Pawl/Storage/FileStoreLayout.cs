@@ -11,6 +11,8 @@ readonly record struct FileStoreLayout(string Directory)
     public string Payloads => Path.Join(Directory, "payloads");
     public string Inbox => Path.Join(Directory, "inbox");
     public string State => Path.Join(Directory, "state");
+    public string Master => Path.Join(Directory, MasterName);
+    public const string MasterName = "checkpoint.json";
 
     /// <summary>What the lock file says: for people, and for the next token. Ownership is the lock itself.</summary>
     public static void WriteOwner(DurableFile held, RunOwner owner, long token)

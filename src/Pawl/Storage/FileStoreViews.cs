@@ -73,7 +73,7 @@ sealed class FileStoreViews(FileStoreLayout files, FileStoreViewPace pace, RunOw
         try
         {
             // The same time on both files says that the views hold the whole journal.
-            File.SetLastWriteTimeUtc(Master, File.GetLastWriteTimeUtc(files.Journal));
+            File.SetLastWriteTimeUtc(files.Master, File.GetLastWriteTimeUtc(files.Journal));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -93,9 +93,8 @@ sealed class FileStoreViews(FileStoreLayout files, FileStoreViewPace pace, RunOw
 
     /// <summary>Whether a release left the views complete, and nobody wrote to the journal since.</summary>
     public static bool AreComplete(FileStoreLayout files) =>
-        File.Exists(Path.Join(files.Directory, "checkpoint.json")) && File.GetLastWriteTimeUtc(Path.Join(files.Directory, "checkpoint.json")) == File.GetLastWriteTimeUtc(files.Journal);
+        File.Exists(files.Master) && File.GetLastWriteTimeUtc(files.Master) == File.GetLastWriteTimeUtc(files.Journal);
 
-    string Master => Path.Join(files.Directory, "checkpoint.json");
 
     bool AllInPlace() => Markers().SetEquals(_model.Completed.Select(MarkerName)) && StateFiles().IsSupersetOf(_model.Known.Select(StateName));
 
@@ -136,7 +135,7 @@ sealed class FileStoreViews(FileStoreLayout files, FileStoreViewPace pace, RunOw
                     model = _model.Take();
                 }
                 foreach (var (index, record) in model.Pending) WriteStep(model, index, record);
-                Put(files.Directory, "checkpoint.json", model.Master(files, owner));
+                Put(files.Directory, FileStoreLayout.MasterName, model.Master(files, owner));
             }
             catch (Exception)
             {

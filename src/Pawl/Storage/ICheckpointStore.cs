@@ -64,7 +64,7 @@ public interface ICheckpointStore : IAsyncDisposable
     /// <exception cref="RunNotFoundException">No such run.</exception>
     ValueTask<bool> PostAsync(string runId, RunMessage message, CancellationToken cancellationToken);
 
-    /// <summary>The messages of a run in the order of arrival.</summary>
+    /// <summary>The messages of a run in the order of arrival. One that is damaged hides none of the others.</summary>
     ValueTask<IReadOnlyList<RunMessage>> InboxAsync(string runId, CancellationToken cancellationToken);
 
     /// <summary>Hints that something happened: a message for a run, or runs to take. Ends with its token. A hint may be missing or needless: whoever waits also looks now and then.</summary>

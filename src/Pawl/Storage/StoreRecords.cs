@@ -82,6 +82,14 @@ public readonly record struct Payload(PayloadRef Ref, ReadOnlyMemory<byte> Conte
 /// <param name="By">Who sent it.</param>
 public sealed record RunMessage(string Name, RawJson? Body, DateTimeOffset At, string? By = null)
 {
+    const string DamagedName = "pawl:damaged:";
+
+    /// <summary>Keeps the place of a message that cannot be read: whoever waits counts them.</summary>
+    internal static RunMessage Damaged(string number, string why) => new(DamagedName + number, RawJson.Parse($"\"{System.Text.Json.JsonEncodedText.Encode(why)}\""), default);
+
+    /// <summary>Why it cannot be read; null when it can.</summary>
+    internal string? Damage => Name.StartsWith(DamagedName, StringComparison.Ordinal) ? Body!.Value.ToElement().GetString() : null;
+
     /// <summary>Asks the pass with this fencing token to cancel. Bound to the pass, so it cannot hit a later one.</summary>
     public static string Cancel(long token) => $"pawl:cancel:{token}";
 

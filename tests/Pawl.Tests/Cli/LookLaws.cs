@@ -415,4 +415,17 @@ public sealed class LookLaws
     static string? Text(JsonElement json, string name) => json.GetProperty(name).GetString();
 
     static List<string?> Texts(JsonElement json, string name) => [.. json.GetProperty(name).EnumerateArray().Select(text => text.GetString())];
+
+    [Fact]
+    public async Task What_an_undo_says_is_in_the_logs()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", "name: w\non_failure: compensate\nsteps:\n  - { id: a, run: echo did, compensate: echo undid }\n  - { id: b, run: exit 1 }\n");
+        Assert.Equal(1, (await lab.RunAsync("run", "--run-id", "r")).Code);
+        var logs = await lab.RunAsync("logs", "r", "a");
+        Assert.Contains("did\n", logs.Out, StringComparison.Ordinal);
+        Assert.Contains("── a, undone: completed, exit code 0", logs.Out, StringComparison.Ordinal);
+        Assert.Contains("undid\n", logs.Out, StringComparison.Ordinal);
+        Assert.Equal(0, (await lab.RunAsync("verify", "r")).Code);
+    }
 }

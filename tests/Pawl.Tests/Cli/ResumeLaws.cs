@@ -293,4 +293,56 @@ public sealed class ResumeLaws
     }
 
     static List<string?> Texts(JsonElement json, string name) => [.. json.GetProperty(name).EnumerateArray().Select(text => text.GetString())];
+
+    static string Reading(string output, string first = "run: 'echo \"x=1\" >> \"$PAWL_OUTPUT\"'") =>
+        "name: w\nsteps:\n  - { id: a, " + first + " }\n  - { id: b, run: 'test -f ok' }\n  - { id: c, group: [{ id: d, run: 'echo \"${{ steps.a.outputs." + output + " }}\"' }] }\n";
+
+    [Fact]
+    public async Task An_output_that_is_used_under_another_name_is_refused_by_name()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", Reading("x"));
+        Assert.Equal(1, (await lab.RunAsync("run", "--run-id", "r")).Code);
+        lab.Write("ok", "");
+        lab.Write("workflow.yaml", Reading("y"));
+        foreach (var args in (string[][])[["resume", "r", "--plan"], ["resume", "r"]])
+        {
+            var refused = await lab.RunAsync(args);
+            Assert.True(refused.Code == 3, refused.All);
+            Assert.Contains("Step 'c' uses the output 'y' of 'a', which finished without it (checkpoint 3); it has: x.", refused.All, StringComparison.Ordinal);
+        }
+        // The step that has it runs again, or the name is brought back.
+        Assert.DoesNotContain("uses the output", (await lab.RunAsync("resume", "r", "--plan", "--from", "a")).All, StringComparison.Ordinal);
+        lab.Write("workflow.yaml", Reading("x").Replace("echo", "echo  ", StringComparison.Ordinal));
+        Assert.Equal(0, (await lab.RunAsync("resume", "r")).Code);
+    }
+
+    [Fact]
+    public async Task A_step_that_is_left_as_it_was_may_use_what_is_not_there()
+    {
+        using var lab = new CommandLab();
+        var text = Reading("y").Replace("{ id: c,", "{ id: c, if: \"${{ steps.a.outputs.x == 2 }}\",", StringComparison.Ordinal);
+        lab.Write("workflow.yaml", text);
+        Assert.Equal(1, (await lab.RunAsync("run", "--run-id", "r")).Code);
+        lab.Write("ok", "");
+        Assert.Equal(0, (await lab.RunAsync("resume", "r")).Code);
+    }
+
+    [Fact]
+    public async Task A_finished_step_that_is_of_another_kind_now_is_refused_by_name()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", Reading("x").Replace("steps.a.outputs.x", "run.id", StringComparison.Ordinal));
+        Assert.Equal(1, (await lab.RunAsync("run", "--run-id", "r")).Code);
+        lab.Write("ok", "");
+        lab.Write("workflow.yaml", Reading("x", "sleep: 10ms").Replace("steps.a.outputs.x", "run.id", StringComparison.Ordinal));
+        foreach (var args in (string[][])[["resume", "r", "--plan"], ["resume", "r"]])
+        {
+            var refused = await lab.RunAsync(args);
+            Assert.True(refused.Code == 3, refused.All);
+            Assert.Contains("Step 'a' is finished in this run (checkpoint 3) as 'shell', and is 'sleep' now.", refused.All, StringComparison.Ordinal);
+        }
+        var again = await lab.RunAsync("resume", "r", "--rerun-changed");
+        Assert.True(again.Code == 0, again.All);
+    }
 }

@@ -89,6 +89,32 @@ public sealed class WaitLaws
         Assert.Contains("serves default", ended.Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_run_is_approved_while_another_of_its_steps_runs()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", """
+            name: w
+            steps:
+              - id: long
+                run: for i in $(seq 150); do test -f published && exit 0; sleep 0.02; done; exit 1
+              - id: gate
+                needs: []
+                approval: { message: "Publish?" }
+              - id: publish
+                needs: gate
+                run: touch published
+            """);
+        var run = lab.RunAsync("run", "--run-id", "r1");
+        while (!(await lab.RunAsync("status", "r1")).Out.Contains("asks      gate/approval: Publish?", StringComparison.Ordinal) && !run.IsCompleted) await Task.Yield();
+        Assert.Equal("gate/approval", (await lab.RunAsync("status", "r1", "--json")).Json.GetProperty("waits")[0].GetProperty("step").GetString());
+        var approved = await lab.RunAsync("approve", "r1", "--by", "ann");
+        Assert.True(approved.Code == 0, approved.All);
+        Assert.Contains("'gate/approval' is approved by ann", approved.Out, StringComparison.Ordinal);
+        var done = await run;
+        Assert.True(done.Code == 0, done.All);
+    }
+
     [Theory]
     [InlineData("mail:speed=3", "'speed=3' is not understood")]
     [InlineData("../x", "a queue's name has letters")]
@@ -130,5 +156,41 @@ public sealed class WaitLaws
             _output.Dispose();
             _error.Dispose();
         }
+    }
+
+    [Theory]
+    [InlineData("--no-checkpoint", false)]
+    [InlineData(null, true)]
+    [InlineData(null, false)]
+    public async Task A_run_that_is_kept_nowhere_and_would_ask_is_refused_before_its_first_step(string? option, bool variable)
+    {
+        using var lab = new CommandLab();
+        lab.Stop = new CancellationTokenSource(TimeSpan.FromSeconds(5)).Token;
+        if (variable) lab["CHECKPOINT_ENABLED"] = "false";
+        var off = option is null && !variable ? "checkpointing: { strategy: off }\n" : "";
+        lab.Write("workflow.yaml", $"name: w\n{off}steps:\n  - {{ id: first, run: touch first }}\n  - {{ id: all, group: [{{ id: gate, approval: {{ message: Publish? }} }}] }}\n");
+        var refused = await lab.RunAsync(option is null ? ["run"] : ["run", option]);
+        Assert.True(refused.Code == 2, refused.All);
+        Assert.Contains("'all/gate'", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("checkpoints are off", refused.Error, StringComparison.OrdinalIgnoreCase);
+        Assert.False(File.Exists(lab.Path_("first")));
+        // Without that step it may run.
+        Assert.Equal(0, (await lab.RunAsync([.. option is null ? ["run"] : new[] { "run", option }, "--only", "first"])).Code);
+    }
+
+    [Fact]
+    public async Task An_interrupted_run_that_is_kept_nowhere_does_not_say_that_something_is_kept()
+    {
+        using var lab = new CommandLab();
+        using var stop = new CancellationTokenSource();
+        lab.Stop = stop.Token;
+        lab.Write("workflow.yaml", "name: w\nsteps:\n  - { id: long, run: 'touch began; for i in $(seq 250); do sleep 0.02; done' }\n");
+        var run = lab.RunAsync("run", "--no-checkpoint");
+        while (!File.Exists(lab.Path_("began")) && !run.IsCompleted) await Task.Yield();
+        await stop.CancelAsync();
+        var ended = await run;
+        Assert.Equal(130, ended.Code);
+        Assert.Contains("nothing of it is kept", ended.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("is kept\n", ended.Out.Replace("nothing of it is kept", "", StringComparison.Ordinal), StringComparison.Ordinal);
     }
 }

@@ -1,3 +1,5 @@
+using Pawl.Storage;
+
 namespace Pawl.Tests.Engine;
 
 /// <summary>An approval cannot be skipped by resume, fork or start-from.</summary>
@@ -183,5 +185,55 @@ public class ApprovalLaws
         await lab.Run(workflow, start: new StartOptions { Select = new StepSelection { Until = "work" } });
         Assert.Equal(RunStatus.Waiting, (await lab.Run(workflow, start: new StartOptions { RunId = "gate", Select = new StepSelection { From = "gate" } })).Status);
         Assert.Empty(_done);
+    });
+
+    /// <summary>A step that takes ten seconds, beside one that asks.</summary>
+    Workflow Beside(ApprovalRequest? request = null, Durability durability = Durability.Sync)
+    {
+        var builder = Workflow.Create("w").Options(new WorkflowOptions { Durability = durability });
+        builder.Work("long", 10);
+        builder.Step("gate", async ctx => (await ctx.RequestApprovalAsync(request ?? new ApprovalRequest("Publish?"))).IsApproved ? "yes" : "no", step => step.Needs());
+        builder.Step("publish", ctx => Done(ctx, null), step => step.Needs("gate"));
+        return builder.Build();
+    }
+
+    [Theory]
+    [InlineData(Durability.Sync)]
+    [InlineData(Durability.Async)]
+    [InlineData(Durability.Exit)]
+    public void A_decision_is_made_while_other_steps_run_and_the_step_goes_on_at_once(Durability durability) => Lab.Do(async lab =>
+    {
+        var run = lab.Run(Beside(durability: durability));
+        await lab.Delay(1);
+        var asked = Assert.Single(await lab.Client.QuestionsAsync(await lab.Head(), Lab.Token));
+        Assert.Equal(("gate/approval", "Publish?", null), (asked.Path, asked.Message, asked.Due));
+        Assert.True(await lab.Client.ApproveAsync("run", "gate", "ann", cancellationToken: Lab.Token));
+        await lab.Delay(0.1);
+        Assert.Equal(["run:publish"], _done);
+        // It was answered; as far as the journal says so by now.
+        if (durability != Durability.Exit) Assert.Empty(await lab.Client.QuestionsAsync(await lab.Head(), Lab.Token));
+        Assert.Equal("yes", (await run).EnsureCompleted().Output<string>("gate"));
+        Assert.Equal(10, lab.Time.Elapsed.TotalSeconds, 0);
+    });
+
+    [Fact]
+    public void A_question_is_recorded_once_and_again_when_a_pause_ended_it() => Lab.Do(async lab =>
+    {
+        var workflow = Beside(new ApprovalRequest("Publish?") { Timeout = TimeSpan.FromHours(1) });
+        var run = lab.Run(workflow);
+        await lab.Delay(1);
+        var due = Assert.Single(await lab.Client.QuestionsAsync(await lab.Head(), Lab.Token)).Due;
+        Assert.Equal(3600, (due!.Value - (await lab.Head()).CreatedAt).TotalSeconds, 0);
+        await lab.Client.PauseAsync("run", cancellationToken: Lab.Token);
+        await run;
+        Assert.Empty(await lab.Client.QuestionsAsync(await lab.Head(), Lab.Token));
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow)).Status);
+        Assert.Equal(due, Assert.Single(await lab.Client.QuestionsAsync(await lab.Head(), Lab.Token)).Due);
+        // Woken by something else it asks the same: that is known already.
+        await lab.Client.SignalAsync("run", "unrelated", cancellationToken: Lab.Token);
+        Assert.Equal(RunStatus.Waiting, (await lab.Resume(workflow)).Status);
+        Assert.Equal(2, (await lab.Journal()).Count(record => record is { Kind: CheckpointKind.Timer, Path: "gate/approval" }));
+        await lab.Client.RejectAsync("run", "gate", cancellationToken: Lab.Token);
+        Assert.Equal("no", (await lab.Resume(workflow)).EnsureCompleted().Output<string>("gate"));
     });
 }

@@ -129,4 +129,19 @@ public class CompensationLaws
         await lab.Run(builder.Build());
         Assert.Equal(["pick/otherwise/z", "g/y", "g/x", "first"], undone);
     });
+
+    [Fact]
+    public void Undoing_goes_by_the_graph_also_when_an_earlier_step_ran_again_later() => Lab.Do(async lab =>
+    {
+        var undone = new List<string>();
+        Workflow With(string print, FailurePolicy policy) => Workflow.Create("w").Options(new() { OnFailure = policy }).Also(builder =>
+        {
+            foreach (var id in (string[])["a", "b", "c"])
+                builder.Work(id, 1, s => s.Options(new StepOptions { Fingerprint = id == "a" ? print : null }).Compensate(ctx => { undone.Add(ctx.Path); return Task.CompletedTask; }));
+            builder.Fail("last", () => true);
+        }).Build();
+        await lab.Run(With("1", FailurePolicy.Stop));
+        await lab.Resume(With("2", FailurePolicy.Compensate), new ResumeOptions { RerunChanged = true });
+        Assert.Equal(["c", "b", "a"], undone);
+    });
 }

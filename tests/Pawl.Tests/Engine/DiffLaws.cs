@@ -176,4 +176,23 @@ public class DiffLaws
         JsonValueKind.Array => value.EnumerateArray().SelectMany((item, i) => Leaves(item, $"{at}[{i}]")),
         _ => [new(at, value.GetRawText())],
     };
+
+    [Fact]
+    public void Runs_with_child_runs_are_equal_when_only_the_ids_that_follow_from_their_own_differ() => Lab.Do(async lab =>
+    {
+        var inner = Workflow.Define("inner", ctx => Task.FromResult(ctx.RunId));
+        Workflow With(string text) => Workflow.Create("w").Also(builder =>
+        {
+            builder.Step("sub", async ctx => new { run_id = (await ctx.RunChildAsync("", inner)).RunId, text });
+            builder.Step("below", async ctx => (await ctx.RunChildAsync("a/b", inner)).Output<string>("inner"));
+            builder.Step("names", ctx => Task.FromResult($"{ctx.RunId}.txt"));
+        }).Build();
+        await lab.Run(With("same"), start: As("one"));
+        await lab.Run(With("same"), start: As("two"));
+        await lab.Run(With("other"), start: As("three"));
+        var diff = await lab.Client.DiffAsync("one", "two", cancellationToken: Lab.Token);
+        // A name that only looks like one is what it is.
+        Assert.Equal(["names"], diff.Steps.Where(step => step.What.Count > 0).Select(step => step.Path));
+        Assert.Equal("text: \"same\" → \"other\"", Text((await lab.Client.DiffAsync("one", "three", cancellationToken: Lab.Token)).Steps[0].Output));
+    });
 }

@@ -85,7 +85,7 @@ public class ForkLaws
         {
             builder.Step("big", _ => Task.FromResult(StepResult.Ok(big) with
             {
-                Attachments = [new byte[] { 1, 2, 3 }],
+                Attachments = [new byte[] { 1, 2, 3 }, new byte[] { 4 }],
                 Info = RawJson.Parse(
                 """{"log":{"sha256":"039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81","bytes":3},"other":{"sha256":"0000000000000000000000000000000000000000000000000000000000000000","bytes":1}}""")
             }));
@@ -97,6 +97,8 @@ public class ForkLaws
         Assert.Equal(600_000, (await lab.Resume(workflow, runId: "fork")).EnsureCompleted().Output<int>("after"));
         var log = await lab.Store.ReadPayloadAsync("fork", new PayloadRef("039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81", 3), Lab.Token);
         Assert.Equal([1, 2, 3], log.ToArray());
+        // What nothing else names is named by the record.
+        Assert.Equal([4], (await lab.Store.ReadPayloadAsync("fork", new PayloadRef("e52d9c508c502347344d8c07ad91cbd6068afc75ff6292f062a09ca381c89e71", 1), Lab.Token)).ToArray());
         Assert.Empty(await lab.Client.VerifyAsync("fork", Lab.Token));
     });
 

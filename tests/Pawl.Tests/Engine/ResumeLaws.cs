@@ -372,4 +372,16 @@ public class ResumeLaws
         await lab.Store.CreateAsync(record, RunHead.After(null, record), null, Lab.Token);
         Assert.Equal(RefusalReason.NewerFormat, await lab.Refused(Row()));
     });
+
+    [Fact]
+    public void A_finished_step_of_another_kind_is_refused_also_when_it_has_no_fingerprint() => Lab.Do(async lab =>
+    {
+        static Workflow With(Action<WorkflowBuilder> first, string id = "a") => Workflow.Create("w").Also(first).Also(builder => builder.Fail("b", () => id == "a")).Build();
+        await lab.Run(With(builder => builder.Work("a")));
+        Assert.Equal(RefusalReason.Incompatible, await lab.Refused(With(builder => builder.Sleep("a", TimeSpan.FromSeconds(1)))));
+        // Another name does not make it another kind.
+        var map = new Dictionary<string, string> { ["other"] = "a" };
+        Assert.Equal(RefusalReason.Incompatible, await lab.Refused(With(builder => builder.Sleep("other", TimeSpan.FromSeconds(1)), "other"), new ResumeOptions { Map = map }));
+        Assert.Equal(RunStatus.Completed, (await lab.Resume(With(builder => builder.Sleep("a", TimeSpan.FromSeconds(1)), "x"), new ResumeOptions { From = "a" })).Status);
+    });
 }

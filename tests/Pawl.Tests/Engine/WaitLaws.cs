@@ -243,4 +243,19 @@ public class WaitLaws
         await lab.Client.RejectAsync("run", "w/two", cancellationToken: Lab.Token);
         Assert.Equal("True,False", (await lab.Resume(workflow)).EnsureCompleted().Output<string>("w"));
     });
+
+    [Fact]
+    public void A_run_that_is_kept_nowhere_does_not_wait_for_an_answer_that_nobody_can_give() => Lab.Do(async lab =>
+    {
+        lab.Options.Checkpointing = false;
+        var asks = await lab.Run(Workflow.Define("w", async ctx => (await ctx.RequestApprovalAsync(new ApprovalRequest("Go?") { Timeout = TimeSpan.FromHours(1) })).IsApproved));
+        Assert.Equal(RunStatus.Failed, asks.Status);
+        Assert.Contains("nobody could answer", asks.Error, StringComparison.Ordinal);
+        Assert.Equal(RunStatus.Failed, (await lab.Run(Workflow.Define("w", ctx => ctx.WaitForSignalAsync("go")))).Status);
+        Assert.Equal(0, lab.Time.Elapsed.TotalSeconds, 0);
+        // One with an end of its own comes to it, and what the rules decide needs nobody.
+        Assert.True((await lab.Run(Workflow.Define("w", ctx => ctx.WaitForSignalAsync("go", TimeSpan.FromSeconds(9))))).EnsureCompleted().Output<Signal>("w")!.TimedOut);
+        lab.Options.Approvals = new ApprovalRules { Enabled = false };
+        Assert.True((await lab.Run(Workflow.Define("w", async ctx => (await ctx.RequestApprovalAsync(new ApprovalRequest("Go?"))).IsApproved))).EnsureCompleted().Output<bool>("w"));
+    });
 }

@@ -297,4 +297,34 @@ public class WorkerLaws
         var result = await new Lab(new AwayDatabase(lab.Store), lab.Time).Run(workflow);
         Assert.Contains("a checkpoint of every step", result.Error, StringComparison.Ordinal);
     });
+
+    [Fact]
+    public void A_worker_removes_old_runs_of_what_it_executes_and_looks_for_them_once_a_minute() => Lab.Do(async lab =>
+    {
+        static Workflow Named(string name, RetentionPolicy? retention) => Workflow.Create(name).Options(new() { Retention = retention }).Also(builder => builder.Work("a", 1)).Build();
+        async Task<string> RunsAsync() => string.Join(' ', (await lab.Client.ListAsync(null, Lab.Token).ToListAsync(Lab.Token)).Select(head => head.RunId).Order(StringComparer.Ordinal));
+        var (brief, usual) = (Named("brief", new RetentionPolicy { MaxAge = TimeSpan.Zero }), Named("usual", null));
+        Assert.Equal(TimeSpan.FromDays(30), new WorkerOptions().Retention.MaxAge);
+        await using var hand = new Hand(lab, new WorkerOptions { Workflows = [brief, usual], Retention = new RetentionPolicy { MaxAge = TimeSpan.FromMinutes(5) } });
+        foreach (var id in (string[])["b1", "b2", "b3"])
+        {
+            await Enqueue(lab, brief, id);
+            await lab.Ended(id);
+        }
+        await Enqueue(lab, usual, "u1");
+        await lab.Ended("u1");
+        // The first end looked, and found nothing older; the others are within its minute.
+        Assert.Equal("b1 b2 b3 u1", await RunsAsync());
+        await lab.Delay(60);
+        await Enqueue(lab, brief, "b4");
+        await lab.Ended("b4");
+        await lab.Delay(1);
+        Assert.Equal("b4 u1", await RunsAsync());
+        // How long the others stay the worker says.
+        await lab.Delay(300);
+        await Enqueue(lab, usual, "u2");
+        await lab.Ended("u2");
+        await lab.Delay(1);
+        Assert.Equal("b4 u2", await RunsAsync());
+    });
 }

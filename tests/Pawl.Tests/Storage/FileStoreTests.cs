@@ -185,14 +185,24 @@ public sealed class FileStoreTests : IDisposable
     }
 
     [Fact]
-    public async Task A_message_whose_bytes_were_changed_is_reported()
+    public async Task A_message_whose_bytes_were_changed_is_reported_in_its_place_and_set_aside_in_it()
     {
         await using var store = _directory.Open();
         await store.Begin(new Chain("etl_1"));
         await store.PostAsync("etl_1", new RunMessage("approve", RawJson.Parse("true"), Chain.Start), Token);
         var path = _directory.Of("etl_1", "inbox", "00000001.approve.json");
         await File.WriteAllTextAsync(path, (await File.ReadAllTextAsync(path, Token)).Replace("true", "null", StringComparison.Ordinal), Token);
-        Assert.Contains("00000001.approve.json", (await Assert.ThrowsAsync<JournalCorruptException>(async () => await store.InboxAsync("etl_1", Token))).Message, StringComparison.Ordinal);
+        await store.PostAsync("etl_1", new RunMessage("go", null, Chain.Start), Token);
+        var read = await store.InboxAsync("etl_1", Token);
+        Assert.Contains("00000001.approve.json", read[0].Damage, StringComparison.Ordinal);
+        Assert.Equal(("pawl:damaged:00000001", "go"), (read[0].Name, read[1].Name));
+        // Also while the run is executed; whoever waits counts messages, so none goes.
+        var report = await store.RepairAsync("etl_1", Token);
+        Assert.Equal((0L, "00000001.approve.json"), (report!.Line, Assert.Single(report.Messages)));
+        Assert.True(File.Exists(path + ".damaged"));
+        Assert.True(await store.PostAsync("etl_1", new RunMessage("approve", null, Chain.Start), Token));
+        Assert.Equal(["pawl:lost:00000001", "go", "approve"], (await store.InboxAsync("etl_1", Token)).Select(message => message.Name));
+        Assert.All(await store.InboxAsync("etl_1", Token), message => Assert.Null(message.Damage));
     }
 
     [Fact]
