@@ -81,7 +81,7 @@ public sealed partial class FileStore
     /// <summary>Null when the run is gone, or was never created whole.</summary>
     RunHead? ReadHead(string runId, FileStoreLayout files, Action<FileStoreJournal>? reading = null)
     {
-        if (Durable.FactsOf(files.Journal) is not { } facts) return WasRun(files) ? throw new JournalCorruptException(runId, 1, Gone) : null;
+        if (Durable.FactsOf(files.Journal) is not { } facts) return IsLost(files) ? throw new JournalCorruptException(runId, 1, Gone) : null;
         var owner = OwnerOf(runId, files);
         var known = _known.GetValueOrDefault(runId);
         var head = known?.Journal == facts ? known.Head : Fold(runId, files, known, reading);

@@ -21,8 +21,8 @@ public sealed partial class FileStore
     /// <exception cref="ResumeRefusedException">A live process holds it, and no message is damaged.</exception>
     public ValueTask<RepairReport?> RepairAsync(string runId, CancellationToken cancellationToken)
     {
-        if (Locate(runId) is not { } files || !WasRun(files)) return new(default(RepairReport));
-        if (!IsRun(files)) return new(new RepairReport(runId, 1, Gone, null, null));
+        if (Locate(runId) is not { } files) return new(default(RepairReport));
+        if (!IsRun(files)) return new(IsLost(files) ? new RepairReport(runId, 1, Gone, null, null) : null);
         var messages = FileStoreInbox.Repair(files);
         var (group, missing) = SetGroupAside(runId);
         using var held = TryLock(files);

@@ -81,9 +81,9 @@ public sealed partial class FileStore
 
     const string Gone = "its journal is gone";
 
-    /// <summary>A run, or what is left of one: these come behind the first line of its journal.</summary>
-    static bool WasRun(FileStoreLayout files) => IsRun(files)
-        || new[] { files.Inbox, files.Payloads, files.Master }.Any(path => Durable.FactsOf(path) is not null);
+    /// <summary>What is left of a run that lost its journal: it was held, and has what comes behind the first line. The journal last: it may be created at this moment.</summary>
+    static bool IsLost(FileStoreLayout files) =>
+        !IsRun(files) && files.ReadOwner().Token > 0 && new[] { files.Inbox, files.Payloads, files.Master }.Any(path => Durable.FactsOf(path) is not null) && !IsRun(files);
 
     /// <summary>Null when another has it, or when the run vanished.</summary>
     DurableFile? TryLock(FileStoreLayout files)

@@ -249,7 +249,7 @@ public sealed partial class FileStore : IMeasuredStore
         }
         var grouped = run is null ? _groups.Of(runId) : null;
         using var file = Durable.TryOpenRead(files.Journal);
-        if (file is null && WasRun(files)) throw new JournalCorruptException(runId, 1, Gone);
+        if (file is null && IsLost(files)) throw new JournalCorruptException(runId, 1, Gone);
         if (file is null) yield break;
         var journal = new FileStoreJournal(file, runId, keep: true) { Grouped = grouped };
         if (fromSeq > 1 && run is not null)
@@ -284,16 +284,16 @@ public sealed partial class FileStore : IMeasuredStore
     /// <inheritdoc/>
     public ValueTask<bool> DeleteAsync(string runId, CancellationToken cancellationToken)
     {
-        if (Locate(runId) is not { } files || !WasRun(files)) return new(false);
+        if (Locate(runId) is not { } files || !(IsRun(files) || IsLost(files))) return new(false);
         PrepareRoot();
         if (TryLock(files) is not { } held)
         {
-            if (!WasRun(files)) return new(false);
+            if (!(IsRun(files) || IsLost(files))) return new(false);
             throw new ResumeRefusedException(new Refusal(RefusalReason.Held, $"Run '{runId}' is executed by {OwnerOf(runId, files) ?? files.ReadOwner().Owner}.", "Cancel it first."));
         }
         using (held)
         {
-            if (!WasRun(files)) return new(false);
+            if (!(IsRun(files) || IsLost(files))) return new(false);
             // One rename takes the run out of the store, whole; the rest can be repeated at any time.
             var trash = MoveToTrash(runId, files, held);
             // Durable: the run is gone.
