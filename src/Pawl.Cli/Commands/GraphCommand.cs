@@ -12,17 +12,17 @@ static class GraphCommand
     {
         var what = new Argument<string?>("FILE|RUN") { HelpName = "FILE|RUN", Description = $"A workflow file or a run; default: {Definitions.DefaultFile}", Arity = ArgumentArity.ZeroOrOne };
         what.CompletionSources.Add(context => RunArgument.RunIdsOf(cli, context));
-        var format = new Option<string?>("--format") { Description = "ascii (default), mermaid or dot", HelpName = "FORMAT" };
-        format.CompletionSources.Add("ascii", "mermaid", "dot");
+        var format = new Option<string?>("--format") { Description = "ascii (default), mermaid, dot or svg", HelpName = "FORMAT" };
+        format.CompletionSources.Add("ascii", "mermaid", "dot", "svg");
         var critical = new Option<bool>("--critical-path") { Description = "Mark the chain of steps that decides how long a run takes" };
         var durations = new Option<string[]>("--durations") { Description = "How long steps take, instead of the median of earlier runs", HelpName = "STEP=30s,…" };
         return Verbs.On(new Command("graph", "The steps of a file or a run, and what they wait for") { what, format, critical, durations }, async () =>
         {
             var drawing = cli.Get(format) ?? "ascii";
-            if (drawing is not ("ascii" or "mermaid" or "dot")) throw new UsageException($"--format '{drawing}': use ascii, mermaid or dot.");
+            if (drawing is not ("ascii" or "mermaid" or "dot" or "svg")) throw new UsageException($"--format '{Human.Line(drawing, 80)}': use ascii, mermaid, dot or svg.");
             var graph = await ReadAsync(cli, cli.Get(what), cli.Get(critical), Durations(cli.Get(durations)));
             if (drawing == "ascii") AsciiGraph.Draw(graph, cli);
-            else cli.Text.Write(drawing == "dot" ? DotGraph.Draw(graph) : MermaidGraph.Draw(graph));
+            else cli.Text.Write(drawing switch { "dot" => DotGraph.Draw(graph), "svg" => SvgGraph.Draw(graph), _ => MermaidGraph.Draw(graph) });
             if (graph.Critical is { } path && drawing == "ascii")
                 cli.Say(path.Length > TimeSpan.Zero
                     ? $"Critical path: {string.Join(" → ", path.Steps)} = {Human.Duration(path.Length)} ({path.Length.TotalSeconds:0.###} s); one after another {Human.Duration(path.Sum)} ({path.Sum.TotalSeconds:0.###} s)"

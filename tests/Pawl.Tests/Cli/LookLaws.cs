@@ -266,6 +266,21 @@ public sealed class LookLaws
     }
 
     [Fact]
+    public async Task A_picture_of_a_graph_has_every_step_and_arrow_and_nothing_that_a_name_could_bring_in()
+    {
+        using var lab = new CommandLab();
+        lab.Write("workflow.yaml", "name: d\nsteps:\n  - id: a\n    run: x\n  - id: b\n    name: '<script>&\"'\n    needs: a\n    run: x\n  - id: c\n    needs: b\n    run: x\n  - id: d\n    needs: [a, c]\n    run: x\n");
+        var drawn = (await lab.RunAsync("graph", "--format", "svg", "--critical-path", "--durations", "a=1s,b=1s,c=1s,d=1s")).Out;
+        var svg = System.Xml.Linq.XDocument.Parse(drawn).Root!;
+        Assert.Equal(["g", "g", "g", "g"], svg.Elements().Where(element => element.Name.LocalName == "g").Select(element => element.Name.LocalName));
+        Assert.Contains("<script>&\"", svg.Descendants().Where(element => element.Name.LocalName == "text").Select(element => element.Value));
+        Assert.DoesNotContain("<script", drawn, StringComparison.Ordinal);
+        // a → b → c → d are marked; the arrow from a to d passes two rows and is not.
+        var arrows = svg.Elements().Where(element => element.Name.LocalName == "path").ToList();
+        Assert.Equal((6, 3, 4), (arrows.Count, arrows.Count(arrow => arrow.Attribute("stroke-width") is not null), arrows.Count(arrow => arrow.Attribute("marker-end") is not null)));
+    }
+
+    [Fact]
     public async Task A_branched_graph_joins_every_arrow()
     {
         using var lab = new CommandLab();
