@@ -174,6 +174,7 @@ public sealed partial class PostgresStore
         if (error is PostgresException && !error.SqlState!.StartsWith("57P", StringComparison.Ordinal)) return Described(error);
         // One broken connection says that the others of its server are; and the next server may have less than this one acknowledged, and another time.
         _known = new PostgresKnown();
+        while (_often.TryTake(out var kept)) kept.Dispose();
         _source.Clear();
         _clock.Doubt();
         return Described(error);
