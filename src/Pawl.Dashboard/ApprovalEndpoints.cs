@@ -9,28 +9,45 @@ namespace Pawl.Dashboard;
 /// <summary>What people are asked, and what they need to know for an answer.</summary>
 static class ApprovalEndpoints
 {
-    const int MostOnPage = 500, MostSearched = 5000;
+    // The journals of running runs are read for it, each once: as many as are kept.
+    const int MostOnPage = 500, MostSearched = 5000, MostRunning = 100;
 
     // Enough to decide by; the page of the run has the rest.
     const int MostSteps = 20, MostText = 2000, MostRead = 1 << 20;
 
     public static void Map(RouteGroupBuilder api, PawlClient client, Stories stories, Feed feed)
     {
-        api.MapGet("/approvals", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await PageAsync(client, context.Request.Query, stop))).Shared(feed);
+        api.MapGet("/approvals", async (HttpContext context, CancellationToken stop) => Json.Answer(context, await PageAsync(client, stories, context.Request.Query, stop))).Shared(feed);
         api.MapGet("/runs/{id}/context", async (HttpContext context, string id, CancellationToken stop) => Json.Answer(context, await ContextAsync(client, stories, id, context.Request.Query["step"].ToString(), stop)));
     }
 
-    static async Task<object> PageAsync(PawlClient client, IQueryCollection query, CancellationToken stop)
+    static async Task<object> PageAsync(PawlClient client, Stories stories, IQueryCollection query, CancellationToken stop)
     {
-        var (items, searched, last, isCut) = (new List<object>(), 0, default(RunHead), false);
-        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Waiting], Behind = ListEndpoints.Behind(query), Limit = MostSearched + 1 }, stop))
+        var (items, searched, last, isCut, behind) = (new List<object>(), 0, default(RunHead), false, ListEndpoints.Behind(query));
+        // Those whose other steps go on are few, and stand on the first page.
+        if (behind is null)
+            await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Running], Limit = MostRunning }, stop)) items.AddRange(Asked(head, await QuestionsAsync(stories, head, stop)));
+        await foreach (var head in client.ListAsync(new RunQuery { Statuses = [RunStatus.Waiting], Behind = behind, Limit = MostSearched + 1 }, stop))
         {
             isCut = searched++ == MostSearched || items.Count >= MostOnPage;
             if (isCut) break;
             last = head;
-            foreach (var wait in head.Waits.Where(wait => wait.Message is not null)) items.Add(new { head.RunId, head.Workflow, step = wait.Path, wait.Message, wait.Due, since = head.UpdatedAt });
+            items.AddRange(Asked(head, head.Waits));
         }
         return new { items, next = isCut ? ListEndpoints.Place(last!) : null };
+
+        static IEnumerable<object> Asked(RunHead head, IEnumerable<Wait> waits) =>
+            waits.Where(wait => wait.Message is not null).Select(wait => new { head.RunId, head.Workflow, step = wait.Path, wait.Message, wait.Due, since = head.UpdatedAt });
+    }
+
+    static async Task<IEnumerable<Wait>> QuestionsAsync(Stories stories, RunHead head, CancellationToken stop)
+    {
+        try { return (await stories.OfAsync(head, stop)).Questions; }
+        catch (Exception error) when (error is JournalCorruptException or RunNotFoundException)
+        {
+            // Its own page says so; the others' questions are asked all the same.
+            return [];
+        }
     }
 
     /// <summary>The params of a run, of which secrets are none, and what the steps in front of a step have left; what is long is cut.</summary>

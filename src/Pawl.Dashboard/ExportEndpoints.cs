@@ -80,8 +80,8 @@ static class ExportEndpoints
     {
         await foreach (var record in client.Store.ReadAsync(id, 1, stop))
         {
-            if (record.Kind != CheckpointKind.Step || RunEndpoints.Log(record) is not { } log) continue;
-            await output.WriteAsync(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"── {record.Path}, attempt {record.Attempt}: {record.Status?.ToString().ToLowerInvariant()}, {record.At.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z\n")), stop);
+            if (record.Kind is not (CheckpointKind.Step or CheckpointKind.Compensated) || RunEndpoints.Log(record) is not { } log) continue;
+            await output.WriteAsync(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"── {record.Path}, {(record.Kind == CheckpointKind.Compensated ? "undone" : $"attempt {record.Attempt}")}: {record.Status?.ToString().ToLowerInvariant()}, {record.At.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z\n")), stop);
             var text = await client.Store.ReadPayloadAsync(id, log, stop);
             await output.WriteAsync(text, stop);
             if (text.Length > 0 && text.Span[^1] != '\n') await output.WriteAsync("\n"u8.ToArray(), stop);

@@ -41,7 +41,8 @@ static class RunEndpoints
         var (had, last) = (Had(story, since), story.Records[^1]);
         return Json.Answer(context, new
         {
-            head,
+            // Of one whose steps go on beside a question only the journal tells it.
+            head = head.Status == RunStatus.Running ? head with { Waits = [.. story.Questions] } : head,
             at = $"{last.Seq}.{last.Hash}",
             whole = had == 0,
             can_resume = head.Owner is null && head.Status is not (RunStatus.Completed or RunStatus.Canceled),

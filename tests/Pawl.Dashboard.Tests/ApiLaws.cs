@@ -141,6 +141,28 @@ public sealed class ApiLaws(Servers servers)
     }
 
     [Fact]
+    public async Task What_is_asked_while_other_steps_go_on_can_be_seen_and_answered_at_once()
+    {
+        var go = new TaskCompletionSource();
+        var workflow = Workflow.Create("beside");
+        workflow.Step("long", _ => go.Task);
+        workflow.Step("gate", context => context.RequestApprovalAsync(new ApprovalRequest("Now?")), step => step.Needs());
+        var beside = workflow.Build();
+        await using var lab = await Lab.StartAsync(more: beside);
+        var run = lab.Client.RunAsync(beside, null, new StartOptions { RunId = "r" }, Lab.Stop);
+        await lab.UntilAsync("r", head => head.Seq >= 3);
+        var asked = Assert.Single((await lab.GetAsync("approvals")).GetProperty("items").EnumerateArray().ToList());
+        Assert.Equal(("r", "Now?"), (asked.GetProperty("run_id").GetString(), asked.GetProperty("message").GetString()));
+        var wait = Assert.Single((await lab.GetAsync("runs/r")).GetProperty("head").GetProperty("waits").EnumerateArray().ToList());
+        Assert.Equal("Now?", wait.GetProperty("message").GetString());
+        await lab.DoAsync("runs/r/decide", $$"""{"step":"{{asked.GetProperty("step").GetString()}}","approve":true}""");
+        await lab.UntilAsync("r", head => head.Done == 1);
+        Assert.Empty((await lab.GetAsync("approvals")).GetProperty("items").EnumerateArray());
+        go.SetResult();
+        (await run).EnsureCompleted();
+    }
+
+    [Fact]
     public async Task Who_says_something_too_late_is_told_who_was_first()
     {
         await using var lab = await Lab.StartAsync();

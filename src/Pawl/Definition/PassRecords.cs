@@ -182,9 +182,15 @@ static class PassRecords
     }
 
     /// <summary>The facts of a record with the names of its attachments; that of a log is there already.</summary>
-    public static ReadOnlyMemory<byte> WithAttached(ReadOnlyMemory<byte> data, IEnumerable<PayloadRef> attached)
+    public static ReadOnlyMemory<byte> WithAttached(ReadOnlyMemory<byte> data, List<Payload>? payloads, PayloadRef? output)
     {
-        var more = attached.Where(one => data.Span.IndexOf(System.Text.Encoding.ASCII.GetBytes($"\"{Log}\":{{\"sha256\":\"{one.Sha256}\"")) < 0).ToList();
+        if (payloads is null) return data;
+        return WithNames(data, [.. payloads.Select(one => one.Ref).Where(one => one != output)]);
+    }
+
+    static ReadOnlyMemory<byte> WithNames(ReadOnlyMemory<byte> data, List<PayloadRef> attached)
+    {
+        var more = attached.FindAll(one => data.Span.IndexOf(System.Text.Encoding.ASCII.GetBytes($"\"{Log}\":{{\"sha256\":\"{one.Sha256}\"")) < 0);
         if (more.Count == 0) return data;
         var names = Write(w =>
         {

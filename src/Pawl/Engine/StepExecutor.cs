@@ -226,7 +226,7 @@ sealed class StepExecutor(Run run)
             output = default;
         }
         if (result.Attachments is { } attachments) foreach (var content in attachments) (payloads ??= []).Add(new Payload(Address(content), content));
-        var data = PassRecords.WithAttached(result.Info?.Utf8 ?? default, payloads?.Select(one => one.Ref).Where(one => one != reference) ?? []);
+        var data = PassRecords.WithAttached(result.Info?.Utf8 ?? default, payloads, reference);
         if (attempt.ChildRuns is { Count: > 0 } children) data = With(data, ChildRuns.Written(children));
         if (failedBefore) data = WithFlag(data);
         return (new Checkpoint
