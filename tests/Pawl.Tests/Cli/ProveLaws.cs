@@ -39,12 +39,12 @@ public sealed class ProveLaws : IDisposable
     [Fact]
     public async Task The_mended_twin_holds_in_both_stores_and_leaves_nothing_behind()
     {
-        var answer = await ProveAsync("mended.yaml", "--points", "12");
+        var answer = await ProveAsync("mended.yaml", "--points", "8");
         Assert.True(answer.Code == 0, answer.All);
         Assert.StartsWith("✓ mended holds: killed at ", answer.Out.Split('\n')[^2], StringComparison.Ordinal);
-        var sqlite = await ProveAsync("mended.yaml", "--store", "sqlite:any.db", "--points", "6", "--json");
+        var sqlite = await ProveAsync("mended.yaml", "--store", "sqlite:any.db", "--points", "4", "--json");
         Assert.True(sqlite.Code == 0, sqlite.All);
-        Assert.Equal(6, sqlite.Json.GetProperty("points").GetArrayLength());
+        Assert.Equal(4, sqlite.Json.GetProperty("points").GetArrayLength());
         Assert.Empty(Directory.GetDirectories(Root));
     }
 

@@ -5,8 +5,11 @@ using Pawl.Storage;
 namespace Pawl.Tests.Kill;
 
 /// <summary>The real command, killed with SIGKILL and resumed: what was acknowledged is never done again, and the end is that of an unbroken run.</summary>
-public abstract class KillSweep(string name, string workflow, int boundaries, int randomKills, int seed) : IDisposable
+/// <remarks>Killed are every boundary and 25 instants by chance: each costs two processes. <c>PAWL_KILLS=90</c> makes it 208 kills in all.</remarks>
+public abstract class KillSweep(string name, string workflow, int boundaries, int seed) : IDisposable
 {
+    static readonly int s_randomKills = int.Parse(Environment.GetEnvironmentVariable("PAWL_KILLS") ?? "25", System.Globalization.CultureInfo.InvariantCulture);
+
     readonly string _folder = Directory.CreateTempSubdirectory("pawl-kill-").FullName;
 
     [Fact]
@@ -23,7 +26,7 @@ public abstract class KillSweep(string name, string workflow, int boundaries, in
         var random = new Random(seed);
         var kills = 0;
         for (var line = 1; line <= boundaries; line++, kills++) await KillAsync($"{name}-b{line}", run => UntilLinesAsync(run, line), expected.Outputs);
-        for (var n = 1; n <= randomKills; n++, kills++)
+        for (var n = 1; n <= s_randomKills; n++, kills++)
         {
             var delay = TimeSpan.FromMilliseconds(random.NextDouble() * length.TotalMilliseconds);
             await KillAsync($"{name}-r{n}", _ => Task.Delay(delay, cancellation), expected.Outputs);
@@ -140,7 +143,7 @@ public abstract class KillSweep(string name, string workflow, int boundaries, in
 }
 
 /// <summary>Ten steps in a row, each using the output of the one before.</summary>
-public sealed class SequentialKillTests() : KillSweep("seq", Text, boundaries: 12, randomKills: 90, seed: 20261121)
+public sealed class SequentialKillTests() : KillSweep("seq", Text, boundaries: 12, seed: 20261121)
 {
     static readonly string Text = "name: seq\nsteps:\n" + string.Concat(Enumerable.Range(1, 10).Select(n => $$"""
           - id: s{{n}}
@@ -152,7 +155,7 @@ public sealed class SequentialKillTests() : KillSweep("seq", Text, boundaries: 1
 }
 
 /// <summary>A fan-out, a group and a join, four at once.</summary>
-public sealed class ParallelKillTests() : KillSweep("par", Text, boundaries: 16, randomKills: 90, seed: 11202621)
+public sealed class ParallelKillTests() : KillSweep("par", Text, boundaries: 16, seed: 11202621)
 {
     static readonly string Text = $$$"""
         name: par
