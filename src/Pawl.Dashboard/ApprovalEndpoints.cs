@@ -9,8 +9,8 @@ namespace Pawl.Dashboard;
 /// <summary>What people are asked, and what they need to know for an answer.</summary>
 static class ApprovalEndpoints
 {
-    // The journals of running runs are read for it, each once: as many as are kept.
-    const int MostOnPage = 500, MostSearched = 5000, MostRunning = 100;
+    // The journals of running runs are read for it: half as many as are kept, so that those that somebody looks at stay.
+    const int MostOnPage = 500, MostSearched = 5000, MostRunning = 50;
 
     // Enough to decide by; the page of the run has the rest.
     const int MostSteps = 20, MostText = 2000, MostRead = 1 << 20;

@@ -1,12 +1,17 @@
 using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
 using Pawl.Storage;
 
 namespace Pawl.Dashboard;
 
 /// <summary>Tells who watches that something changed, and gives all of them the same answer when they ask what. However many watch one thing, the store is read once for each look, and once for
 /// each question that a change leads to.</summary>
-sealed class Feed(PawlClient client, TimeSpan every)
+sealed partial class Feed(PawlClient client, TimeSpan every)
 {
+    [LoggerMessage(1, LogLevel.Error, "What is watched could not be read; it is tried again.")]
+    static partial void LookFailed(ILogger log, Exception error);
+
+    readonly ILogger _log = client.Options.Logging.CreateLogger("Pawl.Dashboard");
     readonly Lock _lock = new();
     readonly Dictionary<string, Look> _looks = [];
 
@@ -57,7 +62,7 @@ sealed class Feed(PawlClient client, TimeSpan every)
         Look look;
         lock (_lock)
         {
-            if (!_looks.TryGetValue(key, out look!)) _looks[key] = look = new Look(read, every);
+            if (!_looks.TryGetValue(key, out look!)) _looks[key] = look = new Look(read, every, _log);
             look.Watchers++;
         }
         try
@@ -96,7 +101,7 @@ sealed class Feed(PawlClient client, TimeSpan every)
         TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (long Number, string? Mark) _now;
 
-        public Look(Func<Task<string?>> read, TimeSpan every) => _ = RunAsync(read, every);
+        public Look(Func<Task<string?>> read, TimeSpan every, ILogger log) => _ = RunAsync(read, every, log);
 
         public int Watchers { get; set; }
 
@@ -139,17 +144,28 @@ sealed class Feed(PawlClient client, TimeSpan every)
             }
         }
 
-        async Task RunAsync(Func<Task<string?>> read, TimeSpan every)
+        async Task RunAsync(Func<Task<string?>> read, TimeSpan every, ILogger log)
         {
+            string? told = null;
             using var timer = new PeriodicTimer(every);
             try
             {
                 do
                 {
-                    try { Put(await read()); }
+                    try
+                    {
+                        Put(await read());
+                        told = null;
+                    }
+                    catch (IOException)
+                    {
+                        // The store is away; the next look may find it.
+                    }
                     catch (Exception error) when (error is not OperationCanceledException)
                     {
-                        // The store is away, or something else is wrong with it: those who watch hear of it when a look succeeds again.
+                        // Whoever watches hears of it when a look succeeds again; whoever keeps the server hears of it now, once.
+                        if (error.Message != told) LookFailed(log, error);
+                        told = error.Message;
                     }
                 } while (await timer.WaitForNextTickAsync(_stop.Token));
             }
