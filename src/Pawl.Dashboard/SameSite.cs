@@ -12,7 +12,8 @@ static class SameSite
         headers.ContentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "same-origin";
-        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        // A window that another page opened is cut from it. One that a person opened has nobody to be cut from, and is spared the change of process.
+        if (request.Headers["Sec-Fetch-Site"] is not ["none"]) headers["Cross-Origin-Opener-Policy"] = "same-origin";
         if (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)) return next(context);
         return Refusal(request) is { } refused ? ValueTask.FromResult<object?>(refused) : next(context);
     }

@@ -1,10 +1,11 @@
 using System.Net;
 using System.Text;
+using Microsoft.Playwright;
 
 namespace Pawl.Dashboard.Tests;
 
 /// <summary>Who may ask what, and what a browser is told to do with the answers.</summary>
-public sealed class TrustLaws
+public sealed class TrustLaws(Browser browser) : PageTest(browser)
 {
     [Fact]
     public async Task Without_the_token_nothing_is_told()
@@ -94,5 +95,35 @@ public sealed class TrustLaws
             Assert.DoesNotContain("unsafe", policy);
             Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
         }
+    }
+
+    [Theory]
+    [InlineData(null, true)]
+    [InlineData("cross-site", true)]
+    [InlineData("same-site", true)]
+    [InlineData("same-origin", true)]
+    [InlineData("none", false)]
+    public async Task A_page_that_another_page_opened_is_cut_from_it(string? site, bool isCut)
+    {
+        await using var lab = await Lab.StartAsync();
+        var request = new HttpRequestMessage(HttpMethod.Get, lab.Server.Address);
+        if (site is not null) request.Headers.Add("Sec-Fetch-Site", site);
+        using var answer = await lab.Http.SendAsync(request, Lab.Stop);
+        Assert.Equal(isCut, answer.Headers.TryGetValues("Cross-Origin-Opener-Policy", out var policies) && policies.Single() == "same-origin");
+    }
+
+    [Fact]
+    public async Task A_page_that_opens_this_one_in_a_browser_loses_sight_of_it()
+    {
+        await using var lab = await Lab.StartAsync();
+        var page = await OpenAsync(lab.Server.Link, "runs");
+        // Of the same machine, whose cookies a browser sends along.
+        await page.Context.RouteAsync("http://127.0.0.1:1/", route => route.FulfillAsync(new() { ContentType = "text/html", Body = "<h1>Another page</h1>" }));
+        var other = await page.Context.NewPageAsync();
+        await other.GotoAsync("http://127.0.0.1:1/");
+        var opened = await other.RunAndWaitForPopupAsync(() => other.EvaluateAsync($"() => {{ window.opened = window.open('{lab.Server.Address}'); }}"));
+        await Assertions.Expect(opened.GetByRole(AriaRole.Heading, new() { Name = "Runs" })).ToBeVisibleAsync();
+        Assert.True(await opened.EvaluateAsync<bool>("opener === null"));
+        Assert.True(await other.EvaluateAsync<bool>("opened.closed"));
     }
 }
