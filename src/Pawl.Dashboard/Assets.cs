@@ -79,12 +79,14 @@ static class Assets
     {
         const string folder = "ui/";
         var assembly = typeof(Assets).Assembly;
-        return assembly.GetManifestResourceNames().Where(name => name.StartsWith(folder, StringComparison.Ordinal)).ToFrozenDictionary(name => name[folder.Length..], name =>
+        var files = assembly.GetManifestResourceNames().Where(name => name.StartsWith(folder, StringComparison.Ordinal)).ToDictionary(name => name[folder.Length..], name =>
         {
             using var stream = assembly.GetManifestResourceStream(name)!;
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
-            return (bytes, new EntityTagHeaderValue($"\"{Convert.ToHexStringLower(SHA256.HashData(bytes)[..8])}\""));
+            return bytes;
         });
+        foreach (var (name, text) in Modules.Join("app.js", name => Encoding.UTF8.GetString(files[name]))) files[name] = Encoding.UTF8.GetBytes(text);
+        return files.ToFrozenDictionary(file => file.Key, file => (file.Value, new EntityTagHeaderValue($"\"{Convert.ToHexStringLower(SHA256.HashData(file.Value)[..8])}\"")));
     }
 }

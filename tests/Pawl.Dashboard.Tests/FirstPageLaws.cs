@@ -63,6 +63,8 @@ public sealed class FirstPageLaws(Browser browser) : PageTest(browser)
         await page.GotoAsync($"{lab.Server.Address}#/runs");
         await page.ReloadAsync();
         await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true })).ToBeVisibleAsync();
+        // One file of scripts brings it; what the other pages need comes with them.
+        Assert.Equal(["app.js"], await page.EvaluateAsync<string[]>("performance.getEntriesByType('resource').filter(one => one.name.endsWith('.js')).map(one => one.name.split('/').at(-1))"));
     }
 
     [Fact]
