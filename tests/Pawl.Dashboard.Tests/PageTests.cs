@@ -142,6 +142,20 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
     }
 
     [Fact]
+    public async Task Steps_that_come_while_one_watches_stand_behind_those_that_they_belong_to()
+    {
+        await using var lab = await Lab.StartAsync();
+        var page = await OpenAsync(lab.Server.Link, "runs");
+        var paths = await page.EvaluateAsync<string[]>("""
+            async () => {
+              const { growing } = await import('./steps.js'), at = (...paths) => ({ steps: paths.map(path => ({ path })) });
+              return growing.next(at('a', 'a/1', 'b', 'c', 'c[0]'), at('b/1', 'a/2', 'a', 'c[1]', 'c[1]/x', 'a/3')).steps.map(step => step.path);
+            }
+            """);
+        Assert.Equal(["a", "a/1", "a/2", "a/3", "b", "b/1", "c", "c[0]", "c[1]", "c[1]/x"], paths);
+    }
+
+    [Fact]
     public async Task Thousands_of_steps_are_few_rows_that_say_which_they_are_and_are_walked_with_keys()
     {
         await using var lab = await ManyAsync();

@@ -15,12 +15,8 @@ function merged(known, changed) {
     byPath.delete(step.path);
     return newer ?? step;
   });
-  if (byPath.size === 0) return steps;
-  const below = Map.groupBy(byPath.values(), step => under(step.path));
-  return steps.flatMap((step, index) => {
-    const top = under(step.path), isLast = index + 1 === steps.length || under(steps[index + 1].path) !== top;
-    return isLast && below.has(top) ? [step, ...below.get(top)] : [step];
-  });
+  for (const [top, added] of Map.groupBy(byPath.values(), step => under(step.path))) steps.splice(steps.findLastIndex(step => under(step.path) === top) + 1, 0, ...added);
+  return steps;
 }
 
 /** What was really tried; a step that was passed over has a record, and no attempt. */
