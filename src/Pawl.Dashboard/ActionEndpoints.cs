@@ -10,7 +10,21 @@ static class ActionEndpoints
 {
     internal sealed record Decision(string Step, bool Approve, string? Reason = null, JsonElement? Changes = null);
     internal sealed record SignalBody(string Name, JsonElement? Body = null);
-    internal sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, bool RerunChanged = false, bool Force = false);
+    internal sealed record Repetition(Dictionary<string, JsonElement>? Params = null);
+    internal sealed record Execution(Dictionary<string, JsonElement>? Params = null, string? From = null, string? Until = null, List<string>? Only = null, bool All = false, bool RerunChanged = false, bool Force = false)
+    {
+        /// <summary>A plan and the resume that it shows are asked for alike.</summary>
+        public ResumeOptions AsOptions() => new() { Params = Values(Params), From = From, Select = Part(), RerunChanged = RerunChanged, Force = Force };
+
+        StepSelection? Part() => (All, Until, Only) switch
+        {
+            (false, null, null) => null,
+            (true, null, null) => new StepSelection(),
+            (false, _, null) or (false, null, _) => new StepSelection { Until = Until, Only = Only },
+            _ => throw new BadRequestException("'all', 'until' and 'only' exclude one another: name one of them."),
+        };
+    }
+
     internal sealed record ForkBody(long? At = null, string? Before = null, Dictionary<string, JsonElement>? Params = null, Dictionary<string, JsonElement>? State = null,
         Dictionary<string, JsonElement>? Outputs = null, bool Run = true, bool DryRun = false);
     internal sealed record Pruning(double? OlderThanDays = null, int KeepLast = 0, string? Workflow = null, bool DryRun = true, List<string>? Runs = null);
@@ -41,13 +55,13 @@ static class ActionEndpoints
             var asked = await Json.ReadAsync<Execution>(context);
             var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
-            var resume = new ResumeOptions { Params = Values(asked.Params), From = asked.From, RerunChanged = asked.RerunChanged, Force = asked.Force, By = options.Actor(context) };
+            var resume = asked.AsOptions() with { By = options.Actor(context) };
             await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, resume with { OnEvent = onEvent }, stop));
             return Begun(id);
         });
         api.MapPost("/runs/{id}/rerun", async (HttpContext context, string id) =>
         {
-            var asked = await Json.ReadAsync<Execution>(context);
+            var asked = await Json.ReadAsync<Repetition>(context);
             var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
             var runId = $"{id}-{Random.Shared.Next(0x1000000):x6}";

@@ -19,7 +19,7 @@ static class Json
 
 /// <summary>What a request may carry (an unknown key is refused), and what is kept of a removal.</summary>
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
-[JsonSerializable(typeof(ActionEndpoints.Decision)), JsonSerializable(typeof(ActionEndpoints.SignalBody)), JsonSerializable(typeof(ActionEndpoints.Execution))]
+[JsonSerializable(typeof(ActionEndpoints.Decision)), JsonSerializable(typeof(ActionEndpoints.SignalBody)), JsonSerializable(typeof(ActionEndpoints.Execution)), JsonSerializable(typeof(ActionEndpoints.Repetition))]
 [JsonSerializable(typeof(ActionEndpoints.ForkBody)), JsonSerializable(typeof(ActionEndpoints.Pruning)), JsonSerializable(typeof(StartEndpoints.Start)), JsonSerializable(typeof(BulkEndpoints.Bulk)), JsonSerializable(typeof(Removals.Result))]
 sealed partial class BodyJson : JsonSerializerContext
 {

@@ -123,12 +123,11 @@ static class RunEndpoints
     }
 
     static ActionEndpoints.Execution Linked(IQueryCollection asked) => asked.ContainsKey("params") ? throw new BadRequestException("Params stand in no address: send them with POST, as to 'resume'.")
-        : new(From: asked["from"] is [{ Length: > 0 } from] ? from : null, RerunChanged: asked.IsOn("rerun_changed"), Force: asked.IsOn("force"));
+        : new(From: asked["from"] is [{ Length: > 0 } from] ? from : null, Until: asked["until"] is [{ Length: > 0 } until] ? until : null, Only: asked["only"] is { Count: > 0 } only ? [.. only.OfType<string>()] : null, All: asked.IsOn("all"), RerunChanged: asked.IsOn("rerun_changed"), Force: asked.IsOn("force"));
 
     static async Task<IResult> PlanAsync(HttpContext context, PawlClient client, Definitions definitions, string id, ActionEndpoints.Execution asked)
     {
         var head = await HeadAsync(client, id, context.RequestAborted);
-        var resume = new ResumeOptions { Params = ActionEndpoints.Values(asked.Params), From = asked.From, RerunChanged = asked.RerunChanged, Force = asked.Force };
-        return Json.Answer(context, await client.PlanAsync(await definitions.OfAsync(head, context.RequestAborted), id, resume, context.RequestAborted));
+        return Json.Answer(context, await client.PlanAsync(await definitions.OfAsync(head, context.RequestAborted), id, asked.AsOptions(), context.RequestAborted));
     }
 }

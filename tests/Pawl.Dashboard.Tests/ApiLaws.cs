@@ -188,6 +188,24 @@ public sealed class ApiLaws(Servers servers)
         Assert.Equal("right", plan.GetProperty("select").GetProperty("until").GetString());
     }
 
+    [Theory]
+    [InlineData("until=left", """{"until":"left"}""", "reuse reuse left_out left_out left_out", RunStatus.Paused, null)]
+    [InlineData("only=left&only=right", """{"only":["left","right"]}""", "reuse reuse run left_out left_out", RunStatus.Failed, """{"only":["left","right"]}""")]
+    [InlineData("all=true", """{"all":true}""", "reuse reuse run run run", RunStatus.Failed, null)]
+    public async Task A_part_is_planned_as_it_is_resumed_and_kept_to_until_it_is_done(string query, string body, string decisions, RunStatus then, string? kept)
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, new Dictionary<string, object?> { ["fail"] = true }, new StartOptions { RunId = "r", Select = new StepSelection { Until = "right" } }, Lab.Stop);
+        foreach (var plan in new[] { await lab.GetAsync($"runs/r/plan?{query}"), await lab.DoAsync("runs/r/plan", body) })
+            Assert.Equal(decisions, string.Join(' ', plan.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("decision").GetString())));
+        var before = (await lab.Client.FindAsync("r", Lab.Stop))!.Seq;
+        await lab.DoAsync("runs/r/resume", body);
+        Assert.Equal(then, (await lab.UntilAsync("r", head => head.Owner is null && head.Seq > before)).Status);
+        Assert.Equal(kept, (await lab.GetAsync("runs/r/plan")).TryGetProperty("select", out var select) ? select.GetRawText() : null);
+        using var both = await lab.PostAsync("runs/r/plan", """{"all":true,"until":"left"}""");
+        Assert.Equal(HttpStatusCode.BadRequest, both.StatusCode);
+    }
+
     [Fact]
     public async Task A_failed_run_is_planned_with_a_changed_param_and_resumed()
     {

@@ -57,6 +57,25 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
     }
 
     [Fact]
+    public async Task A_run_that_keeps_to_a_part_is_planned_whole_or_for_another_part_and_resumed_so()
+    {
+        await using var lab = await Lab.StartAsync();
+        await lab.Client.RunAsync(Lab.Pipeline, s_failing, new StartOptions { RunId = "r1", Select = new StepSelection { Until = "right" } }, Lab.Stop);
+        var page = await OpenAsync(lab, "run/r1/plan");
+        var leftOut = page.GetByText("leave out", new() { Exact = true });
+        await Assertions.Expect(leftOut).ToHaveCountAsync(2);
+        var all = page.GetByLabel("also what it was asked to leave out");
+        await all.CheckAsync();
+        await Assertions.Expect(leftOut).ToHaveCountAsync(0);
+        await page.GetByLabel("Until step").SelectOptionAsync("left");
+        await Assertions.Expect(leftOut).ToHaveCountAsync(3);
+        await Assertions.Expect(all).Not.ToBeCheckedAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Resume as shown …" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Resume", Exact = true }).ClickAsync();
+        await lab.UntilAsync("r1", head => head.Status == RunStatus.Paused);
+    }
+
+    [Fact]
     public async Task A_fork_is_edited_and_made()
     {
         await using var lab = await Lab.StartAsync();

@@ -198,21 +198,22 @@ const planColumns = [['Step', ''], ['Decision', 'col-state'], ['Saves', 'col-sho
 const decisions = { reuse: 'reuse', run: 'run', rerun: 'run again', skip: 'skip', wait: 'wait', left_out: 'leave out' };
 
 function Plan({ id, value, query: place, info }) {
-  const asked = { from: place.get('from') ?? '', rerun: place.get('rerun') === 'true', force: place.get('force') === 'true' };
+  const asked = { from: place.get('from') ?? '', until: place.get('until') ?? '', all: place.get('all') === 'true', rerun: place.get('rerun') === 'true', force: place.get('force') === 'true' };
   const setAsked = asked => settle(to(['run', id, 'plan'], asked));
   const [text, setText] = useState('');
   const [params, setParams] = useState(null);
   const [sure, setSure] = useState(false);
-  const resume = { from: asked.from || null, rerun_changed: asked.rerun, force: asked.force, params };
-  const query = new URLSearchParams({ ...(asked.from ? { from: asked.from } : {}), ...(asked.rerun ? { rerun_changed: 'true' } : {}), ...(asked.force ? { force: 'true' } : {}) });
+  const resume = { from: asked.from || null, until: asked.until || null, all: asked.all, rerun_changed: asked.rerun, force: asked.force, params };
+  const query = new URLSearchParams(Object.entries(resume).filter(([name, value]) => value && name !== 'params'));
   const steps = top(value.steps);
   // Values may be secret: an address is kept by browsers and servers.
   const [plan, trouble] = useLive(`/runs/${at([id])}/plan${params ? '' : `?${query}`}`, `/runs/${at([id])}/events`, undefined, params ? resume : undefined);
   // Only what can be read is planned with.
   const write = text => { setText(text); const { value, problem } = read(text, 'object'); if (!problem) setParams(value ?? null); };
   return html`
-    <div class="bar"><label>From step ${steps.length > 200 ? html`<input value=${asked.from} placeholder="the first that is not done" spellcheck="false" onChange=${event => setAsked({ ...asked, from: event.target.value.trim() })} />`
-      : html`<select value=${asked.from} onChange=${event => setAsked({ ...asked, from: event.target.value })}><option value="">the first that is not done</option>${steps.map(step => html`<option value=${step.path}>${step.path}</option>`)}</select>`}</label>
+    <div class="bar"><${StepField} label="From step" none="the first that is not done" steps=${steps} value=${asked.from} change=${from => setAsked({ ...asked, from })} />
+      <${StepField} label="Until step" none="the end, or where it was asked to end" steps=${steps} value=${asked.until} change=${until => setAsked({ ...asked, until, all: false })} />
+      ${asked.all || plan?.select ? html`<label><input type="checkbox" checked=${asked.all} onChange=${event => setAsked({ ...asked, all: event.target.checked, until: '' })} /> also what it was asked to leave out</label>` : null}
       <label><input type="checkbox" checked=${asked.rerun} onChange=${event => setAsked({ ...asked, rerun: event.target.checked })} /> run again what was edited</label>
       <label><input type="checkbox" checked=${asked.force} onChange=${event => setAsked({ ...asked, force: event.target.checked })} /> also if canceled</label></div>
     <details><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>
@@ -228,6 +229,10 @@ function Plan({ id, value, query: place, info }) {
     ${sure ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
       act=${() => ask(`/runs/${at([id])}/resume`, resume)}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
 }
+
+/** One of the steps, or none. */
+const StepField = ({ label, none, steps, value, change }) => html`<label>${label} ${steps.length > 200 ? html`<input value=${value} placeholder=${none} spellcheck="false" onChange=${event => change(event.target.value.trim())} />`
+  : html`<select value=${value} onChange=${event => change(event.target.value)}><option value="">${none}</option>${steps.map(step => html`<option value=${step.path}>${step.path}</option>`)}</select>`}</label>`;
 
 function Costs({ id }) {
   const [value, problem] = useLive(`/runs/${at([id])}/costs`, `/runs/${at([id])}/events`);
