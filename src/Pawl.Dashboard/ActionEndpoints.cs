@@ -65,7 +65,9 @@ static class ActionEndpoints
             var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
             var workflow = await definitions.OfAsync(head, context.RequestAborted);
             var runId = $"{id}-{Random.Shared.Next(0x1000000):x6}";
-            var start = new StartOptions { RunId = runId, By = options.Actor(context), Tags = new Dictionary<string, string> { ["rerun_of"] = id } };
+            // As the command does it: what it was is kept, but it is no run of the schedule that made the other one.
+            var tags = head.Tags.Where(tag => tag.Key is not ("schedule" or "rerun_of")).Append(new("rerun_of", id)).ToDictionary();
+            var start = new StartOptions { RunId = runId, By = options.Actor(context), Tags = tags, Partition = head.Partition };
             await passes.BeginAsync((onEvent, stop) => client.RerunAsync(workflow, id, Values(asked.Params), start with { OnEvent = onEvent }, stop));
             return Begun(runId);
         });
@@ -80,13 +82,17 @@ static class ActionEndpoints
             var fork = new ForkOptions { At = asked.At, Before = asked.Before, Params = Values(asked.Params).ExceptBy(secrets.Keys, pair => pair.Key).ToDictionary(), State = Values(asked.State), Outputs = Values(asked.Outputs), By = by };
             if (asked.DryRun) return Json.Answer(context, await client.PlanForkAsync(workflow!, id, fork, new ResumeOptions { Params = secrets }, context.RequestAborted));
             var child = await client.ForkAsync(id, fork, context.RequestAborted);
-            if (asked.Run) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow!, child.RunId, new ResumeOptions { Params = secrets, By = by, OnEvent = onEvent }, stop));
+            if (asked.Run) await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow!, child.RunId, new ResumeOptions { Params = secrets, By = by, OnEvent = onEvent }, stop), async () => await client.DeleteAsync(child.RunId, CancellationToken.None));
             return Begun(child.RunId);
         });
         api.MapPost("/runs/{id}/requeue", async (HttpContext context, string id) => Json.Answer(context, await client.RequeueAsync(id, options.Actor(context), context.RequestAborted)));
         api.MapPost("/runs/{id}/delete", async (HttpContext context, string id) =>
         {
-            await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
+            try { await RunEndpoints.HeadAsync(client, id, context.RequestAborted); }
+            catch (JournalCorruptException)
+            {
+                // It is there, and can be removed.
+            }
             var done = await removals.RemoveAsync([id], options.Actor(context), context.RequestAborted);
             return done.Refused is [{ Why: var why }, ..] ? Problems.Of(StatusCodes.Status409Conflict, why, "Look at the run: a process may hold it.") : Json.Answer(context, new { removed = done.Removed.Count > 0, record = done.RunId });
         });
@@ -117,9 +123,11 @@ static class ActionEndpoints
         {
             try
             {
-                if (await RunEndpoints.HeadAsync(client, id, context.RequestAborted) is not { Queue: null, Owner: null, ParentRunId: null, Status: RunStatus.Waiting or RunStatus.Running } head) return null;
-                if (await definitions.FindAsync(head, context.RequestAborted) is { } workflow)
-                    await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, id, new ResumeOptions { OnEvent = onEvent }, stop));
+                var head = await RunEndpoints.HeadAsync(client, id, context.RequestAborted);
+                // A child run goes on with the run that waits for it.
+                while (head is { ParentRunId: { } parent, Owner: null } && await client.FindAsync(parent, context.RequestAborted) is { } above) head = above;
+                if (head is { Queue: null, Owner: null, Status: RunStatus.Waiting or RunStatus.Running } && await definitions.FindAsync(head, context.RequestAborted) is { } workflow)
+                    await passes.BeginAsync((onEvent, stop) => client.ResumeAsync(workflow, head.RunId, new ResumeOptions { OnEvent = onEvent }, stop));
                 return null;
             }
             catch (ResumeRefusedException refused) when (refused.Refusal.Reason is RefusalReason.Held or RefusalReason.Waiting or RefusalReason.Completed or RefusalReason.Canceled)

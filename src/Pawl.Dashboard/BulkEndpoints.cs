@@ -53,7 +53,7 @@ sealed class BulkEndpoints(PawlClient client, Definitions definitions, Passes pa
         {
             if (runs.Count > MostRuns) throw new BadRequestException($"At most {MostRuns} runs at a time.");
             foreach (var id in runs.Distinct())
-                if (RunIds.IsValid(id) && await client.FindAsync(id, stop) is { } head) heads.Add(head);
+                if (await FindAsync(id, stop) is { } head) heads.Add(head);
             return (heads, false);
         }
         await foreach (var head in ListEndpoints.SearchAsync(client, context.Request.Query, stop))
@@ -62,6 +62,16 @@ sealed class BulkEndpoints(PawlClient client, Definitions definitions, Passes pa
             heads.Add(head);
         }
         return (heads, false);
+    }
+
+    // One that is damaged can be removed like any other, and keeps nothing from being done to the others.
+    async Task<RunHead?> FindAsync(string id, CancellationToken stop)
+    {
+        try { return RunIds.IsValid(id) ? await client.FindAsync(id, stop) : null; }
+        catch (JournalCorruptException damage)
+        {
+            return new RunHead { RunId = id, Workflow = "", Status = RunStatus.Failed, Error = damage.Message };
+        }
     }
 
     /// <summary>What a run gets; nothing is changed.</summary>
@@ -108,7 +118,7 @@ sealed class BulkEndpoints(PawlClient client, Definitions definitions, Passes pa
         var open = new List<RunHead>();
         foreach (var id in runs.Distinct())
         {
-            if (!RunIds.IsValid(id) || await client.FindAsync(id, stop) is not { } head)
+            if (await FindAsync(id, stop) is not { } head)
             {
                 yield return new Item(id, "", null, Refused: "There is no such run any more.");
                 continue;
@@ -145,7 +155,7 @@ sealed class BulkEndpoints(PawlClient client, Definitions definitions, Passes pa
             {
                 var workflow = await definitions.OfAsync(head, stop);
                 var child = action == "fork" ? await client.ForkAsync(head.RunId, new ForkOptions { By = by }, stop) : head;
-                var (pass, _) = await passes.BeginAsync((onEvent, ended) => client.ResumeAsync(workflow, child.RunId, new ResumeOptions { By = by, OnEvent = onEvent }, ended));
+                var (pass, _) = await passes.BeginAsync((onEvent, ended) => client.ResumeAsync(workflow, child.RunId, new ResumeOptions { By = by, OnEvent = onEvent }, ended), action == "fork" ? async () => await client.DeleteAsync(child.RunId, CancellationToken.None) : null);
                 running.Add(pass);
                 await results.WriteAsync(item with { Status = RunStatus.Running, Does = action == "fork" ? "forked, and the fork goes on" : "goes on", NewRun = action == "fork" ? child.RunId : null }, stop);
             }

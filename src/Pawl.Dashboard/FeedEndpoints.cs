@@ -53,6 +53,10 @@ static class FeedEndpoints
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(gone, stopping);
         await foreach (var mark in marks(either.Token))
+        {
             if (mark != last) yield return new SseItem<string>(mark, "changed") { EventId = mark, ReconnectionInterval = s_comeBack };
+            // It may come back to a mark later.
+            last = "";
+        }
     }
 }

@@ -75,6 +75,11 @@ public sealed class LocalDashboard : IAsyncDisposable
         }
         if (Same(request.Cookies[Cookie], _session))
         {
+            if (request.Path == "/" && request.Query.ContainsKey("token"))
+            {
+                context.Response.Redirect("/");
+                return;
+            }
             await next();
             return;
         }

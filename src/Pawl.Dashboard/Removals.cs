@@ -38,6 +38,8 @@ sealed class Removals(PawlClient client)
     {
         if (runs.Count == 0) return new Done("", [], []);
         var run = await client.RunAsync(Workflow, new Dictionary<string, object?> { ["runs"] = runs }, new StartOptions { By = by }, stop);
+        // Whoever stopped it meant it: nobody finishes it with a resume. What a dead process left can be resumed.
+        if (run.Status == RunStatus.Paused && stop.IsCancellationRequested) await client.CancelAsync(run.RunId, by, cancellationToken: CancellationToken.None);
         if (run.Status != RunStatus.Completed) throw new IOException(run.Error);
         var result = run.Output<RawJson>("remove").ToElement().Deserialize(BodyJson.Own.Result)!;
         return new Done(run.RunId, result.Removed, result.Refused);

@@ -67,6 +67,10 @@ public sealed class PageTests(Browser browser) : PageTest(browser)
         var all = page.GetByLabel("also what it was asked to leave out");
         await all.CheckAsync();
         await Assertions.Expect(leftOut).ToHaveCountAsync(0);
+        // The plan is asked for anew, and the field stays where it is.
+        await all.PressAsync("Space");
+        await Assertions.Expect(leftOut).ToHaveCountAsync(2);
+        await Assertions.Expect(all).ToBeFocusedAsync();
         await page.GetByLabel("Until step").SelectOptionAsync("left");
         await Assertions.Expect(leftOut).ToHaveCountAsync(3);
         await Assertions.Expect(all).Not.ToBeCheckedAsync();

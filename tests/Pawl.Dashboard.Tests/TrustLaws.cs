@@ -35,6 +35,14 @@ public sealed class TrustLaws(Browser browser) : PageTest(browser)
     }
 
     [Fact]
+    public async Task The_token_leaves_the_address_of_whoever_is_in_already_too()
+    {
+        await using var lab = await Lab.StartAsync();
+        using var answer = await lab.Http.GetAsync(lab.Server.Link, Lab.Stop);
+        Assert.Equal(lab.Server.Address, answer.RequestMessage!.RequestUri);
+    }
+
+    [Fact]
     public async Task After_ten_wrong_tokens_even_the_right_one_has_to_wait()
     {
         await using var lab = await Lab.StartAsync();

@@ -23,6 +23,22 @@ public sealed class WatchTests(Browser browser) : PageTest(browser)
     }
 
     [Fact]
+    public async Task A_page_that_lost_its_server_for_a_while_is_live_again_by_itself()
+    {
+        await using var lab = await Lab.StartAsync();
+        var page = await OpenAsync(lab.Server.Link, "workflows");
+        var isAway = true;
+        // As a proxy answers while the application behind it starts anew: a browser gives such a feed up.
+        await page.RouteAsync("**/api/v1/events", route => isAway ? route.FulfillAsync(new() { Status = 404, Body = "<h1>No such backend</h1>" }) : route.ContinueAsync());
+        await page.GetByRole(AriaRole.Link, new() { Name = "Runs", Exact = true }).ClickAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert).First).ToContainTextAsync("The connection is lost.");
+        isAway = false;
+        await Assertions.Expect(page.GetByRole(AriaRole.Alert)).ToHaveCountAsync(0);
+        await lab.Client.RunAsync(Lab.Pipeline, null, new StartOptions { RunId = "r1" }, Lab.Stop);
+        await Assertions.Expect(page.GetByRole(AriaRole.Link, new() { Name = "r1", Exact = true })).ToBeVisibleAsync();
+    }
+
+    [Fact]
     public async Task Pages_in_the_background_leave_the_connections_to_the_one_that_is_shown_and_catch_up_when_they_are()
     {
         var go = new TaskCompletionSource();

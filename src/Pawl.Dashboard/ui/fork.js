@@ -35,7 +35,8 @@ export function Fork({ id, seq, last, canRun, close, done }) {
       return html`
         <${Editor} label="Params, as JSON" kind="object" text=${edit.params ?? pretty(snapshot.params)} error=${wrong} change=${params => set({ params })} />
         <${Editor} label="State, as JSON" kind="object" rows="3" text=${edit.state ?? pretty(snapshot.state)} change=${state => set({ state })} />
-        ${Object.entries(outputs).map(([step, text]) => html`<div key=${step}><${Editor} label="Output of ${step}, as JSON" text=${text} change=${text => set({ outputs: { ...outputs, [step]: text } })} /></div>`)}
+        ${Object.entries(outputs).map(([step, text]) => html`<div key=${step}><${Editor} label="Output of ${step}, as JSON" text=${text} change=${text => set({ outputs: { ...outputs, [step]: text } })} />
+          <button type="button" class="small" onClick=${() => { const { [step]: _, ...others } = outputs; set({ outputs: others }); }} aria-label="Leave the output of ${step} as it was">Leave it as it was</button></div>`)}
         ${free.length ? html`<label>Change an output <select value="" onChange=${event => { if (event.target.value) set({ outputs: { ...outputs, [event.target.value]: pretty(snapshot.outputs[event.target.value]) } }); }}><option value="">of no ${Object.keys(outputs).length ? 'other ' : ''}step</option>${free.map(step => html`<option value=${step}>${step}</option>`)}</select></label>` : null}`;
     }}<//>
     ${canRun ? html`<div class="bar"><button type="button" disabled=${!snapshot} onClick=${look}>What would it do?</button></div>` : html`<p class="faint">Its workflow is not known here: the fork waits, paused, for a process that has it.</p>`}

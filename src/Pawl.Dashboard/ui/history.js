@@ -20,7 +20,8 @@ export function History({ id, last, compare }) {
       asked.current.add(key);
       ask(`/runs/${at([id])}/checkpoints?brief=true&from=${from}&limit=${size}`).then(
         found => { setRecords(known => new Map([...known, ...found.items.map(record => [record.seq, record])])); setProblem(null); },
-        error => { asked.current.delete(key); setProblem(error); });
+        // Shown when it may be asked for again: that makes the rows anew, and they ask.
+        error => setTimeout(() => { asked.current.delete(key); setProblem(error); }, 1000));
     }
     missing.current.clear();
   });

@@ -28,6 +28,8 @@ const early = {};
 /** Asks for what a part of the page will ask for that is still on its way. */
 export function askEarly(path) { early[path] = fetch(`${api}${path}`, { credentials: 'same-origin' }); }
 
+const unreachable = () => new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
+
 async function send(path, body, { seen, signal } = {}) {
   let answer;
   try {
@@ -37,7 +39,7 @@ async function send(path, body, { seen, signal } = {}) {
     answer = await (asked ?? fetch(`${api}${path}`, body === undefined ? { credentials: 'same-origin', headers: seen ? { 'Pawl-Seen': seen } : {} }
       : { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal }));
   } catch {
-    throw new Problem(0, { title: 'The server cannot be reached.', hint: 'It is tried again by itself.' });
+    throw unreachable();
   }
   // Whoever is signed out is refused, or led elsewhere.
   if (answer.status === 401 || answer.redirected) location.reload();
@@ -49,7 +51,9 @@ async function send(path, body, { seen, signal } = {}) {
 /** `seen` is the change that makes a page ask: all who were told of it are given the same answer. */
 export async function ask(path, body, seen) {
   const answer = await send(path, body, { seen });
-  return (answer.headers.get('Content-Type') ?? '').includes('json') ? exact(await answer.text()) : answer.text();
+  // It may break off.
+  const text = await answer.text().catch(() => { throw unreachable(); });
+  return (answer.headers.get('Content-Type') ?? '').includes('json') ? exact(text) : text;
 }
 
 /** Of what was said to a run: the first one counts, and is kept, also when the run cannot go on with it here. `before` is the problem that it had when it was said before. */
@@ -102,7 +106,12 @@ function connect(known) {
     known.last = event;
     for (const watcher of [...known.watchers]) watcher.changed(event);
   });
-  source.addEventListener('error', () => { if (source.readyState === EventSource.CLOSED) for (const watcher of [...known.watchers]) watcher.lost(); });
+  source.addEventListener('error', () => {
+    if (source.readyState !== EventSource.CLOSED) return;
+    // When it is there again everybody is told, whatever was missed.
+    known.last = null;
+    for (const watcher of [...known.watchers]) watcher.lost();
+  });
 }
 
 document.addEventListener('visibilitychange', () => {
@@ -138,7 +147,7 @@ const same = { path: path => path, next: (had, value) => value };
 export function useLive(path, feed = '/events', grow = same, body) {
   const [value, setValue] = useState(first[path] ?? null);
   const [problem, setProblem] = useState(null);
-  const load = useRef(() => {}), isLost = useRef(false);
+  const load = useRef(() => {}), isLost = useRef(false), rejoin = useRef(() => {});
   // Asked for at once: an effect would wait for the first frame.
   useLayoutEffect(() => {
     let gone = false, busy = false, again = null, had = first[path] ?? null, retry = 0;
@@ -147,11 +156,13 @@ export function useLive(path, feed = '/events', grow = same, body) {
       busy = true;
       try {
         const next = await ask(grow.path(path, had), body, seen);
-        if (!gone) { had = grow.next(had, next); setValue(had); setProblem(isLost.current ? new Problem(0, { title: 'The connection is lost.', hint: 'Reload the page.' }) : null); }
+        if (!gone) { had = grow.next(had, next); setValue(had); setProblem(isLost.current ? new Problem(0, { title: 'The connection is lost.', hint: 'It is tried again by itself.' }) : null); }
+        // What is asked for is there, so its feed comes back.
+        if (!gone && isLost.current) rejoin.current();
       } catch (error) {
         if (!gone) setProblem(error);
         // What told of the change does not tell of it again.
-        if (!gone && (error.status === 0 || error.status === 503)) { clearTimeout(retry); retry = setTimeout(() => load.current(), 1000); }
+        if (!gone && (error.status === 0 || error.status >= 502)) { clearTimeout(retry); retry = setTimeout(() => load.current(), 1000); }
       }
       busy = false;
       const more = again;
@@ -165,8 +176,9 @@ export function useLive(path, feed = '/events', grow = same, body) {
   useEffect(() => {
     if (!feed) return;
     // The first event may tell of what has just been read: it waits until that is shown.
-    let isFirst = true, waits, leave;
+    let isFirst = true, waits, leave, back;
     const told = event => {
+      isLost.current = false;
       if (isFirst) waits = setTimeout(() => load.current(event.lastEventId), 300);
       else load.current(event.lastEventId);
       isFirst = false;
@@ -174,8 +186,10 @@ export function useLive(path, feed = '/events', grow = same, body) {
     isLost.current = false;
     // What is asked for may tell why: it is no longer there.
     const lost = () => { isLost.current = true; load.current(); };
-    const begins = setTimeout(() => { leave = watch(feed, told, lost); }, afterwards);
-    return () => { clearTimeout(begins); clearTimeout(waits); leave?.(); };
+    const join = () => { leave?.(); leave = watch(feed, told, lost); };
+    rejoin.current = () => { clearTimeout(back); back = setTimeout(join, 2000); };
+    const begins = setTimeout(join, afterwards);
+    return () => { clearTimeout(begins); clearTimeout(waits); clearTimeout(back); leave?.(); };
   }, [path, feed]);
   return [value, problem, () => load.current()];
 }

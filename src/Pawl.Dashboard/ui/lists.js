@@ -57,7 +57,7 @@ export function Decide({ item, approve, close, done }) {
 export function Workflows({ info }) {
   const [value, problem] = useLive('/workflows');
   const [known] = useLive('/definitions', null);
-  const fresh = known && value ? known.items.filter(one => one.name && !value.items.some(item => item.name === one.name)) : [], startable = new Set(known?.items.map(one => one.name));
+  const fresh = known && value ? known.items.filter(one => one.name && !value.items.some(item => item.name === one.name) && !known.items.some(other => other.name === one.name && other.version > one.version)) : [], startable = new Set(known?.items.map(one => one.name));
   const start = name => !info?.read_only && startable.has(name) ? html`<a class="button small" href=${to(['start'], { workflow: name })}>Start …</a>` : null;
   return html`<h1>Workflows</h1>
     ${known?.items.filter(one => one.problem).map(one => html`<div class="note bad" key=${one.path}><b class="path">${one.path}</b> cannot be used: ${one.problem}</div>`)}

@@ -1,4 +1,4 @@
-import { html, useState, useEffect, useMemo } from './vendor/preact-htm.js';
+import { html, useState, useEffect, useMemo, useRef } from './vendor/preact-htm.js';
 import { api, ask, kept, at, to, settle, runLink, useLive, useClock, Loaded, Nothing, State, Time, Took, Text, Ask, Trouble, Problem, stateOf, duration, money, number } from './lib.js';
 import { Decide } from './lists.js';
 import { Graph, took, tries, stateOfStep } from './graph.js';
@@ -208,12 +208,15 @@ function Plan({ id, value, query: place, info }) {
   const steps = top(value.steps);
   // Values may be secret: an address is kept by browsers and servers.
   const [plan, trouble] = useLive(`/runs/${at([id])}/plan${params ? '' : `?${query}`}`, `/runs/${at([id])}/events`, undefined, params ? resume : undefined);
+  // A plan of all does not tell it, nor one that is on its way.
+  const isPart = useRef(false);
+  if (plan?.select) isPart.current = true;
   // Only what can be read is planned with.
   const write = text => { setText(text); const { value, problem } = read(text, 'object'); if (!problem) setParams(value ?? null); };
   return html`
     <div class="bar"><${StepField} label="From step" none="the first that is not done" steps=${steps} value=${asked.from} change=${from => setAsked({ ...asked, from })} />
       <${StepField} label="Until step" none="the end, or where it was asked to end" steps=${steps} value=${asked.until} change=${until => setAsked({ ...asked, until, all: false })} />
-      ${asked.all || plan?.select ? html`<label><input type="checkbox" checked=${asked.all} onChange=${event => setAsked({ ...asked, all: event.target.checked, until: '' })} /> also what it was asked to leave out</label>` : null}
+      ${asked.all || isPart.current ? html`<label><input type="checkbox" checked=${asked.all} onChange=${event => setAsked({ ...asked, all: event.target.checked, until: '' })} /> also what it was asked to leave out</label>` : null}
       <label><input type="checkbox" checked=${asked.rerun} onChange=${event => setAsked({ ...asked, rerun: event.target.checked })} /> run again what was edited</label>
       <label><input type="checkbox" checked=${asked.force} onChange=${event => setAsked({ ...asked, force: event.target.checked })} /> also if canceled</label></div>
     <details><summary>Params to change</summary><${Editor} label="Params to change, as JSON" kind="object" text=${text} change=${write} placeholder='{ "name": "value" }' /></details>
@@ -226,7 +229,7 @@ function Plan({ id, value, query: place, info }) {
       <${Table} label="Decisions" columns=${planColumns} items=${plan.steps} id=${step => step.path} row=${step => html`<td class="path">${step.path}</td>
         <td class="state ${step.decision === 'skip' ? 'skip-step' : step.decision}">${decisions[step.decision]}</td><td>${step.decision === 'reuse' ? [duration(step.saves.duration), money(step.saves)].filter(Boolean).join(', ') : ''}</td><td>${step.reason}</td>`} />
       ${plan.definition.length ? html`<h2>The definition since the last pass</h2><${Lines} lines=${plan.definition} />` : null}`}<//>
-    ${sure ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
+    ${sure && plan ? html`<${Ask} title="Resume this run?" say="Resume" close=${() => setSure(false)} done=${() => { location.hash = `/run/${encodeURIComponent(id)}/steps`; }}
       act=${() => ask(`/runs/${at([id])}/resume`, resume)}><p>It executes in this server. ${plan.steps.filter(step => step.decision === 'run' || step.decision === 'rerun').length} steps run; what is reused stays as it is.</p><//>` : null}`;
 }
 

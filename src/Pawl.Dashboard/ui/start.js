@@ -12,7 +12,8 @@ export function Start({ query, info }) {
 }
 
 function Known({ known, name }) {
-  const good = known.filter(one => one.name), broken = known.filter(one => one.problem);
+  // Of several versions the newest is started.
+  const good = known.filter(one => one.name && !known.some(other => other.name === one.name && other.version > one.version)), broken = known.filter(one => one.problem);
   const chosen = good.find(one => one.name === name) ?? (name ? null : good.length === 1 ? good[0] : null);
   return html`
     ${broken.map(one => html`<div class="note bad" role="alert"><b class="path">${one.path}</b> cannot be started:<pre tabindex="0">${one.problem}</pre></div>`)}
